@@ -1,0 +1,63 @@
+"""What every network of the zoo has in common: snippets in, one answer per clip out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from dsanet_core.errors import ModelError
+from dsanet_core.hooks import HookPoint
+
+
+class VideoNetwork(nn.Module):
+    """Scores each of the U snippets of a clip with shared weights and averages the scores (TSN).
+
+    A subclass says in `encode` how one snippet becomes one feature vector; whatever lets snippets
+    see each other (DSA) happens in there, on the folded batch (N*U, ...), n-major.
+
+    num_snippets: the U that aggregation modules inside were made for; None takes any U.
+    spec: the zoo row this network was built from. weights: where its parameters came from.
+    """
+
+    num_snippets: int | None = None
+    spec: Any = None
+    weights: Any = None
+
+    def __init__(self, feature_channels: int, num_classes: int, dropout: float) -> None:
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.fc = nn.Linear(feature_channels, num_classes)
+        nn.init.normal_(self.fc.weight, std=0.01)
+        nn.init.zeros_(self.fc.bias)
+        self.hook_features = HookPoint("clip", "snippet", "channel")
+        self.hook_snippet_scores = HookPoint("clip", "snippet", "class")
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(N*U, 3, T, H, W) -> (N*U, C) pooled features."""
+        raise NotImplementedError
+
+    def forward(self, clips: Tensor) -> Tensor:
+        """(N, U, 3, T, H, W) -> (N, classes) video-level logits, the mean over snippets.
+
+        Raises ModelError for another shape, or another U than the network aggregates.
+        """
+        if clips.ndim != 6 or clips.shape[2] != 3:
+            raise ModelError(
+                f"network input is {tuple(clips.shape)}",
+                "(clips, snippets, 3, frames, height, width)",
+                "Add the missing dimensions, e.g. clips[None] for a batch of one.",
+            )
+        num_snippets = clips.shape[1]
+        if self.num_snippets not in (None, num_snippets):
+            raise ModelError(
+                f"a clip has {num_snippets} snippets",
+                f"{self.num_snippets}, the number this network aggregates",
+                "Group the snippets as the model's protocol says.",
+            )
+        features = self.encode(clips.flatten(0, 1))                       # (N*U, C)
+        features = features.unflatten(0, (-1, num_snippets))              # (N, U, C)
+        features = self.hook_features(features)
+        scores = self.hook_snippet_scores(self.fc(self.dropout(features)))  # (N, U, classes)
+        video_scores: Tensor = scores.mean(1)                             # (N, classes)
+        return video_scores

@@ -1,0 +1,187 @@
+"""Dynamic Segment Aggregation: DSANet (Wu et al., 2021), section 3, Eqs. 2-4 and Figure 2.
+
+What the paper leaves open follows the authors' public code: one MLP is shared by all channels of a
+block; g, the MLP and the aggregation see the leading int(beta C) channels only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal, cast
+
+import torch
+from torch import Tensor, nn
+
+from dsanet_core.errors import ModelError
+from dsanet_core.hooks import HookPoint, name_hook_points
+
+Position = Literal["I", "II", "III", "IV"]
+
+
+class DSA(nn.Module):
+    """Aggregates the leading int(beta C) channels over neighbouring snippets with a dynamic kernel.
+
+    channels: C of the features. num_snippets: U. kernel_size: L, odd. alpha: hidden width of the
+    kernel MLP in units of U. beta: share of channels that are aggregated.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        num_snippets: int = 4,
+        kernel_size: int = 3,
+        alpha: int = 2,
+        beta: float = 1 / 8,
+    ) -> None:
+        super().__init__()
+        self.channels = channels
+        self.num_snippets = num_snippets
+        self.kernel_size = kernel_size
+        self.aggregated = int(channels * beta)
+        if not 1 <= self.aggregated <= channels:
+            raise ModelError(
+                f"beta {beta:g} of {channels} channels is {self.aggregated} channels",
+                f"1 to {channels}",
+                "Choose a beta between 1 / channels and 1.",
+            )
+        if kernel_size % 2 == 0:
+            raise ModelError(f"kernel_size {kernel_size}", "an odd number", "Use 3, as the paper.")
+        self.generate = nn.Sequential(
+            nn.Linear(num_snippets, alpha * num_snippets, bias=False),
+            nn.BatchNorm1d(alpha * num_snippets),
+            nn.ReLU(),
+            nn.Linear(alpha * num_snippets, kernel_size, bias=False),
+            nn.Softmax(-1),
+        )
+        self.hook_descriptor = HookPoint("clip", "channel", "snippet")
+        self.hook_kernel = HookPoint("clip", "channel", "tap")
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (N*U, C, *space), n-major, where space is (T, H, W) or (H, W); same shape out."""
+        x = x.unflatten(0, (-1, self.num_snippets))                        # (N, U, C, *space)
+        leading, rest = x.split([self.aggregated, self.channels - self.aggregated], dim=2)
+        descriptor = self.hook_descriptor(self.squeeze(leading))           # (N, C', U)
+        kernel = self.generate(descriptor.flatten(0, 1))                   # (N*C', L)
+        kernel = self.hook_kernel(kernel.unflatten(0, (-1, self.aggregated)))  # (N, C', L)
+        leading = self.aggregate(leading, kernel.to(x.dtype))
+        return torch.cat([leading, rest], dim=2).flatten(0, 1)
+
+    @staticmethod
+    def squeeze(x: Tensor) -> Tensor:
+        """g of Eq. 2: global average over T, H, W; (N, U, C', *space) -> (N, C', U).
+
+        Half precision is averaged in float32: the kernel MLP reads small differences."""
+        dtype = torch.promote_types(x.dtype, torch.float32)
+        return x.flatten(3).mean(-1, dtype=dtype).transpose(1, 2)
+
+    @staticmethod
+    def aggregate(x: Tensor, kernel: Tensor) -> Tensor:
+        """Eq. 3: out[u] = sum over l of kernel[l] x[u + l - (L - 1) / 2], zero outside 0..U-1.
+
+        x: (N, U, C', *space); kernel: (N, C', L). One multiply-add of a shifted view per tap: a
+        grouped convolution does the same ten times slower.
+        """
+        num_snippets, taps = x.shape[1], kernel.shape[-1]
+        weights = kernel[(...,) + (None,) * (x.ndim - 3)].unsqueeze(1)  # (N, 1, C', L, *1)
+        centre = taps // 2
+        out = x * weights[:, :, :, centre]
+        for tap in range(taps):
+            shift = tap - centre
+            reach = num_snippets - abs(shift)  # snippets that have a neighbour at this offset
+            if shift == 0 or reach <= 0:
+                continue
+            source = x.narrow(1, max(shift, 0), reach)
+            target = out.narrow(1, max(-shift, 0), reach)
+            target.addcmul_(source, weights[:, :, :, tap])
+        return out
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.channels} channels, {self.aggregated} aggregated over "
+            f"{self.num_snippets} snippets, kernel_size={self.kernel_size}"
+        )
+
+
+@dataclass(frozen=True)
+class _Before:
+    """Forward pre-hook: the module reads its input after DSA. Holds DSA as an attribute rather
+    than in a closure, so that a deep copy of the network runs its own copy of DSA."""
+
+    dsa: DSA
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
+        return cast(Tensor, self.dsa(inputs[0]))
+
+
+@dataclass(frozen=True)
+class _After:
+    """Forward hook: what reads the module's output gets it after DSA."""
+
+    dsa: DSA
+
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+        return cast(Tensor, self.dsa(output))
+
+
+def insert_dsa(
+    network: nn.Module,
+    *,
+    stages: Iterable[int] = (3, 4),
+    position: Position = "II",
+    every: int = 2,
+    num_snippets: int = 4,
+    kernel_size: int = 3,
+    alpha: int = 2,
+    beta: float = 1 / 8,
+) -> None:
+    """Make DSA blocks of residual blocks of `network`, in place (DSANet, section 3.4, Fig. 2b).
+
+    network: has stages `layer1`..`layer4` of residual blocks with `conv1`, `bn1`, `conv2`, ... as
+    torchvision's ResNets and this package's have; it gets features (N*U, C, ...). Its parameter
+    names stay; the DSA module of a block is `<block>.dsa`, on the residual branch.
+    stages: of 2 to 5, for res2 to res5. every: 1 takes each block of a stage, 2 every second one
+    (1, 3, ... counting from 0, as the authors').
+    position: I before the first convolution, II before the second, III before the third, IV after
+    the last normalisation, before the addition. A basic block has no third convolution: its III
+    is its IV, after the second normalisation.
+    Raises ModelError if no block fits or one has DSA already.
+    """
+    for stage in stages:
+        name = f"layer{stage - 1}"
+        blocks = list(getattr(network, name, nn.Sequential()).children())[every - 1 :: every]
+        if not blocks:
+            raise ModelError(
+                f"stage res{stage}, every {every}",
+                f"residual blocks in {name!r}",
+                "Choose stages from 2 to 5 that this network has, or a smaller `every`.",
+            )
+        for block in blocks:
+            _insert_into_block(block, position, num_snippets, kernel_size, alpha, beta)
+    network.num_snippets = num_snippets
+    name_hook_points(network)
+
+
+def _insert_into_block(
+    block: nn.Module,
+    position: Position,
+    num_snippets: int,
+    kernel_size: int,
+    alpha: int,
+    beta: float,
+) -> None:
+    if hasattr(block, "dsa"):
+        raise ModelError("a residual block", "one without DSA", "Insert DSA once per block.")
+    convs = [module for name, module in block.named_children() if name.startswith("conv")]
+    norms = [module for name, module in block.named_children() if name.startswith("bn")]
+    index = ("I", "II", "III", "IV").index(position)
+    if index == 0:
+        channels = cast(int, convs[0].in_channels)
+    else:
+        channels = cast(int, norms[min(index, len(norms)) - 1].num_features)
+    dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
+    block.add_module("dsa", dsa)
+    if index < len(convs):
+        convs[index].register_forward_pre_hook(_Before(dsa))
+    else:
+        norms[-1].register_forward_hook(_After(dsa))
