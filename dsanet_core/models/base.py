@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
@@ -56,7 +57,7 @@ class VideoNetwork(nn.Module):
                 "Group the snippets as the model's protocol says.",
             )
         features = self.encode(clips.flatten(0, 1))                       # (N*U, C)
-        features = features.unflatten(0, (-1, num_snippets))              # (N, U, C)
+        features = torch.unflatten(features, 0, (-1, num_snippets))       # (N, U, C)
         features = self.hook_features(features)
         scores = self.hook_snippet_scores(self.fc(self.dropout(features)))  # (N, U, classes)
         video_scores: Tensor = scores.mean(1)                             # (N, classes)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
+from dsanet_core.models.base import VideoNetwork
 
 Position = Literal["I", "II", "III", "IV"]
 
@@ -59,11 +60,13 @@ class DSA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N*U, C, *space), n-major, where space is (T, H, W) or (H, W); same shape out."""
-        x = x.unflatten(0, (-1, self.num_snippets))                        # (N, U, C, *space)
-        leading, rest = x.split([self.aggregated, self.channels - self.aggregated], dim=2)
+        x = torch.unflatten(x, 0, (-1, self.num_snippets))                 # (N, U, C, *space)
+        sizes = [self.aggregated, self.channels - self.aggregated]
+        leading, rest = torch.split(x, sizes, dim=2)
         descriptor = self.hook_descriptor(self.squeeze(leading))           # (N, C', U)
         kernel = self.generate(descriptor.flatten(0, 1))                   # (N*C', L)
-        kernel = self.hook_kernel(kernel.unflatten(0, (-1, self.aggregated)))  # (N, C', L)
+        kernel = torch.unflatten(kernel, 0, (-1, self.aggregated))         # (N, C', L)
+        kernel = self.hook_kernel(kernel)
         leading = self.aggregate(leading, kernel.to(x.dtype))
         return torch.cat([leading, rest], dim=2).flatten(0, 1)
 
@@ -158,7 +161,8 @@ def insert_dsa(
             )
         for block in blocks:
             _insert_into_block(block, position, num_snippets, kernel_size, alpha, beta)
-    network.num_snippets = num_snippets
+    if isinstance(network, VideoNetwork):
+        network.num_snippets = num_snippets
     name_hook_points(network)
 
 
