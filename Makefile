@@ -26,7 +26,7 @@ app: $(STAMP)
 	$(BIN)/streamlit run streamlit_app.py
 
 test: $(STAMP)
-	@sh tools/setup.sh chromium $(VENV)
+	@sh tools/setup.sh browser $(VENV)
 	$(BIN)/python -m pytest
 
 lint: $(STAMP)

@@ -84,7 +84,7 @@ with sync_playwright() as browsers:
 PY
 }
 
-chromium() {
+browser() {
     venv=$1
     if has_chromium "$venv"; then return; fi
     if can_use_apt && apt_install chromium && has_chromium "$venv"; then return; fi
