@@ -60,15 +60,20 @@ class DSA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N*U, C, *space), n-major, where space is (T, H, W) or (H, W); same shape out."""
-        x = torch.unflatten(x, 0, (-1, self.num_snippets))                 # (N, U, C, *space)
-        sizes = [self.aggregated, self.channels - self.aggregated]
-        leading, rest = torch.split(x, sizes, dim=2)
+        if x.shape[0] % self.num_snippets or x.shape[1] != self.channels:
+            raise ModelError(
+                f"DSA input is {tuple(x.shape)}",
+                f"a multiple of {self.num_snippets} snippets with {self.channels} channels",
+                "Fold clips and snippets into the first dimension, clip by clip.",
+            )
+        leading, rest = x[:, : self.aggregated], x[:, self.aggregated :]
+        leading = torch.unflatten(leading, 0, (-1, self.num_snippets))     # (N, U, C', *space)
         descriptor = self.hook_descriptor(self.squeeze(leading))           # (N, C', U)
         kernel = self.generate(descriptor.flatten(0, 1))                   # (N*C', L)
         kernel = torch.unflatten(kernel, 0, (-1, self.aggregated))         # (N, C', L)
-        kernel = self.hook_kernel(kernel)
-        leading = self.aggregate(leading, kernel.to(x.dtype))
-        return torch.cat([leading, rest], dim=2).flatten(0, 1)
+        kernel = self.hook_kernel(kernel).to(x.dtype)
+        aggregated = self.aggregate(leading, kernel).flatten(0, 1)
+        return torch.cat([aggregated, rest], dim=1)                        # keeps channels_last
 
     @staticmethod
     def squeeze(x: Tensor) -> Tensor:
