@@ -28,3 +28,7 @@ class DatasetError(LensError):
 
 class ModelError(LensError):
     """A model name or an input tensor that no network of the zoo takes."""
+
+
+class RecordError(LensError):
+    """A stored analysis that cannot be read back."""

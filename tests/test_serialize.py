@@ -1,0 +1,169 @@
+"""An analysis survives JSON exactly, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import io
+import json
+import subprocess
+import sys
+import zlib
+from dataclasses import fields, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dsanet_core import serialize
+from dsanet_core.errors import RecordError
+from dsanet_core.serialize import analysis_from_json, analysis_to_csv, analysis_to_json
+from tests.factory import make_analysis
+
+
+def assert_equal(a: Any, b: Any) -> None:
+    """Deep equality of records, types and array dtypes included."""
+    assert type(a) is type(b)
+    if isinstance(a, np.ndarray):
+        assert a.dtype == b.dtype
+        np.testing.assert_array_equal(a, b)
+    elif is_dataclass(a):
+        for entry in fields(a):
+            assert_equal(getattr(a, entry.name), getattr(b, entry.name))
+    elif isinstance(a, tuple):
+        assert len(a) == len(b)
+        for x, y in zip(a, b, strict=True):
+            assert_equal(x, y)
+    else:
+        assert a == b
+
+
+@pytest.mark.parametrize("consensus", ["dsa", "average"])
+def test_round_trip_is_exact(consensus: str) -> None:
+    analysis = make_analysis(3, consensus=consensus)
+    assert_equal(analysis_from_json(analysis_to_json(analysis)), analysis)
+
+
+def test_round_trip_keeps_every_dtype_optional_field_and_odd_name() -> None:
+    analysis = make_analysis(4)
+    name = 'a "name"\nwith \udcff and 動画.mp4'
+    analysis = replace(
+        analysis,
+        video=replace(analysis.video, name=name, num_frames_claimed=None, notes=("a", "b")),
+        snippet_scores=analysis.snippet_scores.astype(np.float64) / 3,
+        familiarity=None,
+        seconds={},
+    )
+    assert_equal(analysis_from_json(analysis_to_json(analysis)), analysis)
+
+
+def test_numbers_are_readable_by_any_tool() -> None:
+    analysis = make_analysis(5)
+    document = json.loads(analysis_to_json(analysis))
+    np.testing.assert_allclose(
+        document["snippet_scores"]["values"], analysis.snippet_scores, rtol=1e-6
+    )
+    digits = {len(str(x)) for row in document["snippet_scores"]["values"] for x in row}
+    assert max(digits) <= 16, "a float32 needs no more than nine significant digits"
+
+
+def test_thumbnails_can_stay_out() -> None:
+    analysis = make_analysis(6)
+    small = analysis_from_json(analysis_to_json(analysis, thumbnails=False))
+    assert small.thumbnails.shape == (8, 4, 0, 0, 3)
+    assert_equal(replace(small, thumbnails=analysis.thumbnails), analysis)
+
+
+def test_records_open_without_torch() -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from dsanet_core.serialize import analysis_from_json\n"
+        "print(analysis_from_json(sys.stdin.read()).top(1)[0][0])"
+    )
+    analysis = make_analysis(7)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        input=analysis_to_json(analysis),
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.strip() == analysis.top(1)[0][0], done.stderr
+
+
+def edit(**changes: Any) -> str:
+    document = json.loads(analysis_to_json(make_analysis(8)))
+    for path, value in changes.items():
+        target, *rest = path.split("__")
+        place = document
+        while rest:
+            place, target = place[target], rest.pop(0)
+        place[target] = value
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "not JSON"),
+        ("\x00\x01", "not JSON"),
+        ("[" * 100_000, "not JSON"),
+        ("[1, 2]", "does not name the format"),
+        ('{"format": "other"}', "does not name the format"),
+        (edit(version=99), "version 99"),
+        (edit(extra=1), "unknown field 'extra'"),
+        (edit(video={"name": "x"}), "video must have the fields"),
+        (edit(video__width="wide"), "width is str; expected int"),
+        (edit(video__width=True), "width is bool; expected int"),
+        (edit(video__width=-3), "video size"),
+        (edit(video__fps=10**400), "too large"),
+        (edit(model__classes=["only one"]), "expected (8, 1)"),
+        (edit(protocol__mean=[0.5]), "mean has 1 items; expected 3"),
+        (edit(protocol__sampling__policy="guess"), "expected one of"),
+        (edit(kernels="none"), "a list is str"),
+        (edit(snippet_scores__values=[["0.5"]]), "something else than numbers"),
+        (edit(snippet_scores__values=[[1, 2], [3]]), "inhomogeneous"),
+        (edit(snippet_scores__dtype="object"), "dtype 'object'"),
+        (edit(video_scores__values=[1e300] * 5), "float32 cannot hold"),
+        (edit(frame_index__values=[[0.5] * 4] * 8), "int64 cannot hold"),
+        (edit(seconds={"decode": None}), "seconds is NoneType"),
+        (edit(thumbnails__zlib_base64="***"), "cannot be unpacked"),
+        (edit(thumbnails__zlib_base64=None), "cannot be unpacked"),
+        (edit(thumbnails__shape=[8, 4, 6, 9, 3]), "another size"),
+        (edit(thumbnails__shape=[8, 4, -6, -8, 3]), "thumbnails are"),
+        (edit(thumbnails__dtype="float64"), "thumbnails are"),
+        (edit(thumbnails__shape=[8, 4, 10**6, 10**6, 3]), "more than"),
+        (analysis_to_json(make_analysis()).replace('"version": 1', '"version": NaN'), "not JSON"),
+    ],
+)
+def test_nonsense_is_refused_with_a_reason(text: str, says: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        analysis_from_json(text)
+    assert says in str(caught.value)
+    assert "Export the analysis again." in str(caught.value)
+
+
+def test_a_missing_field_is_named() -> None:
+    document = json.loads(analysis_to_json(make_analysis()))
+    del document["kernels"]
+    with pytest.raises(RecordError, match="'kernels' is missing"):
+        analysis_from_json(json.dumps(document))
+
+
+def test_a_bomb_of_thumbnails_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serialize, "MAX_THUMBNAIL_BYTES", 10_000)
+    bomb = base64.b64encode(zlib.compress(bytes(10**7))).decode()
+    with pytest.raises(RecordError, match="another size"):
+        analysis_from_json(edit(thumbnails__zlib_base64=bomb))
+
+
+def test_csv_holds_every_score_and_the_times() -> None:
+    analysis = make_analysis(9)
+    rows = list(csv.reader(io.StringIO(analysis_to_csv(analysis))))
+    assert rows[0] == ["snippet", "start_seconds", "end_seconds", *analysis.model.classes]
+    assert [row[0] for row in rows[1:]] == [*map(str, range(1, 9)), "video"]
+    scores = np.array([row[3:] for row in rows[1:]], np.float32)
+    np.testing.assert_array_equal(scores[:-1], analysis.snippet_scores)
+    np.testing.assert_array_equal(scores[-1], analysis.video_scores)
+    np.testing.assert_allclose(
+        [float(row[1]) for row in rows[1:-1]], analysis.pts_seconds[:, 0], atol=5e-4
+    )
