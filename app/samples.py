@@ -1,0 +1,54 @@
+"""The sample gallery: clips of the embedded benchmark at a size that is pleasant to watch."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from dsanet_core import synthetic, video
+from dsanet_core.records import Array
+
+SEED = 20_000
+"""Of the gallery alone: no training or validation video has it."""
+
+SIZE = (288, 288)
+FOLDER = Path(__file__).parent.parent / ".cache" / "samples"
+THUMBNAIL_FRAMES = np.array([6, 23, 40, 57])
+_PREFIX = "sample-"
+
+
+def sample_id(label: int) -> str:
+    """The id that stands in a deep link; there is one sample per category."""
+    return f"{_PREFIX}{label}"
+
+
+def label_of(sample: str) -> int | None:
+    """True label of a sample id, None where there is no such sample."""
+    number = sample.removeprefix(_PREFIX)
+    known = sample.startswith(_PREFIX) and number.isdecimal() and number.isascii()
+    return int(number) if known and int(number) < len(synthetic.CATEGORIES) else None
+
+
+def clip(label: int) -> Path:
+    """The H.264 file of a sample, made on first use and kept."""
+    path = FOLDER / f"v{synthetic.VERSION}" / f"{sample_id(label)}-{SIZE[0]}.mp4"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = synthetic.make_video(SEED, label, size=SIZE)
+        # Another session may be making the same clip: whoever comes last wins, with equal bytes.
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".mp4")
+        os.close(handle)
+        video.encode_h264(made.rgb, Path(temporary), fps=synthetic.FPS)
+        Path(temporary).replace(path)
+    return path
+
+
+@lru_cache(maxsize=64)
+def thumbnail(label: int) -> Array:
+    """Four moments of a sample side by side, (H, 4 W, 3) uint8."""
+    frames = synthetic.make_video(SEED, label, size=(96, 96), frame_index=THUMBNAIL_FRAMES).rgb
+    return np.concatenate(list(frames), axis=1)

@@ -1,0 +1,68 @@
+"""Every key of the session state and of the page address, typed, in one place.
+
+The session state is what counts. A page address (deep link) is read once, when a session opens
+on it, and written at the end of every run, so that it can be copied at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+
+import streamlit as st
+
+
+class Key(StrEnum):
+    """What a deep link carries; the value is the name of the query parameter."""
+
+    VIDEO = "video"
+    MODEL = "model"
+    OTHER = "other"
+    BLOCK = "block"
+    CATEGORY = "category"
+
+
+_RESTORED = "restored_from_address"
+_UPLOADS_TAKEN = "uploads_taken"
+SAMPLE_GROUP = "sample_group"
+
+
+def restore() -> None:
+    """Take over what the address says, once per session: later runs may see a stale address."""
+    if not st.session_state.get(_RESTORED):
+        for key in Key:
+            if key in st.query_params:
+                st.session_state[key] = st.query_params[key]
+        st.session_state[_RESTORED] = True
+
+
+def publish() -> None:
+    """Write the present choices into the address."""
+    current = {str(key): st.session_state[key] for key in Key if st.session_state.get(key)}
+    if st.query_params.to_dict() != current:
+        st.query_params.from_dict(current)
+
+
+def get(key: Key) -> str | None:
+    value = st.session_state.get(key)
+    return str(value) if value else None
+
+
+def put(key: Key, value: str) -> None:
+    """Set a choice; call it from a widget's callback or before the widget of this key is drawn."""
+    st.session_state[key] = value
+
+
+def settle(key: Key, options: Sequence[str], default: str | None) -> None:
+    """Make the choice of `key` one of `options`: a link or an earlier page may say otherwise."""
+    if st.session_state.get(key) not in options:
+        st.session_state[key] = default
+
+
+def uploader_key() -> str:
+    """Key of the upload box: a new one after each upload, so that the box lets go of its bytes."""
+    return f"upload_{st.session_state.get(_UPLOADS_TAKEN, 0)}"
+
+
+def renew_uploader() -> None:
+    st.session_state[_UPLOADS_TAKEN] = st.session_state.get(_UPLOADS_TAKEN, 0) + 1
