@@ -1,0 +1,227 @@
+"""One readable training loop for the embedded networks, on one device or under torchrun.
+
+    python -m dsanet_core train dsa_i3d_synth
+    torchrun --nproc-per-node 2 -m dsanet_core train dsa_i3d_synth
+
+Every epoch ends with a state file, from which an interrupted training goes on with the same numbers
+it would have had: shuffling and augmentation depend on (seed, epoch, rank) only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from dsanet_core.errors import LensError
+from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, label_of, make_video
+from dsanet_core.synthetic import VERSION as DATA_VERSION
+from dsanet_core.video.sampling import random_snippet_indices
+from dsanet_core.zoo import create_model
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides a training besides its seed.
+
+    snippets_per_video x epochs x num_videos snippets are seen, the same for all recipes that share
+    a budget. Networks that look at one snippet at a time (group_size 1) get a loss per snippet,
+    the others one per video. videos_per_step: batch over all processes.
+    """
+
+    model: str
+    data_seed: int = 1
+    num_videos: int = 5000
+    epochs: int = 14
+    snippets_per_video: int = 4
+    videos_per_step: int = 32
+    max_learning_rate: float = 0.1
+    weight_decay: float = 5e-4
+    warmup: float = 0.25
+    light_jitter: float = 0.2
+    precision: str = "bfloat16"
+
+
+RECIPES: dict[str, Recipe] = {
+    name: Recipe(model=name) for name in ("i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth")
+}
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes of this training, as torchrun describes them; one when it does not."""
+
+    rank: int
+    count: int
+
+    @classmethod
+    def start(cls, device: torch.device) -> Workers:
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        if count > 1 and not torch.distributed.is_initialized():
+            torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+        return cls(int(os.environ.get("RANK", "0")), count)
+
+
+def pick_device(device: str) -> torch.device:
+    if device != "auto":
+        return torch.device(device)
+    if torch.cuda.is_available():
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return torch.device("cpu")
+
+
+def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]:
+    """(videos, 64, 72, 72, 3) uint8 of the embedded benchmark, rendered once and mapped from disk.
+
+    Rows that were rendered before an interruption are kept.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"synth-v{DATA_VERSION}-seed{recipe.data_seed}-n{recipe.num_videos}"
+    path, part = folder / f"{name}.npy", folder / f"{name}.part-{os.getpid()}.npy"
+    if not path.exists():
+        shape = (recipe.num_videos, NUM_FRAMES, *NATIVE_SIZE, 3)
+        videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        for index in range(recipe.num_videos):
+            videos[index] = make_video(recipe.data_seed, index).rgb
+            if index % 500 == 499:
+                log(f"rendered {index + 1} of {recipe.num_videos} training videos")
+        videos.flush()
+        part.replace(path)
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+def batches(
+    videos: NDArray[np.uint8], recipe: Recipe, *, seed: int, epoch: int, workers: Workers,
+    sampling: Any, crop: int,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Augmented ((N, U, 3, T, crop, crop) float in -1..1, (N,) labels) of one epoch and process.
+
+    Augmentation: where each snippet starts inside its segment (DSANet, section 4.2), the crop, and
+    brightness and contrast. No flips: left and right are categories.
+    """
+    order = np.random.default_rng([seed, epoch]).permutation(len(videos))
+    share = recipe.videos_per_step // workers.count
+    rng = np.random.default_rng([seed, epoch, workers.rank + 1])
+    room = videos.shape[2] - crop
+    for start in range(0, len(order) - recipe.videos_per_step + 1, recipe.videos_per_step):
+        mine = order[start + workers.rank * share :][:share]
+        clips = np.empty((share, recipe.snippets_per_video, sampling.frames_per_snippet,
+                          crop, crop, 3), np.uint8)
+        for row, index in enumerate(mine):
+            frames = random_snippet_indices(NUM_FRAMES, sampling, rng)
+            top, left = rng.integers(0, room + 1, 2)
+            clips[row] = videos[index][frames, top : top + crop, left : left + crop]
+        light = rng.uniform(1 - recipe.light_jitter, 1 + recipe.light_jitter, (2, share))
+        gain, offset = torch.from_numpy(light).float()[:, :, None, None, None, None, None]
+        x = torch.from_numpy(clips).permute(0, 1, 5, 2, 3, 4).float().div_(127.5).sub_(1)
+        yield x.mul_(gain).add_(offset - 1), torch.tensor([label_of(int(i)) for i in mine])
+
+
+def _loss(network: nn.Module, clips: Tensor, labels: Tensor, per_snippet: bool) -> Tensor:
+    if per_snippet:
+        count = clips.shape[1]
+        return functional.cross_entropy(
+            network(clips.flatten(0, 1).unsqueeze(1)).float(), labels.repeat_interleave(count)
+        )
+    return functional.cross_entropy(network(clips).float(), labels)
+
+
+def _schedule(step: int, total: int, warmup: float) -> float:
+    """Learning rate factor: linear warm-up, then a cosine down to zero."""
+    rise = max(1, int(total * warmup))
+    if step < rise:
+        return (step + 1) / rise
+    return 0.5 * (1 + float(np.cos(np.pi * (step - rise) / max(1, total - rise))))
+
+
+def fit(
+    recipe: Recipe,
+    *,
+    seed: int = 0,
+    state_path: Path,
+    data_folder: Path,
+    device: str = "auto",
+    log: Log = print,
+    stop_after: int | None = None,
+) -> nn.Module:
+    """Train a network by a recipe and return it, in evaluation mode.
+
+    state_path: where every epoch leaves its state, and where an earlier one is continued from.
+    stop_after: return after this many epochs in total (the schedule stays that of the recipe).
+    Raises LensError if the batch does not divide among the processes or the loss is not finite.
+    """
+    where = pick_device(device)
+    workers = Workers.start(where)
+    if recipe.videos_per_step % workers.count:
+        raise LensError(
+            f"{recipe.videos_per_step} videos per step for {workers.count} processes",
+            "a number of processes that divides the batch",
+            "Start torchrun with another --nproc-per-node.",
+        )
+    torch.manual_seed(seed)
+    network = create_model(recipe.model).to(where, memory_format=torch.channels_last_3d)
+    protocol = network.spec.protocol
+    videos = training_videos(recipe, data_folder, log)
+    sampling = protocol.sampling.__class__(
+        recipe.snippets_per_video, protocol.sampling.frames_per_snippet,
+        protocol.sampling.frame_stride,
+    )
+    model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
+    decayed = [p for p in network.parameters() if p.ndim > 1]
+    plain = [p for p in network.parameters() if p.ndim <= 1]
+    optimizer = torch.optim.SGD(
+        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain}],
+        lr=recipe.max_learning_rate, momentum=0.9, nesterov=True,
+    )
+    per_epoch = len(videos) // recipe.videos_per_step
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: _schedule(step, per_epoch * recipe.epochs, recipe.warmup)
+    )
+    first = 0
+    if state_path.exists():
+        state = torch.load(state_path, map_location=where, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        schedule.load_state_dict(state["schedule"])
+        first = state["epoch"]
+        log(f"continuing after epoch {first}")
+    precision = torch.autocast(where.type, getattr(torch, recipe.precision)) \
+        if recipe.precision != "float32" else nullcontext()
+    for epoch in range(first, min(recipe.epochs, stop_after or recipe.epochs)):
+        model.train()
+        torch.manual_seed(hash((seed, epoch, workers.rank)))  # dropout
+        started, losses = time.monotonic(), []
+        for clips, labels in batches(videos, recipe, seed=seed, epoch=epoch, workers=workers,
+                                     sampling=sampling, crop=protocol.crop):
+            with precision:
+                loss = _loss(model, clips.to(where), labels.to(where), protocol.group_size == 1)
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            losses.append(float(loss.detach()))
+        if not np.isfinite(losses).all():
+            raise LensError(
+                f"loss {losses[-1]} in epoch {epoch + 1}", "a finite loss",
+                "Lower max_learning_rate or train in float32.",
+            )
+        log(f"epoch {epoch + 1}/{recipe.epochs} loss {np.mean(losses):.3f} "
+            f"({time.monotonic() - started:.0f} s)")
+        if workers.rank == 0:
+            part = state_path.with_suffix(".part")
+            torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(),
+                        "schedule": schedule.state_dict(), "epoch": epoch + 1}, part)
+            part.replace(state_path)
+    return network.eval()
