@@ -1,0 +1,45 @@
+"""What all figures share: a transparent ground, quiet grids, and text that fits."""
+
+from __future__ import annotations
+
+import html
+from textwrap import wrap as wrap_lines
+
+import plotly.graph_objects as go
+
+from dsanet_core.figures import palette
+
+
+def blank(height: int) -> go.Figure:
+    """An empty figure of `height` pixels that takes fonts and text colour from the page."""
+    axis = {
+        "gridcolor": palette.GRID,
+        "zerolinecolor": palette.GRID,
+        "linecolor": palette.GRID,
+        "automargin": True,
+    }
+    return go.Figure(
+        layout={
+            "height": height,
+            "margin": {"l": 8, "r": 8, "t": 8, "b": 8},
+            "paper_bgcolor": palette.TRANSPARENT,
+            "plot_bgcolor": palette.TRANSPARENT,
+            "xaxis": axis,
+            "yaxis": axis,
+            "legend": {"orientation": "h", "yanchor": "bottom", "y": 1.02, "x": 0},
+        }
+    )
+
+
+def plain(text: str) -> str:
+    """Text as it is: Plotly would take `<b>` in a category name for markup."""
+    return html.escape(text, quote=False)
+
+
+def wrap(text: str, width: int) -> str:
+    """Text in lines of at most `width` characters."""
+    return "<br>".join(plain(line) for line in wrap_lines(text, width))
+
+
+def percent(probability: float) -> str:
+    return f"{100 * probability:.1f} %"
