@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -104,13 +105,12 @@ def test_streamlit_stays_out_of_the_core(path: Path) -> None:
     ids=lambda p: str(p.relative_to(ROOT)),
 )
 def test_figures_see_records_numpy_and_plotly_alone(path: Path) -> None:
-    standard = {"__future__", "collections", "dataclasses", "typing", "math", "itertools", "html"}
     allowed = {("dsanet_core", "records"), ("dsanet_core", "errors"), ("dsanet_core", "figures")}
     for module in imports(path):
         if module[0] == "dsanet_core":
             assert tuple(module[:2]) in allowed, module
         else:
-            assert module[0] in standard | {"numpy", "plotly"}, module
+            assert module[0] in sys.stdlib_module_names | {"numpy", "plotly"}, module
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda p: str(p.relative_to(ROOT)))

@@ -1,0 +1,166 @@
+"""Records refuse nonsense when they are made, and say how a video is dealt out to forwards."""
+
+from __future__ import annotations
+
+from dataclasses import FrozenInstanceError, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from dsanet_core.records import Clips, Frames, Kernel, Protocol, Sampling, Video
+from tests.factory import make_analysis
+
+VIDEO = Video("a.mp4", "0" * 64, "mp4", "h264", 4, 2, 25.0, 1.0, 25)
+HALF = (0.5, 0.5, 0.5)
+
+
+def protocol(snippets: int, group_size: int, crops: int) -> Protocol:
+    return Protocol(Sampling(snippets, 4, 2), group_size, crops, 72, 64, HALF, HALF)
+
+
+def frames(**changes: Any) -> Frames:
+    values: dict[str, Any] = {
+        "video": VIDEO,
+        "rgb": np.zeros((3, 2, 4, 3), np.uint8),
+        "frame_index": np.array([0, 5, 9]),
+        "pts_seconds": np.array([0.0, 0.2, 0.36]),
+    }
+    return Frames(**(values | changes))
+
+
+def test_records_are_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        VIDEO.name = "b"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 0},
+        {"fps": 0.0},
+        {"fps": float("nan")},
+        {"num_frames": 0},
+        {"duration_seconds": -1.0},
+        {"duration_seconds": float("nan")},
+    ],
+)
+def test_impossible_videos_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        replace(VIDEO, **change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rgb": np.zeros((3, 2, 4), np.uint8)},
+        {"rgb": np.zeros((3, 2, 4, 3), np.float32)},
+        {"rgb": np.zeros((0, 2, 4, 3), np.uint8)},
+        {"frame_index": np.array([0, 5])},
+        {"frame_index": np.array([0, 5, 5])},
+        {"pts_seconds": np.array([0.0])},
+    ],
+)
+def test_impossible_frames_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        frames(**change)
+
+
+def test_clips_point_into_frames() -> None:
+    position = np.array([[0, 1], [1, 2]])
+    clips = Clips(frames(), Sampling(2, 2, 4), position)
+    np.testing.assert_array_equal(clips.frame_index, [[0, 5], [5, 9]])
+    np.testing.assert_array_equal(clips.pts_seconds, [[0.0, 0.2], [0.2, 0.36]])
+    for wrong in (position + 1, position - 1, position[:1]):
+        with pytest.raises(ValueError):
+            Clips(frames(), Sampling(2, 2, 4), wrong)
+
+
+@pytest.mark.parametrize(("snippets", "group_size"), [(8, 4), (8, 1), (8, 8), (6, 3), (1, 1)])
+@pytest.mark.parametrize("crops", [1, 3])
+def test_views_see_every_snippet_once_per_crop_and_never_mix_crops(
+    snippets: int, group_size: int, crops: int
+) -> None:
+    p = protocol(snippets, group_size, crops)
+    table = p.snippet_of_view
+    assert table.shape == (p.num_views, group_size) == (snippets // group_size * crops, group_size)
+    for crop in range(crops):
+        own = table[crop * p.num_groups : (crop + 1) * p.num_groups]
+        assert sorted(own.ravel()) == list(range(snippets))
+    assert (np.diff(table, axis=1) == p.num_groups).all(), "groups are interleaved, in time order"
+
+
+def test_eight_snippets_form_the_two_groups_of_the_paper() -> None:
+    np.testing.assert_array_equal(
+        protocol(8, 4, 1).snippet_of_view, [[0, 2, 4, 6], [1, 3, 5, 7]]
+    )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Sampling(0, 4, 2),
+        lambda: Sampling(8, 4, 0),
+        lambda: Sampling(8, 4, 2, "guess"),
+        lambda: protocol(8, 3, 1),
+        lambda: protocol(8, 0, 1),
+        lambda: protocol(8, 4, 2),
+        lambda: replace(protocol(8, 4, 1), crop=100),
+    ],
+)
+def test_impossible_protocols_are_refused(make: Any) -> None:
+    with pytest.raises(ValueError):
+        make()
+
+
+def test_a_protocol_reads_as_one_line() -> None:
+    text = protocol(8, 4, 3).describe()
+    assert "8 snippets x 4 frames, stride 2 in 2 interleaved groups of 4" in text
+    assert "3 crops 64x64 of short side 72" in text
+    assert "group" not in protocol(8, 1, 1).describe()
+    assert "1 snippet x" in protocol(1, 1, 1).describe()
+
+
+def test_kernels_must_be_distributions() -> None:
+    Kernel("a", np.full((1, 2, 3), 1 / 3), 16)
+    with pytest.raises(ValueError, match="taps of a sum to 1"):
+        Kernel("a", np.full((1, 2, 3), 0.4), 16)
+    with pytest.raises(ValueError):
+        Kernel("a", np.full((2, 3), 1 / 3), 16)
+
+
+def test_kernel_distances_are_total_variation() -> None:
+    identity, forward = np.array([0.0, 1, 0]), np.array([0.0, 0, 1])
+    kernel = Kernel("a", np.stack([identity, forward])[None], 16)
+    assert kernel.distance_to_identity == pytest.approx(0.5), "0 and 1, averaged"
+    assert kernel.distance_to_average == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"video_scores": np.ones(4) / 4},
+        {"snippet_scores": np.ones((7, 5)) / 5},
+        {"video_scores": np.array([np.nan, 0, 0, 0, 1])},
+        {"video_scores": np.array([-0.5, 0.5, 0.5, 0.25, 0.25])},
+        {"frame_index": np.zeros((8, 3), int)},
+        {"thumbnails": np.zeros((8, 3, 6, 8, 3), np.uint8)},
+    ],
+)
+def test_impossible_analyses_are_refused(change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError):
+        replace(make_analysis(), **change)
+
+
+def test_top_is_sorted_and_stable() -> None:
+    scores = np.array([0.1, 0.3, 0.1, 0.4, 0.1])
+    analysis = replace(make_analysis(), video_scores=scores)
+    names = analysis.model.classes
+    assert [name for name, _ in analysis.top(4)] == [names[i] for i in (3, 1, 0, 2)]
+    assert len(analysis.top(99)) == 5
+
+
+def test_familiarity_is_a_threshold() -> None:
+    familiarity = make_analysis().familiarity
+    assert familiarity is not None and familiarity.is_familiar
+    assert not replace(familiarity, score=familiarity.threshold - 1e-6).is_familiar
