@@ -23,8 +23,9 @@ class Video:
 
     width, height: pixels as displayed, after rotation. fps: average frames per second.
     num_frames: frames on the timeline that was sampled from. num_frames_claimed: what the header
-    says, None where it says nothing; a hint only. rotation: degrees already applied.
+    says, None where it says nothing; a hint only. rotation: degrees already applied, clockwise.
     notes: readable remarks ("12 damaged packets skipped"), empty for a clean file.
+    pixel_format: FFmpeg's name of it ("yuv420p"), "" if unknown.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Video:
     num_frames_claimed: int | None = None
     rotation: int = 0
     notes: tuple[str, ...] = ()
+    pixel_format: str = ""
 
     def __post_init__(self) -> None:
         _require(self.width > 0 and self.height > 0, f"video size {self.width}x{self.height}")
