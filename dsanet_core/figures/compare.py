@@ -25,39 +25,40 @@ class _Cell:
     @property
     def text(self) -> str:
         symbol = {_RIGHT: f"{palette.RIGHT_SYMBOL} ", _WRONG: f"{palette.WRONG_SYMBOL} "}
-        category = wrap(self.category, 18)
-        return f"{symbol.get(self.verdict, '')}{percent(self.probability)}<br>{category}"
+        said = f"{symbol.get(self.verdict, '')}{percent(self.probability)}"
+        return f"<b>{said}</b><br>{wrap(self.category, 60)}"
 
 
 def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) -> go.Figure:
-    """Best category and probability of each snippet and of the video, one row per network.
+    """Best category and probability of each snippet and of the video, one column per network.
 
     With a true label, right answers are green and ticked, wrong ones red and crossed; without,
     all are grey.
     """
     count = max(len(a.snippet_scores), len(b.snippet_scores))
-    rows = [_row(analysis, count, true_label) for analysis in (a, b)]
-    places = [f"snippet {index + 1}" for index in range(count)] + ["video"]
-    figure = blank(300)
+    columns = (_column(a, count, true_label), _column(b, count, true_label))
+    rows = list(zip(*columns, strict=True))
+    places = [*(f"snippet {index + 1}" for index in range(count)), "video"]
+    figure = blank(40 + 46 * len(rows))
     figure.add_heatmap(
         z=[[cell.verdict if cell else None for cell in row] for row in rows],
-        x=_column_names(a, b, count),
-        y=_row_names(a, b),
+        x=_model_names(a, b),
+        y=_place_names(a, b, count),
         text=[[cell.text if cell else "" for cell in row] for row in rows],
         texttemplate="%{text}",
         textfont={"size": 12},
         customdata=[
-            [(place, plain(cell.category)) if cell else ("", "") for place, cell in line]
-            for line in (zip(places, row, strict=True) for row in rows)
+            [(place, plain(cell.category)) if cell else ("", "") for cell in row]
+            for place, row in zip(places, rows, strict=True)
         ],
-        hovertemplate="%{y} · %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        hovertemplate="%{x} · %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
         hoverongaps=False,
         zmin=_WRONG,
         zmax=_RIGHT,
         colorscale=[[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
         showscale=False,
-        xgap=3,
-        ygap=6,
+        xgap=6,
+        ygap=3,
     )
     figure.update_xaxes(side="top", type="category", showgrid=False)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
@@ -72,7 +73,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
     compared for the video alone.
     """
     answers: dict[str, list[str]] = {}
-    for analysis, row in zip((a, b), _row_names(a, b), strict=True):
+    for analysis, row in zip((a, b), _model_names(a, b), strict=True):
         answers.setdefault(analysis.top(1)[0][0], []).append(row)
     same = a.frame_index.shape == b.frame_index.shape and bool(
         (a.frame_index == b.frame_index).all()
@@ -90,12 +91,12 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
             hovertemplate=f"%{{x}} · {plain(name)}<br>%{{y:+.1f}} points<extra></extra>",
         )
     figure.update_xaxes(type="category")
-    title = f"Points of probability<br>{' − '.join(_row_names(a, b))}"
+    title = f"Points of probability<br>{' − '.join(_model_names(a, b))}"
     figure.update_yaxes(title=title, range=[-105, 105], zerolinecolor=palette.NEUTRAL)
     return figure
 
 
-def _row(analysis: Analysis, count: int, true_label: str | None) -> list[_Cell | None]:
+def _column(analysis: Analysis, count: int, true_label: str | None) -> list[_Cell | None]:
     """Cells of one network: snippets, None where it has fewer than `count`, then the video."""
     cells: list[_Cell | None] = [
         _cell(analysis, scores, true_label) for scores in analysis.snippet_scores
@@ -113,17 +114,17 @@ def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
     return _Cell(category, float(scores[best]), verdict)
 
 
-def _column_names(a: Analysis, b: Analysis, count: int) -> list[str]:
+def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
     """Snippets with the seconds they saw, where both networks saw the same ones."""
     names = [f"Snippet {index + 1}" for index in range(count)]
     if a.pts_seconds.shape == b.pts_seconds.shape and np.allclose(a.pts_seconds, b.pts_seconds):
         spans = zip(names, a.pts_seconds.min(1), a.pts_seconds.max(1), strict=True)
         names = [f"{name}<br>{first:.1f} to {last:.1f} s" for name, first, last in spans]
-    return [*names, "Video"]
+    return [*names, "<b>Whole video</b>"]
 
 
-def _row_names(a: Analysis, b: Analysis) -> list[str]:
-    """Names of the rows; the same network twice still needs two rows."""
+def _model_names(a: Analysis, b: Analysis) -> list[str]:
+    """Names of the columns; the same network twice still needs two columns."""
     names = [plain(a.model.name), plain(b.model.name)]
     return names if names[0] != names[1] else [f"{names[0]} (A)", f"{names[1]} (B)"]
 

@@ -8,6 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
+from dsanet_core.figures.frames import add_frames
 from dsanet_core.figures.style import blank, percent, plain, wrap
 from dsanet_core.records import Analysis
 
@@ -16,11 +17,12 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
     """Probability of chosen categories per snippet, over the time each snippet saw.
 
     A marker stands at the middle of a snippet, its bar spans the first to the last frame seen;
-    the dotted line is the video's score. Two traces per category: snippets, then video.
+    the dotted line is the video's score. Two traces per category: snippets, then video. Above
+    stand the frames of each snippet.
     """
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     end = max(analysis.video.duration_seconds, float(last.max()))
-    figure = blank(340)
+    figure = blank(460)
     for order, index in enumerate(class_indices):
         colour = palette.CATEGORICAL[order % len(palette.CATEGORICAL)]
         symbol = palette.SYMBOLS[order % len(palette.SYMBOLS)]
@@ -51,6 +53,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
         )
     figure.update_xaxes(title="Time (s)", range=[0, end])
     figure.update_yaxes(title="Probability", range=[-0.03, 1.03], tickformat=".0%")
+    add_frames(figure, analysis)
     return figure
 
 

@@ -85,13 +85,15 @@ def test_markup_in_a_category_name_is_shown_not_obeyed() -> None:
 @pytest.mark.parametrize("true_label", [None, *A.model.classes])
 def test_compare_marks_right_and_wrong_only_when_the_truth_is_known(true_label: str | None) -> None:
     cells = figures.compare_snippets(A, B, true_label).data[0]
-    for row, analysis in enumerate((A, B)):
+    for column, analysis in enumerate((A, B)):
         scores = np.vstack([analysis.snippet_scores, analysis.video_scores])
         best = [analysis.model.classes[i] for i in scores.argmax(1)]
         right = [2 if name == true_label else 0 for name in best]
-        assert list(cells.z[row]) == (right if true_label else [1] * 9)
-        assert [category for _, category in cells.customdata[row]] == best
-        for text, verdict, score in zip(cells.text[row], cells.z[row], scores.max(1), strict=True):
+        verdicts = [row[column] for row in cells.z]
+        assert verdicts == (right if true_label else [1] * 9)
+        assert [row[column][1] for row in cells.customdata] == best
+        texts = [row[column] for row in cells.text]
+        for text, verdict, score in zip(texts, verdicts, scores.max(1), strict=True):
             assert f"{100 * score:.1f} %" in text
             assert (palette.RIGHT_SYMBOL in text, palette.WRONG_SYMBOL in text) == (
                 verdict == 2,
@@ -103,12 +105,12 @@ def test_compare_marks_right_and_wrong_only_when_the_truth_is_known(true_label: 
 def test_compare_takes_networks_with_other_numbers_of_snippets() -> None:
     short = make_analysis(3, snippets=4, name="short")
     cells = figures.compare_snippets(A, short).data[0]
-    assert list(cells.z[1]) == [1] * 4 + [None] * 4 + [1]
-    assert cells.customdata[1][-1][0] == "video"
+    assert [row[1] for row in cells.z] == [1] * 4 + [None] * 4 + [1]
+    assert cells.customdata[-1][1][0] == "video"
 
 
-def test_compare_keeps_two_rows_for_one_network() -> None:
-    assert len(set(figures.compare_snippets(A, A).data[0].y)) == 2
+def test_compare_keeps_two_columns_for_one_network() -> None:
+    assert len(set(figures.compare_snippets(A, A).data[0].x)) == 2
 
 
 def test_disagreement_is_the_difference_in_points() -> None:
