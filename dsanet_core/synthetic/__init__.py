@@ -96,21 +96,21 @@ def make_video(
 def _with_clutter(scene: Scene, rng: Random) -> Scene:
     """Small drifting things behind the scene, and sometimes a bar in front of it."""
     behind = []
-    for _ in range(rng.randrange(3)):
-        size = still(rng.uniform(0.05, 0.08))
+    for _ in range(rng.randrange(4)):
+        size = still(rng.uniform(0.05, 0.10))
         tracks = []
         for _ in range(2):
             place = rng.uniform(-0.45, 0.45)
-            tracks.append(((0.0, place), (1.0, place + rng.uniform(-0.06, 0.06))))
+            tracks.append(((0.0, place), (1.0, place + rng.uniform(-0.10, 0.10))))
         colour = (rng.uniform(60, 200), rng.uniform(60, 200), rng.uniform(60, 200))
         shape = rng.choice(("round", "square", "triangle"))
         behind.append(Actor(shape, ((0.0, colour),), tracks[0], tracks[1], size, size,
                             still(rng.random()), role="distractor"))
     front = []
-    if rng.random() < 0.3:
+    if rng.random() < 0.4:
         shade = rng.uniform(30, 90)
         upright = rng.random() < 0.5
-        thin, long = still(rng.uniform(0.03, 0.06)), still(3.0)
+        thin, long = still(rng.uniform(0.03, 0.08)), still(3.0)
         place = still(rng.uniform(-0.4, 0.4))
         front.append(Actor("box", ((0.0, (shade, shade, shade)),),
                            place if upright else still(0.0), still(0.0) if upright else place,

@@ -56,8 +56,8 @@ class Painter:
         margin = -(-self.scale // 8)
         self._margin = margin
         self._canvas = _texture(rng, self.height + 2 * margin, self.width + 2 * margin)
-        self._gain = rng.uniform(0.75, 1.15), rng.uniform(0.75, 1.15)
-        self._noise_strength = rng.randint(6, 26)
+        self._gain = rng.uniform(0.65, 1.2), rng.uniform(0.65, 1.2)
+        self._noise_strength = rng.randint(6, 34)
         grain = GRAIN, round(GRAIN * self.width / self.height)
         self._noise = _random_bytes(rng, 4, *grain).astype(np.int16) - 128
         self._rolls = [(rng.randrange(4), rng.randrange(GRAIN), rng.randrange(GRAIN))

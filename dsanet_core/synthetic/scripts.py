@@ -49,7 +49,7 @@ def _thing(rng: Random, x: Track | float = 0.0, y: Track | float = 0.0, *,
     def track(value: Track | float) -> Track:
         return still(value) if isinstance(value, float) else value
 
-    extent = track(rng.uniform(0.20, 0.30) if size is None else size)
+    extent = track(rng.uniform(0.17, 0.30) if size is None else size)
     return Actor(
         shape=shape or rng.choice(FORMS), colour=colour or _paint(rng), x=track(x), y=track(y),
         width=extent, height=extent, angle=angle or still(rng.random()),
@@ -63,7 +63,7 @@ def _throughout(rng: Random) -> tuple[float, float]:
 
 def _moving(direction: tuple[int, int]) -> Script:
     def script(rng: Random) -> Scene:
-        half = rng.uniform(0.22, 0.30)
+        half = rng.uniform(0.16, 0.30)
         start, end = _throughout(rng)
         tracks = []
         for axis in direction:
@@ -127,12 +127,14 @@ def _two_things(kind: str) -> Script:
 
 
 def _two_events(rng: Random) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Start and end of an early and a late event, symmetric about the middle on average.
+    """Start and end of an early and a late event.
 
-    Their gap is at least 0.30 of the video; a snippet of the embedded networks spans 0.20.
+    Their gap is at least 0.21 of the video, and a snippet of the embedded networks spans 0.19.
+    They stand at the quarters of where a snippet's middle can be (0.1 to 0.9), so that snippets
+    drawn evenly meet what is shown between the events as often as what is shown around them.
     """
-    length = rng.uniform(0.10, 0.15)
-    early, late = 0.25 + rng.uniform(-0.05, 0.05), 0.75 + rng.uniform(-0.05, 0.05)
+    length = rng.uniform(0.10, 0.13)
+    early, late = 0.30 + rng.uniform(-0.03, 0.03), 0.70 + rng.uniform(-0.03, 0.03)
     return ((early - length / 2, early + length / 2), (late - length / 2, late + length / 2))
 
 
@@ -170,10 +172,10 @@ def _turning_colours(first: Colour, then: Colour, names: tuple[str, str]) -> Scr
     def script(rng: Random) -> Scene:
         early, late = _two_events(rng)
         rest, one, two = _tinted(rng, GREY), _tinted(rng, first), _tinted(rng, then)
-        wide = rng.uniform(0.03, 0.06)
+        fade = rng.uniform(0.015, 0.03)
         colour: list[tuple[float, Colour]] = []
         for (start, end), paint in ((early, one), (late, two)):
-            colour += [(start - wide, rest), (start, paint), (end, paint), (end + wide, rest)]
+            colour += [(start, rest), (start + fade, paint), (end - fade, paint), (end, rest)]
         actor = _thing(rng, rng.uniform(-0.28, 0.28), rng.uniform(-0.28, 0.28),
                        colour=tuple(colour))
         return Scene([actor], [Event(names[0], *early), Event(names[1], *late)])
