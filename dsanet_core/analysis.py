@@ -1,0 +1,200 @@
+"""From a video and a network to an `Analysis`: what the network says, and on what grounds."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dsanet_core.checkpoints import Weights, load_model
+from dsanet_core.complexity import complexity
+from dsanet_core.errors import ModelError
+from dsanet_core.hooks import capture
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.dsa import DSA
+from dsanet_core.records import Analysis, Array, Clips, Kernel, Model, Protocol
+from dsanet_core.video import read_clips, to_tensor
+
+Progress = Callable[[str, float], None]
+"""Called with a step ("decode", "transform", "network") and the done share of it, 0 to 1. What it
+raises ends the analysis: that is how a caller cancels."""
+
+THUMBNAIL_SIDE = 112
+THUMBNAIL_LONG_SIDE = 448
+PIXELS_PER_BATCH = 2**20
+_POINTS = ("hook_snippet_scores", "hook_features", "*.hook_kernel")
+
+
+@dataclass(frozen=True)
+class NetworkOutput:
+    """What a network made of the views of one video.
+
+    video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
+    classes) softmax of each snippet's own logits, averaged over crops. features: (channels,)
+    pooled features averaged over views and snippets. kernels: one per DSA block.
+    """
+
+    video_scores: Array
+    snippet_scores: Array
+    features: Array
+    kernels: tuple[Kernel, ...]
+
+
+def analyze(
+    video: str | Path | Clips,
+    model: str | Path | VideoNetwork,
+    *,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Analysis:
+    """Run a network on a video by the network's own test protocol.
+
+    video: a file, or its clips already decoded with the same sampling (several models can share
+    one decode). model: a name or file for `load_model`, onto `device`; or a network in evaluation
+    mode, which runs where it is. Safe to call from several threads with one network.
+    Raises VideoError, CheckpointError, or ModelError if model and clips do not fit.
+    """
+    report = progress or (lambda step, share: None)
+    network = model if isinstance(model, VideoNetwork) else load_model(model, device)
+    protocol = protocol_of(network)
+    seconds: dict[str, float] = {}
+    if isinstance(video, Clips):
+        clips = video
+    else:
+        with _timed("decode", seconds, report):
+            clips = read_clips(video, protocol.sampling)
+    if clips.sampling != protocol.sampling:
+        raise ModelError(
+            f"clips of {clips.sampling}",
+            f"{protocol.sampling} for {network.spec.name}",
+            "Decode the video again with this model's sampling.",
+        )
+    with _timed("transform", seconds, report):
+        views = to_tensor(clips, protocol)
+        thumbnails = make_thumbnails(clips)
+    with _timed("network", seconds, report):
+        output = run_network(network, views, report)
+    weights = network.weights
+    known = weights.familiarity if isinstance(weights, Weights) else None
+    return Analysis(
+        video=clips.frames.video,
+        model=describe_model(network),
+        protocol=protocol,
+        frame_index=clips.frame_index,
+        pts_seconds=clips.pts_seconds,
+        thumbnails=thumbnails,
+        snippet_scores=output.snippet_scores,
+        video_scores=output.video_scores,
+        kernels=output.kernels,
+        familiarity=None if known is None else known.judge(output.features),
+        seconds=seconds,
+    )
+
+
+def run_network(
+    network: VideoNetwork, views: Tensor, progress: Progress | None = None
+) -> NetworkOutput:
+    """Run all views (views, U, 3, T, H, W) of one video, a bounded number at a time."""
+    protocol = protocol_of(network)
+    if network.training:
+        raise ModelError("a network in training mode", "evaluation mode", "Call .eval() first.")
+    if len(views) != protocol.num_views:
+        raise ModelError(
+            f"{len(views)} views", f"{protocol.num_views}", "Make them with to_tensor()."
+        )
+    device = next(network.parameters()).device
+    step = max(1, PIXELS_PER_BATCH // (views[0].numel() // 3))
+    logits = []
+    with torch.inference_mode(), _precision(protocol, device), capture(_POINTS) as captured:
+        for start in range(0, len(views), step):
+            logits.append(network(views[start : start + step].to(device)).float().cpu())
+            if progress is not None:
+                progress("network", min(1.0, (start + step) / len(views)))
+    own_scores = captured["hook_snippet_scores"].softmax(-1).flatten(0, 1).numpy()
+    snippet_scores = np.zeros((protocol.sampling.num_snippets, own_scores.shape[-1]), np.float32)
+    np.add.at(snippet_scores, protocol.snippet_of_view.ravel(), own_scores)
+    return NetworkOutput(
+        video_scores=torch.cat(logits).softmax(-1).mean(0).numpy(),
+        snippet_scores=snippet_scores / protocol.num_crops,
+        features=captured["hook_features"].mean((0, 1)).numpy(),
+        kernels=tuple(
+            Kernel(block, captured[f"{block}.hook_kernel"].numpy(), module.channels)
+            for block, module in network.named_modules()
+            if isinstance(module, DSA)
+        ),
+    )
+
+
+def protocol_of(network: VideoNetwork) -> Protocol:
+    """The test protocol that travels with a network. Raises ModelError if it has no spec."""
+    if network.spec is None:
+        raise ModelError("a network without a spec", "one of the zoo", "Use create_model().")
+    protocol: Protocol = network.spec.protocol
+    return protocol
+
+
+_macs: WeakKeyDictionary[VideoNetwork, int] = WeakKeyDictionary()
+
+
+def describe_model(network: VideoNetwork) -> Model:
+    """Identity of a network. Weights that were not loaded are "random", their sha256 is that of
+    the parameters as they are now."""
+    if network not in _macs:
+        _macs[network] = complexity(network).macs
+    loaded = network.weights if isinstance(network.weights, Weights) else None
+    return Model(
+        name=network.spec.name,
+        weights=loaded.file if loaded else "random",
+        weights_sha256=loaded.sha256 if loaded else _sha256(network),
+        trained_on=loaded.trained_on if loaded else "",
+        classes=network.spec.classes,
+        params=sum(p.numel() for p in network.parameters()),
+        macs=_macs[network],
+        consensus=network.spec.consensus,
+    )
+
+
+def make_thumbnails(clips: Clips) -> Array:
+    """(snippets, frames, h, w, 3) uint8 of what each snippet saw, short side 112 at the most."""
+    import cv2
+
+    height, width = clips.frames.rgb.shape[1:3]
+    short, long = sorted((height, width))
+    scale = min(1.0, THUMBNAIL_SIDE / short, THUMBNAIL_LONG_SIDE / long)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    used, position = np.unique(clips.position, return_inverse=True)
+    small = np.stack(
+        [cv2.resize(clips.frames.rgb[i], size, interpolation=cv2.INTER_AREA) for i in used]
+    )
+    return np.asarray(small[position.reshape(clips.position.shape)])
+
+
+def _precision(protocol: Protocol, device: torch.device) -> AbstractContextManager[object]:
+    if protocol.precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, dtype=getattr(torch, protocol.precision))
+
+
+@contextmanager
+def _timed(step: str, seconds: dict[str, float], report: Progress) -> Iterator[None]:
+    report(step, 0.0)
+    start = time.perf_counter()
+    yield
+    seconds[step] = time.perf_counter() - start
+    report(step, 1.0)
+
+
+def _sha256(network: VideoNetwork) -> str:
+    digest = hashlib.sha256()
+    for key, value in network.state_dict().items():
+        digest.update(key.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
