@@ -1,0 +1,125 @@
+"""Video file to clips: decoding happens in a child process that can be killed (see `worker`)."""
+
+from __future__ import annotations
+
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from dsanet_core.errors import VideoError
+from dsanet_core.records import Clips, Frames, Sampling, Video
+from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
+from dsanet_core.video.messages import RE_EXPORT, TRIM, printable, refusal
+from dsanet_core.video.sandbox import ChildFailure, ask_child
+from dsanet_core.video.upload import Upload, open_upload
+
+MAX_FRAME_BYTES = SHORT_SIDE * LONG_SIDE * 3
+
+
+def read_clips(
+    path: str | os.PathLike[str],
+    sampling: Sampling,
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    cancel: threading.Event | None = None,
+) -> Clips:
+    """Decode the frames of the test-time snippets of a video file, and no others.
+
+    Frames come upright (`Video.rotation` is how far they were turned, in degrees clockwise), in
+    the size of the first one, reduced to a short side of at most 512 pixels (and a long side of
+    at most 2048). Frame indices count the frames that are there, times start at the first one.
+    `Video.notes` says what was unusual. Time and memory do not grow with the length of an intact
+    file of constant frame rate.
+
+    The work is done in a child process within `limits`. Raises VideoError if the file is no video,
+    too damaged, or not within them; concurrent.futures.CancelledError soon after `cancel` is set.
+    """
+    request = {"task": "clips", "sampling": asdict(sampling)}
+    most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
+    with open_upload(path, limits) as upload, ThreadPoolExecutor(1) as hasher:
+        sha256 = hasher.submit(upload.sha256)
+        facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
+        try:
+            return _clips(facts, payload, sampling, upload, sha256.result())
+        except (KeyError, TypeError, ValueError) as error:
+            raise _failure(upload, f"the decoder's answer makes no sense ({error})") from error
+
+
+def ask(
+    upload: Upload,
+    request: dict[str, Any],
+    limits: Limits,
+    *,
+    max_payload_bytes: int = 0,
+    output_fd: int | None = None,
+    cancel: threading.Event | None = None,
+) -> tuple[dict[str, Any], memoryview]:
+    """`ask_child`, with everything that can go wrong as a VideoError about this upload."""
+    try:
+        header, payload = ask_child(
+            request,
+            upload.fd,
+            limits,
+            max_payload_bytes=max_payload_bytes,
+            output_fd=output_fd,
+            cancel=cancel,
+        )
+    except ChildFailure as failure:
+        if failure.is_late:
+            raise VideoError(
+                f"{upload.name} took longer to decode than allowed",
+                f"at most {limits.wall_seconds:g} s",
+                TRIM,
+            ) from failure
+        raise _failure(upload, failure.reason) from failure
+    if "refused" in header:
+        code, detail = str(header["refused"]), str(header.get("detail", ""))
+        raise refusal(upload.name, code, detail, upload.head, limits)
+    return header, payload
+
+
+def _failure(upload: Upload, reason: str) -> VideoError:
+    return VideoError(
+        f"{upload.name} could not be decoded: {printable(reason, 200)}",
+        "a file that FFmpeg decodes",
+        f"It may be damaged or made to do harm. {RE_EXPORT}",
+    )
+
+
+def _clips(
+    facts: dict[str, Any], payload: memoryview, sampling: Sampling, upload: Upload, sha256: str
+) -> Clips:
+    claimed = facts["num_frames_claimed"]
+    video = Video(
+        name=upload.name,
+        sha256=sha256,
+        container=_container(str(facts["container"]), str(facts["brand"]), upload.head),
+        codec=printable(str(facts["codec"]), 40),
+        width=int(facts["width"]),
+        height=int(facts["height"]),
+        fps=float(facts["fps"]),
+        duration_seconds=float(facts["duration_seconds"]),
+        num_frames=int(facts["num_frames"]),
+        num_frames_claimed=None if claimed is None else int(claimed),
+        rotation=int(facts["rotation"]),
+        notes=tuple(printable(str(note), 300) for note in facts["notes"]),
+        pixel_format=printable(str(facts["pixel_format"]), 40),
+    )
+    width, height = (int(side) for side in facts["frame_size"])
+    index = np.array(facts["frame_index"], np.int64)
+    rgb = np.frombuffer(payload, np.uint8).reshape(len(index), height, width, 3)
+    frames = Frames(video, rgb, index, np.array(facts["pts_seconds"], np.float64))
+    return Clips(frames, sampling, np.array(facts["position"], np.int64))
+
+
+def _container(demuxer: str, brand: str, head: bytes) -> str:
+    """One name for a container whose demuxer has several ("mov,mp4,m4a,3gp,3g2,mj2")."""
+    if demuxer.startswith("mov,"):
+        return "mov" if brand == "qt" else "mp4"
+    if demuxer.startswith("matroska,"):
+        return "webm" if b"webm" in head[:64] else "matroska"
+    return printable(demuxer, 40)

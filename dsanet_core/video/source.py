@@ -1,0 +1,141 @@
+"""One open of an untrusted file with PyAV: its best video stream, packets and frames.
+
+Runs in the child process (see `worker`), except on files that a test has made itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
+
+import av
+from av.container import InputContainer
+from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from dsanet_core.video.limits import Limits
+
+CONTAINERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,"
+    "ogg,flv,asf,yuv4mpegpipe,mxf,nut,dv,rm,wtv"
+)
+"""FFmpeg names of the containers that may be read: none that can name another file."""
+
+SEEKABLE_CODECS = frozenset(
+    "h264 hevc vp8 vp9 av1 libdav1d libaom-av1 mpeg1video mpeg2video mpeg4 h263 flv mjpeg".split()
+)
+"""Decoders whose pictures after a keyframe do not depend on what came before it."""
+
+MAX_READ_ERRORS = 16
+
+
+class Refusal(Exception):
+    """The file cannot be read, or not within the limits. code: a key of `messages.REFUSALS`."""
+
+    def __init__(self, code: str, detail: str = "") -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+
+
+class Source:
+    """damaged: packets that could not be decoded so far. decoded: frames that could."""
+
+    def __init__(self, file: BinaryIO, limits: Limits) -> None:
+        file.seek(0)
+        # A file object leaves FFmpeg nothing to open itself, and no protocol is called "none":
+        # what the file names (playlists, external tracks) stays closed.
+        options = {
+            "format_whitelist": CONTAINERS,
+            "protocol_whitelist": "none",
+            "max_pixels": str(limits.max_pixels),
+        }
+        try:
+            self.container: InputContainer = av.open(
+                file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18
+            )
+        except MemoryError:
+            raise
+        except (FFmpegError, ValueError) as error:
+            raise Refusal("unreadable") from error
+        self.stream: VideoStream = _best_video(self.container)
+        self.damaged = 0
+        self.decoded = 0
+        context = self.stream.codec_context
+        if context.width * context.height > limits.max_pixels:
+            raise Refusal("too_large", f"{context.width}x{context.height}")
+        context.options = {"max_pixels": str(limits.max_pixels)}
+        context.thread_type = "AUTO"
+        context.thread_count = min(os.cpu_count() or 1, 4)
+
+    @property
+    def can_seek(self) -> bool:
+        return self.stream.codec_context.name in SEEKABLE_CODECS
+
+    @property
+    def has_trusted_times(self) -> bool:
+        """False for AVI with H.264 or HEVC: it stores coding order, which B-frames leave."""
+        is_avi = self.container.format.name == "avi"
+        return not (is_avi and self.stream.codec_context.name in ("h264", "hevc"))
+
+    def seek(self, ticks: int) -> None:
+        """Go to a keyframe at or before a time in ticks of the stream's time base."""
+        self.container.seek(ticks, stream=self.stream)
+
+    def packets(self) -> Iterator[Packet[VideoStream]]:
+        """The stream's packets from the current place on; unreadable stretches are skipped."""
+        errors = 0
+        while errors < MAX_READ_ERRORS:
+            try:
+                for packet in self.container.demux(self.stream):
+                    errors = 0
+                    if packet.size:
+                        yield packet
+                return
+            except MemoryError:
+                raise
+            except FFmpegError:
+                errors += 1
+
+    def frames(self, *, from_keyframe: bool = False) -> Iterator[VideoFrame]:
+        """Decodable frames in order of presentation; damaged packets are skipped and counted."""
+        started = not from_keyframe
+        for packet in self.packets():
+            started = started or packet.is_keyframe
+            if started:
+                yield from self._decode(packet)
+        yield from self._decode(None)
+
+    def _decode(self, packet: Packet[VideoStream] | None) -> list[VideoFrame]:
+        try:
+            frames = self.stream.codec_context.decode(packet)
+        except MemoryError:
+            raise
+        except EOFError:
+            return []
+        except FFmpegError:
+            self.damaged += 1
+            return []
+        self.decoded += len(frames)
+        return frames
+
+
+def _best_video(container: InputContainer) -> VideoStream:
+    """FFmpeg's choice of video stream; cover art is no video. Refusal without one."""
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    if not streams:
+        _refuse_without_video(container)
+    best = container.streams.best("video")
+    stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
+    if stream.codec_context is None:
+        raise Refusal("no_decoder")
+    return stream
+
+
+def _refuse_without_video(container: InputContainer) -> NoReturn:
+    kinds = sorted({stream.type for stream in container.streams})
+    raise Refusal("no_video", " and ".join(kinds) if kinds else "nothing")
