@@ -33,7 +33,7 @@ class Canvas:
             self.rotation = -90 * quarters % 360
         if upright not in self._seen:
             self._seen.append(upright)
-        width, height = self.size[:: -1 if quarters % 2 else 1]
+        width, height = reversed(self.size) if quarters % 2 else self.size
         shrinks = width * height < frame.width * frame.height
         rgb = frame.reformat(
             width,

@@ -14,7 +14,7 @@ from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
 from dsanet_core.video.messages import RE_EXPORT, TRIM, printable, refusal
-from dsanet_core.video.sandbox import ChildFailure, ask_child
+from dsanet_core.video.sandbox import ChildError, ask_child
 from dsanet_core.video.upload import Upload, open_upload
 
 MAX_FRAME_BYTES = SHORT_SIDE * LONG_SIDE * 3
@@ -68,7 +68,7 @@ def ask(
             output_fd=output_fd,
             cancel=cancel,
         )
-    except ChildFailure as failure:
+    except ChildError as failure:
         if failure.is_late:
             raise VideoError(
                 f"{upload.name} took longer to decode than allowed",

@@ -69,9 +69,9 @@ def browser_proxy(
     ):
         try:
             facts, _ = ask(upload, request, limits, output_fd=out.fileno(), cancel=cancel)
-            os.replace(out.name, out_path)
+            Path(out.name).replace(out_path)
         except BaseException:
-            os.unlink(out.name)
+            Path(out.name).unlink()
             raise
     return Proxy(
         out_path, float(facts["seconds"]), int(facts["num_frames"]), bool(facts["is_whole"])
@@ -100,7 +100,9 @@ def encode_h264(
         for index, rgb in enumerate(frames):
             if index == 0:
                 stream.height, stream.width = rgb.shape[:2]
-            if rgb.shape != (stream.height, stream.width, 3) or rgb.shape[0] % 2 or rgb.shape[1] % 2:
+            height, width, channels = rgb.shape
+            is_even = height % 2 == width % 2 == 0
+            if (height, width, channels) != (stream.height, stream.width, 3) or not is_even:
                 raise ValueError(f"frame {index} is {rgb.shape}; expected equal even sizes, RGB")
             picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(rgb), format="rgb24")
             picture.pts = index

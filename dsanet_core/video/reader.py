@@ -22,7 +22,7 @@ from dsanet_core.records import Sampling
 from dsanet_core.video.canvas import Canvas
 from dsanet_core.video.limits import Limits
 from dsanet_core.video.sampling import snippet_indices, snippet_span
-from dsanet_core.video.source import Refusal, Source
+from dsanet_core.video.source import RefusalError, Source
 
 LONG = 3000
 """Frames from which on the header's timeline is tried first."""
@@ -37,7 +37,7 @@ SANE_FPS = (1 / 60, 1000.0)
 DEFAULT_FPS = 25.0
 
 
-class Contradiction(Exception):
+class ContradictionError(Exception):
     """The file does not hold what an account of its timeline says."""
 
 
@@ -67,7 +67,7 @@ class Reading:
 
 
 def read_snippets(file: BinaryIO, sampling: Sampling, limits: Limits) -> Reading:
-    """The frames of the test-time snippets of a video file. Raises Refusal."""
+    """The frames of the test-time snippets of a video file. Raises RefusalError."""
     decoded = 0
     for account in (header_timeline, packet_timeline, decoded_timeline):
         source = Source(file, limits)
@@ -81,7 +81,7 @@ def read_snippets(file: BinaryIO, sampling: Sampling, limits: Limits) -> Reading
             source = Source(file, limits)  # from the start, with nothing left in the decoder
             canvas = Canvas()
             pictures = [canvas.paint(frame) for frame in pick(source, timeline, wanted)]
-        except (Contradiction, FFmpegError) as problem:
+        except (ContradictionError, FFmpegError) as problem:
             if isinstance(problem, MemoryError):
                 raise
             decoded += source.decoded
@@ -89,7 +89,7 @@ def read_snippets(file: BinaryIO, sampling: Sampling, limits: Limits) -> Reading
         facts = _facts(source, timeline, canvas, wanted, sampling)
         facts["position"] = np.searchsorted(wanted, indices).tolist()
         return Reading(facts, pictures, decoded + source.decoded)
-    raise Refusal("no_frames")
+    raise RefusalError("no_frames")
 
 
 def header_timeline(source: Source, limits: Limits) -> Timeline:
@@ -100,14 +100,14 @@ def header_timeline(source: Source, limits: Limits) -> Timeline:
     if length is None and source.container.duration and base:
         length = int(source.container.duration / 1_000_000 / base)
     if first is None or not rate or not base or not length or not source.can_seek:
-        raise Contradiction("no times in the header")
-    if max(stream.frames, length * base * rate) < LONG or not source.has_trusted_times:
-        raise Contradiction("not a long video")
+        raise ContradictionError("no times in the header")
+    if max(stream.frames, round(length * base * rate)) < LONG or not source.has_trusted_times:
+        raise ContradictionError("not a long video")
     source.seek(first + length)
     last = max((p.pts for p in source.packets() if p.pts is not None), default=first)
     count = round((last - first) * base * rate) + 1
     if count < LONG or stream.frames not in (0, count):
-        raise Contradiction("another length than the header says")
+        raise ContradictionError("another length than the header says")
     period = (last - first) / (count - 1)
     ticks = first + np.rint(np.arange(min(count, limits.max_frames + 1)) * period)
     return Timeline(ticks.astype(np.int64), tolerance=period / 4)
@@ -116,7 +116,7 @@ def header_timeline(source: Source, limits: Limits) -> Timeline:
 def packet_timeline(source: Source, limits: Limits) -> Timeline:
     """The times of all packets that are to be shown, without decoding them."""
     if not source.has_trusted_times:
-        raise Contradiction("times in coding order")
+        raise ContradictionError("times in coding order")
     ticks = array("q")
     for packet in source.packets():
         if packet.is_discard or packet.is_corrupt:
@@ -128,7 +128,7 @@ def packet_timeline(source: Source, limits: Limits) -> Timeline:
         times = np.sort(np.array(ticks, np.int64))
         if len(times) and bool((np.diff(times) > 0).all()):
             return Timeline(times)
-    raise Contradiction("packets without a time of their own")
+    raise ContradictionError("packets without a time of their own")
 
 
 def decoded_timeline(source: Source, limits: Limits) -> Timeline:
@@ -139,7 +139,7 @@ def decoded_timeline(source: Source, limits: Limits) -> Timeline:
         if len(ticks) > limits.max_frames:
             break
     if not ticks:
-        raise Refusal("no_frames", str(source.damaged))
+        raise RefusalError("no_frames", str(source.damaged))
     return Timeline(np.frombuffer(ticks, np.int64), counted=True)
 
 
@@ -155,7 +155,7 @@ def pick(source: Source, timeline: Timeline, wanted: NDArray[np.int64]) -> Itera
             yield frame
         if not places:
             return
-    raise Contradiction("fewer frames than the pass before")
+    raise ContradictionError("fewer frames than the pass before")
 
 
 def _pick_by_time(
@@ -180,9 +180,9 @@ def _jump(
         frames = source.frames(from_keyframe=True)
         try:
             return _advance(frames, target, timeline.tolerance), frames
-        except Contradiction:
+        except ContradictionError:
             continue
-    raise Contradiction(f"no frame at {target}")
+    raise ContradictionError(f"no frame at {target}")
 
 
 def _advance(frames: Iterator[VideoFrame], target: int, tolerance: float) -> VideoFrame:
@@ -191,16 +191,16 @@ def _advance(frames: Iterator[VideoFrame], target: int, tolerance: float) -> Vid
             break
         if frame.pts >= target - tolerance:
             return frame
-    raise Contradiction(f"no frame at {target}")
+    raise ContradictionError(f"no frame at {target}")
 
 
 def _check_length(timeline: Timeline, source: Source, limits: Limits) -> None:
     count = len(timeline.ticks)
     if count > limits.max_frames:
-        raise Refusal("too_many_frames", str(limits.max_frames))
+        raise RefusalError("too_many_frames", str(limits.max_frames))
     seconds = count / _frame_rate(source, timeline)[0]
     if seconds > limits.max_duration_seconds:
-        raise Refusal("too_long", f"{seconds:.0f}")
+        raise RefusalError("too_long", f"{seconds:.0f}")
 
 
 def _frame_rate(source: Source, timeline: Timeline) -> tuple[float, bool]:

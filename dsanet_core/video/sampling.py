@@ -47,7 +47,7 @@ def random_snippet_indices(
 
 def _frames_from(starts: IntArray, num_frames: int, sampling: Sampling) -> IntArray:
     offsets = np.arange(sampling.frames_per_snippet, dtype=np.int64) * sampling.frame_stride
-    indices = starts[:, None] + offsets
+    indices: IntArray = starts[:, None] + offsets
     if sampling.policy == "loop":
         return indices % num_frames
     return np.minimum(indices, num_frames - 1)

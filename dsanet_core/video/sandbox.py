@@ -27,7 +27,7 @@ MAX_HEADER_BYTES = 4 << 20
 MAX_COMPLAINT_BYTES = 4096
 
 
-class ChildFailure(Exception):
+class ChildError(Exception):
     """The child gave no answer. is_late: it was stopped by the clock, else `reason` says why."""
 
     def __init__(self, reason: str, *, is_late: bool = False) -> None:
@@ -47,7 +47,7 @@ def ask_child(
 ) -> tuple[dict[str, Any], memoryview]:
     """Run one request on an open video; return the header and the raw bytes of the answer.
 
-    Raises ChildFailure, or CancelledError as soon as `cancel` is set. The child is gone
+    Raises ChildError, or CancelledError as soon as `cancel` is set. The child is gone
     when this returns or raises.
     """
     line = json.dumps({**request, "limits": asdict(limits), "output_fd": output_fd})
@@ -98,7 +98,7 @@ def _listen(
             if cancel is not None and cancel.is_set():
                 raise CancelledError("reading the video was cancelled")
             if time.monotonic() > end:
-                raise ChildFailure("out of time", is_late=True)
+                raise ChildError("out of time", is_late=True)
             for key, _ in selector.select(POLL_SECONDS):
                 chunk = os.read(key.fd, 1 << 20)
                 buffer, most = key.data
@@ -107,17 +107,17 @@ def _listen(
                 elif len(buffer) + len(chunk) <= most:
                     buffer += chunk
                 elif buffer is answer:
-                    raise ChildFailure("the decoder answered more than was asked")
+                    raise ChildError("the decoder answered more than was asked")
     return answer, complaint
 
 
-def _obituary(return_code: int, complaint: bytearray) -> ChildFailure:
+def _obituary(return_code: int, complaint: bytearray) -> ChildError:
     if -return_code in (signal.SIGXCPU, signal.SIGALRM):
-        return ChildFailure("out of time", is_late=True)
+        return ChildError("out of time", is_late=True)
     if return_code < 0:
-        return ChildFailure(f"the decoder crashed ({signal.Signals(-return_code).name})")
+        return ChildError(f"the decoder crashed ({signal.Signals(-return_code).name})")
     lines = complaint.decode(errors="replace").strip().splitlines()
-    return ChildFailure(f"the decoder failed ({lines[-1] if lines else f'exit {return_code}'})")
+    return ChildError(f"the decoder failed ({lines[-1] if lines else f'exit {return_code}'})")
 
 
 def _split(answer: bytearray) -> tuple[dict[str, Any], memoryview]:
@@ -126,7 +126,7 @@ def _split(answer: bytearray) -> tuple[dict[str, Any], memoryview]:
         (length,) = struct.unpack_from(">Q", answer)
         header = json.loads(answer[8 : 8 + length])
     except (struct.error, ValueError) as error:
-        raise ChildFailure("the decoder stopped in the middle of its answer") from error
+        raise ChildError("the decoder stopped in the middle of its answer") from error
     if not isinstance(header, dict):
-        raise ChildFailure("the decoder answered nonsense")
+        raise ChildError("the decoder answered nonsense")
     return header, memoryview(answer)[8 + length :]

@@ -26,14 +26,14 @@ CONTAINERS = (
 """FFmpeg names of the containers that may be read: none that can name another file."""
 
 SEEKABLE_CODECS = frozenset(
-    "h264 hevc vp8 vp9 av1 libdav1d libaom-av1 mpeg1video mpeg2video mpeg4 h263 flv mjpeg".split()
+    ("h264", "hevc", "vp8", "vp9", "av1", "mpeg1video", "mpeg2video", "mpeg4", "h263", "mjpeg")
 )
 """Decoders whose pictures after a keyframe do not depend on what came before it."""
 
 MAX_READ_ERRORS = 16
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """The file cannot be read, or not within the limits. code: a key of `messages.REFUSALS`."""
 
     def __init__(self, code: str, detail: str = "") -> None:
@@ -61,20 +61,20 @@ class Source:
         except MemoryError:
             raise
         except (FFmpegError, ValueError) as error:
-            raise Refusal("unreadable") from error
+            raise RefusalError("unreadable") from error
         self.stream: VideoStream = _best_video(self.container)
         self.damaged = 0
         self.decoded = 0
         context = self.stream.codec_context
         if context.width * context.height > limits.max_pixels:
-            raise Refusal("too_large", f"{context.width}x{context.height}")
+            raise RefusalError("too_large", f"{context.width}x{context.height}")
         context.options = {"max_pixels": str(limits.max_pixels)}
         context.thread_type = "AUTO"
         context.thread_count = min(os.cpu_count() or 1, 4)
 
     @property
     def can_seek(self) -> bool:
-        return self.stream.codec_context.name in SEEKABLE_CODECS
+        return self.stream.codec.canonical_name in SEEKABLE_CODECS
 
     @property
     def has_trusted_times(self) -> bool:
@@ -125,17 +125,17 @@ class Source:
 
 
 def _best_video(container: InputContainer) -> VideoStream:
-    """FFmpeg's choice of video stream; cover art is no video. Refusal without one."""
+    """FFmpeg's choice of video stream; cover art is no video. RefusalError without one."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         _refuse_without_video(container)
     best = container.streams.best("video")
     stream = best if isinstance(best, VideoStream) and best in streams else streams[0]
     if stream.codec_context is None:
-        raise Refusal("no_decoder")
+        raise RefusalError("no_decoder")
     return stream
 
 
 def _refuse_without_video(container: InputContainer) -> NoReturn:
     kinds = sorted({stream.type for stream in container.streams})
-    raise Refusal("no_video", " and ".join(kinds) if kinds else "nothing")
+    raise RefusalError("no_video", " and ".join(kinds) if kinds else "nothing")

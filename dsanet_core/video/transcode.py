@@ -12,9 +12,9 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from dsanet_core.video.canvas import delivery_size
+from dsanet_core.video.canvas import delivery_size, upright_size
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.source import Refusal, Source
+from dsanet_core.video.source import RefusalError, Source
 
 PROXY_SHORT_SIDE = 480
 MAX_FPS = 60
@@ -27,7 +27,7 @@ def make_proxy(file: BinaryIO, out: BinaryIO, max_seconds: float, limits: Limits
     """Write the first max_seconds of a video to `out`: upright, at most 480 lines and 60 frames
     per second, without sound.
 
-    Returns {"seconds", "num_frames", "is_whole"}. Raises Refusal.
+    Returns {"seconds", "num_frames", "is_whole"}. Raises RefusalError.
     """
     source = Source(file, limits)
     packets = []
@@ -47,7 +47,7 @@ def make_proxy(file: BinaryIO, out: BinaryIO, max_seconds: float, limits: Limits
             picture.time_base = Fraction(1, TICKS_PER_SECOND)
             packets += stream.encode(picture)
         if stream is None:
-            raise Refusal("no_frames")
+            raise RefusalError("no_frames")
         packets += stream.encode(None)
         # The index goes first, so that playing starts before the file has come in whole. FFmpeg's
         # own way to that opens the file a second time; here room is left for the index instead.
@@ -72,9 +72,9 @@ def _upright(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:
     if not quarters:
         picture = frame.reformat(*size, "yuv420p", interpolation=Interpolation.AREA)
     else:
-        stored = size[:: -1 if quarters % 2 else 1]
-        rgb = frame.reformat(*stored, "rgb24", interpolation=Interpolation.AREA).to_ndarray()
-        turned = np.ascontiguousarray(np.rot90(rgb, quarters))
+        width, height = reversed(size) if quarters % 2 else size
+        rgb = frame.reformat(width, height, "rgb24", interpolation=Interpolation.AREA).to_ndarray()
+        turned = np.ascontiguousarray(np.rot90(rgb, quarters), dtype=np.uint8)
         picture = VideoFrame.from_ndarray(turned, format="rgb24").reformat(format="yuv420p")
     picture.pict_type = 0
     return picture

@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from dsanet_core.errors import VideoError
 from dsanet_core.video.limits import Limits
@@ -39,7 +40,7 @@ class Upload:
 @contextmanager
 def open_upload(path: str | os.PathLike[str], limits: Limits) -> Iterator[Upload]:
     """Open a video file for reading. Raises VideoError if it cannot be one."""
-    name = printable(os.path.basename(os.path.normpath(path))) or printable(os.fspath(path))
+    name = printable(Path(path).name or os.fspath(path))
     try:
         # A named pipe would block without O_NONBLOCK.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -83,7 +83,7 @@ def main(request: dict[str, Any], video: BinaryIO) -> None:
             confine(limits, max_output_bytes=0, num_files=OUTPUT_FD)
             reading = reader.read_snippets(video, Sampling(**request["sampling"]), limits)
             reply(reading.facts, reading.pictures)
-    except source.Refusal as refusal:
+    except source.RefusalError as refusal:
         reply({"refused": refusal.code, "detail": refusal.detail})
     except MemoryError:
         reply({"refused": "memory", "detail": ""})
