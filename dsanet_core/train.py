@@ -13,9 +13,8 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -23,8 +22,14 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dsanet_core.errors import LensError
-from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, label_of, make_video
+from dsanet_core.checkpoints import pick_device, save_checkpoint
+from dsanet_core.datasets import open_dataset
+from dsanet_core.errors import LensError, ModelError
+from dsanet_core.familiarity import fit_familiarity
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.records import Sampling
+from dsanet_core.runs import score_dataset, summarise
+from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
 from dsanet_core.zoo import create_model
@@ -67,19 +72,12 @@ class Workers:
     count: int
 
     @classmethod
-    def start(cls, device: torch.device) -> Workers:
+    def join(cls, device: torch.device) -> Workers:
+        """This process, after it found the others."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count > 1 and not torch.distributed.is_initialized():
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
         return cls(int(os.environ.get("RANK", "0")), count)
-
-
-def pick_device(device: str) -> torch.device:
-    if device != "auto":
-        return torch.device(device)
-    if torch.cuda.is_available():
-        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-    return torch.device("cpu")
 
 
 def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]:
@@ -104,7 +102,7 @@ def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]
 
 def batches(
     videos: NDArray[np.uint8], recipe: Recipe, *, seed: int, epoch: int, workers: Workers,
-    sampling: Any, crop: int,
+    sampling: Sampling, crop: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented ((N, U, 3, T, crop, crop) float in -1..1, (N,) labels) of one epoch and process.
 
@@ -155,7 +153,7 @@ def fit(
     device: str = "auto",
     log: Log = print,
     stop_after: int | None = None,
-) -> nn.Module:
+) -> VideoNetwork:
     """Train a network by a recipe and return it, in evaluation mode.
 
     state_path: where every epoch leaves its state, and where an earlier one is continued from.
@@ -163,7 +161,9 @@ def fit(
     Raises LensError if the batch does not divide among the processes or the loss is not finite.
     """
     where = pick_device(device)
-    workers = Workers.start(where)
+    if where.type == "cuda" and where.index is None:
+        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    workers = Workers.join(where)
     if recipe.videos_per_step % workers.count:
         raise LensError(
             f"{recipe.videos_per_step} videos per step for {workers.count} processes",
@@ -174,10 +174,7 @@ def fit(
     network = create_model(recipe.model).to(where, memory_format=torch.channels_last_3d)
     protocol = network.spec.protocol
     videos = training_videos(recipe, data_folder, log)
-    sampling = protocol.sampling.__class__(
-        recipe.snippets_per_video, protocol.sampling.frames_per_snippet,
-        protocol.sampling.frame_stride,
-    )
+    sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
     decayed = [p for p in network.parameters() if p.ndim > 1]
     plain = [p for p in network.parameters() if p.ndim <= 1]
@@ -201,7 +198,7 @@ def fit(
         if recipe.precision != "float32" else nullcontext()
     for epoch in range(first, min(recipe.epochs, stop_after or recipe.epochs)):
         model.train()
-        torch.manual_seed(hash((seed, epoch, workers.rank)))  # dropout
+        torch.manual_seed(1000 * (1000 * seed + epoch) + workers.rank)  # dropout
         started, losses = time.monotonic(), []
         for clips, labels in batches(videos, recipe, seed=seed, epoch=epoch, workers=workers,
                                      sampling=sampling, crop=protocol.crop):
@@ -225,3 +222,57 @@ def fit(
                         "schedule": schedule.state_dict(), "epoch": epoch + 1}, part)
             part.replace(state_path)
     return network.eval()
+
+
+VALIDATION = "synth:seed=7,n=2500"
+CALIBRATION_VIDEOS = 1000
+
+
+def train(
+    recipe_name: str,
+    *,
+    seed: int = 0,
+    out: Path,
+    cache: Path = Path(".cache"),
+    device: str = "auto",
+    epochs: int | None = None,
+    log: Log = print,
+) -> dict[str, float]:
+    """Train by a named recipe, measure on the validation split, and write a checkpoint to `out`.
+
+    The checkpoint carries its recipe, seed, measured accuracy and a familiarity calibration.
+    cache: where rendered videos and the state of unfinished trainings lie. epochs: another length
+    than the recipe's. Returns top1 and top5 as fractions. Raises ModelError for an unknown name.
+    """
+    if recipe_name not in RECIPES:
+        names = ", ".join(RECIPES)
+        raise ModelError(f"no recipe {recipe_name!r}", f"one of {names}", "Choose one of these.")
+    recipe = RECIPES[recipe_name]
+    recipe = recipe if epochs is None else replace(recipe, epochs=epochs)
+    states = cache / "training"
+    states.mkdir(parents=True, exist_ok=True)
+    state_path = states / f"{recipe_name}-seed{seed}-epochs{recipe.epochs}.pt"
+    network = fit(recipe, seed=seed, state_path=state_path, data_folder=cache, device=device,
+                  log=log)
+    if int(os.environ.get("RANK", "0")) != 0:
+        return {}
+    log(f"measuring on {VALIDATION}")
+    validation = score_dataset(open_dataset(VALIDATION), network)
+    summary = summarise(validation)
+    seen = f"synth:seed={recipe.data_seed},n={CALIBRATION_VIDEOS}"
+    known = score_dataset(open_dataset(seen), network)
+    accuracy = {"top1": summary.top1, "top5": summary.top5}
+    save_checkpoint(
+        out,
+        network,
+        trained_on=(
+            f"{recipe.num_videos} synthetic videos of {len(CATEGORIES)} categories "
+            f"(the embedded benchmark, version {DATA_VERSION}, seed {recipe.data_seed})"
+        ),
+        recipe=asdict(recipe),
+        seed=seed,
+        accuracy={"dataset": VALIDATION, **accuracy, "per_group": summary.per_group},
+        familiarity=fit_familiarity(known.features, validation.features),
+    )
+    log(f"{out.name}: top-1 {summary.top1:.1%} on {VALIDATION}")
+    return accuracy

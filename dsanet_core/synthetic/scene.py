@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 Track = tuple[tuple[float, float], ...]
 Colour = tuple[float, float, float]
@@ -42,7 +43,8 @@ SHAPES: dict[str, Points] = {
     "triangle": _ring(3, 0.58),
     "star": _ring(10, 0.56, 0.26),
     "hexagon": _ring(6, 0.52),
-    "arrow": ((0.55, 0.0), (0.0, -0.5), (0.0, -0.2), (-0.5, -0.2), (-0.5, 0.2), (0.0, 0.2), (0.0, 0.5)),
+    "arrow": ((0.55, 0.0), (0.0, -0.5), (0.0, -0.2), (-0.5, -0.2), (-0.5, 0.2), (0.0, 0.2),
+              (0.0, 0.5)),
 }
 
 
@@ -54,7 +56,7 @@ def value_at(track: Track, time: float) -> float:
     """A track's value: constant outside its keys, eased (3u^2 - 2u^3) between them."""
     if time <= track[0][0]:
         return track[0][1]
-    for (t0, v0), (t1, v1) in zip(track, track[1:], strict=False):
+    for (t0, v0), (t1, v1) in pairwise(track):
         if time < t1:
             u = (time - t0) / (t1 - t0)
             return v0 + (v1 - v0) * (u * u * (3 - 2 * u))
@@ -79,7 +81,7 @@ class Actor:
     y: Track
     width: Track
     height: Track
-    angle: Track = still(0.0)
+    angle: Track = ((0.0, 0.0),)
     role: str = "object"
     rim: bool = True
 
