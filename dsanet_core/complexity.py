@@ -33,7 +33,9 @@ class Complexity:
     input_shape: tuple[int, ...]
 
 
-def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = None) -> Complexity:
+def count_complexity(
+    network: VideoNetwork, *, input_shape: tuple[int, ...] | None = None
+) -> Complexity:
     """Count a network; input_shape: (N, U, 3, T, H, W), None for one view of its own protocol."""
     if input_shape is None:
         input_shape = _view_shape(network)

@@ -1,0 +1,91 @@
+"""DSANet Lens: see what DSANet adds to I3D snippet averaging, on any video.
+
+    import dsanet_core as dc
+    analysis = dc.analyze("video.mp4", "dsa_i3d_synth")
+    print(analysis.top(5))
+
+Names are loaded on first use: records open without torch, networks build without a video decoder.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dsanet_core.analysis import analyze as analyze
+    from dsanet_core.checkpoints import load_model as load_model
+    from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
+    from dsanet_core.complexity import Complexity as Complexity
+    from dsanet_core.complexity import count_complexity as count_complexity
+    from dsanet_core.errors import CheckpointError as CheckpointError
+    from dsanet_core.errors import DatasetError as DatasetError
+    from dsanet_core.errors import LensError as LensError
+    from dsanet_core.errors import ModelError as ModelError
+    from dsanet_core.errors import RecordError as RecordError
+    from dsanet_core.errors import VideoError as VideoError
+    from dsanet_core.hooks import capture as capture
+    from dsanet_core.hooks import hook_points as hook_points
+    from dsanet_core.models.dsa import DSA as DSA
+    from dsanet_core.models.dsa import insert_dsa as insert_dsa
+    from dsanet_core.models.resnet import inflate_imagenet as inflate_imagenet
+    from dsanet_core.records import Analysis as Analysis
+    from dsanet_core.records import Clips as Clips
+    from dsanet_core.records import Familiarity as Familiarity
+    from dsanet_core.records import Frames as Frames
+    from dsanet_core.records import Kernel as Kernel
+    from dsanet_core.records import Model as Model
+    from dsanet_core.records import Protocol as Protocol
+    from dsanet_core.records import Sampling as Sampling
+    from dsanet_core.records import Video as Video
+    from dsanet_core.serialize import analysis_from_json as analysis_from_json
+    from dsanet_core.serialize import analysis_to_csv as analysis_to_csv
+    from dsanet_core.serialize import analysis_to_json as analysis_to_json
+    from dsanet_core.video import read_clips as read_clips
+    from dsanet_core.video import to_tensor as to_tensor
+    from dsanet_core.zoo import ModelSpec as ModelSpec
+    from dsanet_core.zoo import create_model as create_model
+    from dsanet_core.zoo import list_models as list_models
+    from dsanet_core.zoo import model_spec as model_spec
+
+_HOMES = {
+    "analysis": ("analyze",),
+    "checkpoints": ("load_model", "save_checkpoint"),
+    "complexity": ("Complexity", "count_complexity"),
+    "errors": (
+        "CheckpointError",
+        "DatasetError",
+        "LensError",
+        "ModelError",
+        "RecordError",
+        "VideoError",
+    ),
+    "hooks": ("capture", "hook_points"),
+    "models.dsa": ("DSA", "insert_dsa"),
+    "models.resnet": ("inflate_imagenet",),
+    "records": (
+        "Analysis",
+        "Clips",
+        "Familiarity",
+        "Frames",
+        "Kernel",
+        "Model",
+        "Protocol",
+        "Sampling",
+        "Video",
+    ),
+    "serialize": ("analysis_from_json", "analysis_to_csv", "analysis_to_json"),
+    "video": ("read_clips", "to_tensor"),
+    "zoo": ("ModelSpec", "create_model", "list_models", "model_spec"),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = sorted(_HOME_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

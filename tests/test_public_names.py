@@ -1,0 +1,89 @@
+"""The public names of the package, and what importing them costs."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import dsanet_core
+
+PUBLIC = [
+    "Analysis",
+    "CheckpointError",
+    "Clips",
+    "Complexity",
+    "DSA",
+    "DatasetError",
+    "Familiarity",
+    "Frames",
+    "Kernel",
+    "LensError",
+    "Model",
+    "ModelError",
+    "ModelSpec",
+    "Protocol",
+    "RecordError",
+    "Sampling",
+    "Video",
+    "VideoError",
+    "analysis_from_json",
+    "analysis_to_csv",
+    "analysis_to_json",
+    "analyze",
+    "capture",
+    "count_complexity",
+    "create_model",
+    "hook_points",
+    "inflate_imagenet",
+    "insert_dsa",
+    "list_models",
+    "load_model",
+    "model_spec",
+    "read_clips",
+    "save_checkpoint",
+    "to_tensor",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert dsanet_core.__all__ == PUBLIC
+    assert set(PUBLIC) <= set(dir(dsanet_core))
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_a_public_name_is_what_its_home_defines(name: str) -> None:
+    value = getattr(dsanet_core, name)
+    assert value.__name__ == name
+    assert value.__module__.startswith("dsanet_core.")
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="'nonsense'"):
+        _ = dsanet_core.nonsense
+
+
+def loaded_after(statement: str) -> set[str]:
+    """Heavy packages that a fresh Python has loaded after a statement."""
+    code = (
+        f"import sys\n{statement}\n"
+        "heavy = ('torch', 'torchvision', 'av', 'cv2', 'plotly', 'streamlit', 'safetensors')\n"
+        "print(*(name for name in heavy if name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.split())
+
+
+def test_the_package_and_its_records_open_without_anything_heavy() -> None:
+    statement = (
+        "import dsanet_core as dc\n"
+        "dc.Analysis, dc.Protocol, dc.analysis_from_json, dc.analysis_to_json, dc.VideoError"
+    )
+    assert loaded_after(statement) == set()
+
+
+def test_networks_build_without_a_video_decoder() -> None:
+    loaded = loaded_after("import dsanet_core as dc\ndc.create_model('dsa_i3d_r18')")
+    assert "torch" in loaded
+    assert not loaded & {"av", "torchvision", "plotly", "streamlit"}
