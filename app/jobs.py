@@ -9,6 +9,7 @@ import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable
+from concurrent.futures import CancelledError
 from queue import SimpleQueue
 from typing import Any
 
@@ -19,15 +20,11 @@ logger = logging.getLogger(__name__)
 WAITING = "Waiting for its turn"
 
 
-class Cancelled(Exception):
-    """Raised inside a job that nobody waits for any more."""
-
-
 class Job:
     """One piece of work: who waits for it, how far it is, what came of it.
 
     fraction: 0 to 1. result: what the work returned, None until then. error: what it raised;
-    `Cancelled` where it was stopped. Read `result` and `error` only once `finished` is set.
+    `CancelledError` where it was stopped. Read `result` and `error` only once `finished` is set.
     """
 
     def __init__(self, work: Callable[[Job], Any]) -> None:
@@ -44,13 +41,13 @@ class Job:
         """Called by the work between its steps; the place where a cancelled job stops."""
         self.stage, self.fraction = stage, fraction
         if self.cancel.is_set():
-            raise Cancelled
+            raise CancelledError
 
     def run(self) -> None:
         try:
             self.report(WAITING, 0.0)
             self.result = self._work(self)
-        except (Cancelled, LensError) as error:
+        except (CancelledError, LensError) as error:
             self.error = error
         except Exception as error:
             # A page shows one sentence; the log keeps what is needed to mend it.
@@ -77,11 +74,13 @@ class Workroom:
     def submit(self, key: Hashable, session: str, work: Callable[[Job], Any]) -> Job:
         """The job of this key for this session: the one at hand, or a new one in the queue.
 
-        Failed jobs are at hand too, so that redrawing a page does not repeat them; see `forget`.
+        A failed job is at hand for the sessions that waited for it, so that redrawing a page does
+        not repeat it; others, and those that let go of it, get a new try.
         """
         with self._lock:
             job = self._jobs.get(key)
-            if job is None or (job.cancel.is_set() and not job.sessions):
+            failed = job is not None and (job.cancel.is_set() or job.error is not None)
+            if job is None or (failed and session not in job.sessions):
                 job = self._jobs[key] = Job(work)
                 self._queue.put(job)
             self._jobs.move_to_end(key)
@@ -99,8 +98,3 @@ class Workroom:
                     job.sessions.discard(session)
                     if not job.sessions and not job.finished.is_set():
                         job.cancel.set()
-
-    def forget(self, key: Hashable) -> None:
-        """Let the next `submit` of this key run again."""
-        with self._lock:
-            self._jobs.pop(key, None)

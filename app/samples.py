@@ -42,7 +42,7 @@ def clip(label: int) -> Path:
         # Another session may be making the same clip: whoever comes last wins, with equal bytes.
         handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".mp4")
         os.close(handle)
-        video.encode_h264(made.rgb, Path(temporary), fps=synthetic.FPS)
+        video.encode_h264(made.rgb, synthetic.FPS, temporary)
         Path(temporary).replace(path)
     return path
 

@@ -19,11 +19,13 @@ class Key(StrEnum):
     MODEL = "model"
     OTHER = "other"
     BLOCK = "block"
+    VIEW = "view"
     CATEGORY = "category"
 
 
 _RESTORED = "restored_from_address"
 _UPLOADS_TAKEN = "uploads_taken"
+_STOPPED = "stopped"
 SAMPLE_GROUP = "sample_group"
 
 
@@ -53,7 +55,7 @@ def put(key: Key, value: str) -> None:
     st.session_state[key] = value
 
 
-def settle(key: Key, options: Sequence[str], default: str | None) -> None:
+def settle(key: str, options: Sequence[str], default: str | None) -> None:
     """Make the choice of `key` one of `options`: a link or an earlier page may say otherwise."""
     if st.session_state.get(key) not in options:
         st.session_state[key] = default
@@ -66,3 +68,16 @@ def uploader_key() -> str:
 
 def renew_uploader() -> None:
     st.session_state[_UPLOADS_TAKEN] = st.session_state.get(_UPLOADS_TAKEN, 0) + 1
+
+
+def stop(wish: str) -> None:
+    """Remember that the user stopped this analysis: a redrawn page must not start it again."""
+    st.session_state[_STOPPED] = wish
+
+
+def is_stopped(wish: str) -> bool:
+    return bool(st.session_state.get(_STOPPED) == wish)
+
+
+def resume() -> None:
+    st.session_state.pop(_STOPPED, None)

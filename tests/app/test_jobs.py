@@ -1,10 +1,11 @@
 """The queue: one at a time, shared by key, cancellable, forgetting the oldest."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
-from app.jobs import Cancelled, Job, Workroom
+from app.jobs import Job, Workroom
 from dsanet_core.errors import VideoError
 
 TIMEOUT = 10
@@ -61,7 +62,7 @@ def test_a_released_job_stops_at_its_next_step_unless_another_session_waits(
     room.release("a")
     go_on.set()
     assert finished(shared).result == "done"
-    assert isinstance(finished(alone).error, Cancelled)
+    assert isinstance(finished(alone).error, CancelledError)
 
 
 def test_release_keeps_the_jobs_it_is_told_to_keep(room: Workroom) -> None:
@@ -73,7 +74,7 @@ def test_release_keeps_the_jobs_it_is_told_to_keep(room: Workroom) -> None:
     hold.set()
     finished(blocker)
     assert finished(kept).result == "kept"
-    assert isinstance(finished(dropped).error, Cancelled)
+    assert isinstance(finished(dropped).error, CancelledError)
 
 
 def test_a_cancelled_job_runs_anew_when_asked_for_again(room: Workroom) -> None:
@@ -84,11 +85,11 @@ def test_a_cancelled_job_runs_anew_when_asked_for_again(room: Workroom) -> None:
     second = room.submit("key", "a", lambda job: "second")
     hold.set()
     finished(blocker)
-    assert isinstance(finished(first).error, Cancelled)
+    assert isinstance(finished(first).error, CancelledError)
     assert finished(second).result == "second"
 
 
-def test_a_failure_is_kept_and_the_room_works_on(room: Workroom) -> None:
+def test_a_failure_is_kept_for_its_session_and_the_room_works_on(room: Workroom) -> None:
     def fail(job: Job) -> None:
         raise VideoError("zero bytes", "a video", "Choose another file.")
 
@@ -96,8 +97,17 @@ def test_a_failure_is_kept_and_the_room_works_on(room: Workroom) -> None:
     assert isinstance(failed.error, VideoError)
     assert room.submit("bad", "a", fail) is failed
     assert finished(room.submit("good", "a", lambda job: 7)).result == 7
-    room.forget("bad")
-    assert room.submit("bad", "a", fail) is not failed
+    assert room.submit("bad", "b", lambda job: "better") is not failed
+
+
+def test_a_failure_is_tried_again_after_its_session_let_go(room: Workroom) -> None:
+    def fail(job: Job) -> None:
+        raise RuntimeError("out of luck")
+
+    failed = finished(room.submit("key", "a", fail))
+    room.release("a")
+    assert finished(room.submit("key", "a", lambda job: "luck")).result == "luck"
+    assert isinstance(failed.error, RuntimeError)
 
 
 def test_only_the_last_finished_jobs_stay_at_hand(room: Workroom) -> None:

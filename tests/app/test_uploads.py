@@ -8,7 +8,9 @@ import pytest
 from app.uploads import CHUNK_BYTES, Uploads
 
 
-@pytest.mark.parametrize("name", ["../../etc/passwd", "line\nbreak.mp4", "видео 🎬.mp4", "", "a" * 500])
+@pytest.mark.parametrize(
+    "name", ["../../etc/passwd", "line\nbreak.mp4", "видео 🎬.mp4", "", "a" * 500]
+)
 def test_the_file_on_disk_never_bears_the_users_name(name: str) -> None:
     uploads = Uploads()
     upload = uploads.take(io.BytesIO(b"bytes"), name)

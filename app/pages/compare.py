@@ -1,0 +1,41 @@
+"""Compare: two networks on the same frames of the same video."""
+
+import streamlit as st
+
+from app import widgets, words
+from app.state import Key
+from dsanet_core.figures import compare_snippets, disagreement
+
+with widgets.page(
+    "Compare", "Two networks on one video: what each says of every snippet and of the whole."
+):
+    source = widgets.choose_video()
+    left, right = st.columns(2, gap="large")
+    with left:
+        first = widgets.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
+    with right:
+        second = widgets.choose_model(Key.OTHER, "Against", "i3d_synth")
+    a, b = widgets.wait_for(source, [first, second])
+
+    with left:
+        widgets.verdict(a, source)
+    with right:
+        widgets.verdict(b, source)
+
+    st.subheader("Snippet by snippet")
+    widgets.chart(compare_snippets(a, b, source.category), "Best category of each snippet")
+    st.caption(
+        "How to read it: the best category of each snippet on its own, and of the whole video. "
+        "With a known label, ✓ on green is right and ✗ on red is wrong; grey where it is unknown."
+    )
+
+    st.subheader("Where they part ways")
+    widgets.chart(disagreement(a, b), "Differences of probability")
+    st.caption(
+        f"How to read it: bars upwards, {words.escape(a.model.name)} finds the category more "
+        f"probable; downwards, {words.escape(b.model.name)} does."
+    )
+
+    st.subheader("What each costs")
+    st.markdown(words.costs([a, b]))
+    widgets.export([a, b])

@@ -1,0 +1,31 @@
+"""Inspect: what one network says of one video, and which snippet said what."""
+
+import streamlit as st
+
+from app import widgets
+from app.state import Key
+from dsanet_core.figures import snippet_timeline, top_bars
+
+with widgets.page("Inspect", "What a network says of a video, and which part of it said what."):
+    source = widgets.choose_video()
+    name = widgets.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
+    analysis = widgets.wait_for(source, [name])[0]
+
+    left, right = st.columns([2, 3], gap="large")
+    with left:
+        widgets.player(source, analysis.video)
+    with right:
+        widgets.verdict(analysis, source)
+        widgets.chart(top_bars(analysis, 5), "Bars: the five most probable categories")
+    widgets.familiarity(analysis)
+
+    st.subheader("Snippet by snippet")
+    classes = widgets.choose_categories(analysis, source)
+    widgets.chart(snippet_timeline(analysis, classes), "Scores of each snippet over time")
+    st.caption(
+        "How to read it: above, the frames each snippet saw, row by row; below them, how probable "
+        "that snippet alone makes each category. The dotted line is the whole video's score."
+    )
+
+    widgets.grounds(analysis, name)
+    widgets.export([analysis])

@@ -1,0 +1,253 @@
+"""Videos and models become analyses: the only file that loads networks and runs them.
+
+A page asks with `request` and gets jobs. Finished jobs are kept by (file sha256, weights sha256,
+protocol), so that switching a block, a category or a page runs nothing again. One queue and one
+worker thread per device; workers never call Streamlit.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import BinaryIO
+
+import streamlit as st
+
+from app import samples
+from app.jobs import Job, Workroom
+from app.uploads import Uploads
+from dsanet_core import checkpoints, synthetic, video, zoo
+from dsanet_core.analysis import analyze
+from dsanet_core.errors import CheckpointError, LensError, VideoError
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.records import Analysis, Clips, Sampling
+
+CLIPS_KEPT = 4
+NETWORKS_KEPT = 6
+_UPLOAD = "upload-"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A chosen video. id: as in a deep link; name: to show; category: the truth, where known."""
+
+    id: str
+    name: str
+    path: Path
+    sha256: str
+    category: str | None = None
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a model before it runs. accuracy: measured figures, as fractions."""
+
+    name: str
+    description: str
+    trained_on: str
+    accuracy: dict[str, object]
+
+
+@dataclass
+class _House:
+    """What all sessions share: a workroom per device, the last decoded clips, a counter."""
+
+    rooms: dict[str, Workroom]
+    network_runs: int = 0
+    decodes: int = 0
+    _clips: OrderedDict[tuple[str, Sampling], Clips] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def device_of(self, sha256: str) -> str:
+        """A video always goes to the same device, so that models compared on it share a decode."""
+        return list(self.rooms)[int(sha256[:8], 16) % len(self.rooms)]
+
+    def clips(self, source: Source, sampling: Sampling, cancel: threading.Event) -> Clips:
+        """The decoded clips, from the last few or from the file."""
+        key = (source.sha256, sampling)
+        with self._lock:
+            if key in self._clips:
+                self._clips.move_to_end(key)
+                return self._clips[key]
+        clips = video.read_clips(source.path, sampling, cancel=cancel)
+        with self._lock:
+            self.decodes += 1
+            self._clips[key] = clips
+            while len(self._clips) > CLIPS_KEPT:
+                self._clips.popitem(last=False)
+        return clips
+
+    def count_network_run(self) -> None:
+        with self._lock:
+            self.network_runs += 1
+
+
+class _Session:
+    """What one browser session owns: its uploads, and the jobs it waits for."""
+
+    def __init__(self, house: _House) -> None:
+        self.id = secrets.token_hex(8)
+        self.uploads = Uploads()
+        self._house = house
+
+    def release(self, *, keep: Collection[Hashable] = ()) -> None:
+        for room in self._house.rooms.values():
+            room.release(self.id, keep=keep)
+
+    def close(self) -> None:
+        self.release()
+        self.uploads.close()
+
+
+@st.cache_resource(show_spinner=False)
+def _house() -> _House:
+    import torch
+
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+    return _House({device: Workroom(f"analyses on {device}") for device in devices})
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=_Session.close)
+def _session() -> _Session:
+    return _Session(_house())
+
+
+@st.cache_resource(max_entries=NETWORKS_KEPT, show_spinner="Loading the network …")
+def _network(name: str, weights_sha256: str, device: str) -> VideoNetwork:
+    return checkpoints.load_model(name, device)
+
+
+def network_runs() -> int:
+    """How often a network was run on a video since the server started."""
+    return _house().network_runs
+
+
+def decodes() -> int:
+    """How often a video was decoded for a network since the server started."""
+    return _house().decodes
+
+
+def model_names() -> list[str]:
+    """Models whose weights are at hand. Raises CheckpointError if there are none."""
+    names = list(checkpoints.read_manifest())
+    if not names:
+        raise CheckpointError(
+            "no weights in checkpoints/",
+            "the embedded weights and their manifest",
+            "Run: make train-embedded",
+        )
+    return names
+
+
+def model_card(name: str) -> Card:
+    entry = checkpoints.read_manifest()[name]
+    spec = zoo.model_spec(entry["model"])
+    return Card(name, spec.description, entry["trained_on"], dict(entry["accuracy"]))
+
+
+def take_upload(file: BinaryIO, name: str) -> str:
+    """Spool an uploaded file into this session's folder; the id of the video."""
+    return _UPLOAD + _session().uploads.take(file, name).sha256
+
+
+def find_source(video_id: str) -> Source:
+    """The video of an id. Raises VideoError for one that this session does not have."""
+    label = samples.label_of(video_id)
+    if label is not None:
+        path = samples.clip(label)
+        category = synthetic.CATEGORIES[label]
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+        return Source(video_id, f"Sample: {category}", path, sha256, category)
+    upload = _session().uploads.find(video_id.removeprefix(_UPLOAD))
+    if upload is not None:
+        return Source(video_id, upload.name, upload.path, upload.sha256)
+    if video_id.startswith(_UPLOAD):
+        raise VideoError(
+            "this link leads to an uploaded video, and uploads live only in the session that "
+            "brought them",
+            f"a file with sha256 {video_id.removeprefix(_UPLOAD)[:12]}… uploaded here",
+            "Upload the same file again: everything else in the link still holds.",
+        )
+    raise VideoError(
+        f"there is no video {video_id!r}", "a sample or an upload", "Choose a video above."
+    )
+
+
+def request(source: Source, names: Sequence[str]) -> list[Job]:
+    """One job per model, new or at hand; this session stops waiting for anything else."""
+    house, session = _house(), _session()
+    device = house.device_of(source.sha256)
+    manifest = checkpoints.read_manifest()
+    networks = [_network(name, manifest[name]["sha256"], device) for name in names]
+    keys = [(source.sha256, network.weights.sha256, network.spec.protocol) for network in networks]
+    session.release(keep=[*keys, _player_key(source)])
+    return [
+        house.rooms[device].submit(key, session.id, _analysis_of(house, source, network))
+        for key, network in zip(keys, networks, strict=True)
+    ]
+
+
+def request_copy(source: Source) -> Job:
+    """A job that gives the path of a copy of this session's upload that any browser plays."""
+    session = _session()
+    copy = source.path.with_suffix(".mp4")
+
+    def work(job: Job) -> Path:
+        job.report("Making a copy that your browser can play", 0.0)
+        return video.browser_proxy(source.path, copy, cancel=job.cancel).path
+
+    room = _house().rooms[_house().device_of(source.sha256)]
+    return room.submit(_player_key(source), session.id, work)
+
+
+def _player_key(source: Source) -> Hashable:
+    return ("copy for the browser", str(source.path))
+
+
+def result(job: Job, source: Source) -> Analysis:
+    """What a finished job found, with the name that this session knows the video by."""
+    if job.error is not None:
+        raise _renamed(job.error, source)
+    found: Analysis = job.result
+    return replace(found, video=replace(found.video, name=source.name))
+
+
+def release() -> None:
+    """This session waits for nothing any more; what nobody waits for stops."""
+    _session().release()
+
+
+def _analysis_of(house: _House, source: Source, network: VideoNetwork) -> Callable[[Job], Analysis]:
+    sampling = network.spec.protocol.sampling
+    title = network.spec.name
+    shares = {"decode": (0.0, 0.5), "transform": (0.5, 0.1), "network": (0.6, 0.4)}
+    words = {"decode": "reading frames", "transform": "preparing", "network": "running"}
+
+    def work(job: Job) -> Analysis:
+        def report(step: str, share: float) -> None:
+            start, length = shares[step]
+            job.report(f"{title}: {words[step]}", start + length * share)
+
+        report("decode", 0.0)
+        begin = time.perf_counter()
+        clips = house.clips(source, sampling, job.cancel)
+        seconds = {"decode": time.perf_counter() - begin}
+        house.count_network_run()
+        analysis = analyze(clips, network, progress=report)
+        return replace(analysis, seconds=seconds | analysis.seconds)
+
+    return work
+
+
+def _renamed(error: Exception, source: Source) -> Exception:
+    """The error with the name of the video in place of the name of our file."""
+    if not isinstance(error, LensError):
+        return error
+    value = error.value.replace(source.path.name, source.name)
+    return type(error)(value, error.expected, error.next_step)

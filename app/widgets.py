@@ -1,0 +1,275 @@
+"""What several pages draw: the frame of a page, the choice of a video and a model, waiting."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from app import samples, services, state, words
+from app.jobs import Job
+from app.services import Source
+from app.state import Key
+from dsanet_core import synthetic
+from dsanet_core.errors import LensError
+from dsanet_core.records import Analysis, Kernel, Video
+from dsanet_core.serialize import analysis_to_csv, analysis_to_json
+from dsanet_core.video import plays_in_browser
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.25
+PATIENCE_SECONDS = 0.4
+"""An answer that comes within this time is shown without a progress bar before it."""
+
+
+@contextmanager
+def page(title: str, lead: str) -> Iterator[None]:
+    """Title, deep link, and errors as sentences: what a page raises never shows as a traceback."""
+    state.restore()
+    st.title(title)
+    st.markdown(lead)
+    try:
+        yield
+    except LensError as error:
+        st.error(
+            f"{words.escape(error.value)}  \n**Expected:** {words.escape(error.expected)}  \n"
+            f"**What to do:** {words.escape(error.next_step)}",
+            icon=":material/error:",
+        )
+    except Exception:
+        logger.exception("a page failed")
+        st.error(
+            "This page could not be drawn; what happened is in the server's log.  \n"
+            "**What to do:** reload the page, or choose another video.",
+            icon=":material/error:",
+        )
+    finally:
+        state.publish()
+
+
+def choose_video() -> Source:
+    """The chosen video; where there is none, says what to do and ends the page."""
+    chosen = state.get(Key.VIDEO)
+    with st.expander("Choose a video", icon=":material/video_library:", expanded=chosen is None):
+        upload, gallery = st.columns([2, 3], gap="large")
+        with upload:
+            _upload_box()
+        with gallery:
+            _gallery()
+    if chosen is None:
+        st.info(
+            "Drop a video file on the left, or pick a sample: the page then shows what the "
+            "network says of it. Uploads stay on this machine and are deleted when you leave.",
+            icon=":material/arrow_upward:",
+        )
+        st.stop()
+    with st.spinner("Opening the video …"):
+        source = services.find_source(chosen)
+    st.markdown(f"**Video:** {words.escape(words.shorten(source.name))}")
+    return source
+
+
+def _upload_box() -> None:
+    # No list of extensions: the bytes say what a file is, and any container may be tried.
+    file = st.file_uploader("Upload a video", key=state.uploader_key())
+    if file is not None:
+        state.put(Key.VIDEO, services.take_upload(file, file.name))
+        state.renew_uploader()
+        st.rerun()
+
+
+def _gallery() -> None:
+    groups = list(synthetic.GROUPS)
+    state.settle(state.SAMPLE_GROUP, groups, groups[0])
+    group = st.segmented_control(
+        "Or pick a sample of a known category",
+        groups,
+        key=state.SAMPLE_GROUP,
+        format_func=str.capitalize,
+        required=True,
+        persist_state="session",
+    )
+    for start in range(0, len(synthetic.GROUPS[group]), 2):
+        for name, cell in zip(
+            synthetic.GROUPS[group][start : start + 2], st.columns(2), strict=False
+        ):
+            label = synthetic.CATEGORIES.index(name)
+            with cell:
+                st.image(samples.thumbnail(label), width="stretch", alt=f"Four frames: {name}")
+                st.button(
+                    name,
+                    key=f"pick_{label}",
+                    width="stretch",
+                    on_click=state.put,
+                    args=(Key.VIDEO, samples.sample_id(label)),
+                )
+
+
+def choose_model(key: Key, label: str, default: str) -> str:
+    """One of the models whose weights are at hand."""
+    names = services.model_names()
+    state.settle(key, names, default if default in names else names[0])
+    st.selectbox(label, names, key=key, persist_state="session")
+    name = str(st.session_state[key])
+    st.caption(words.escape(services.model_card(name).description))
+    return name
+
+
+def choose_categories(analysis: Analysis, source: Source) -> list[int]:
+    """Indices of the three most probable categories, the truth, and one of the user's choice."""
+    classes = analysis.model.classes
+    state.settle(Key.CATEGORY, classes, None)
+    chosen = st.selectbox(
+        "Follow one more category",
+        classes,
+        index=None,
+        key=Key.CATEGORY,
+        placeholder="The most probable ones are shown; choose another",
+        persist_state="session",
+    )
+    names = [name for name, _ in analysis.top(3)]
+    names += [name for name in (source.category, chosen) if name in classes]
+    return [classes.index(name) for name in dict.fromkeys(names)]
+
+
+def choose_kernel(analysis: Analysis) -> tuple[Kernel, int]:
+    """A DSA block and a view; a model without DSA ends the page with what to do instead."""
+    if not analysis.kernels:
+        st.info(
+            f"{words.escape(analysis.model.name)} averages the scores of its snippets and has no "
+            "dynamic kernels. Choose a model with DSA above, for example dsa\\_i3d\\_synth.",
+            icon=":material/info:",
+        )
+        st.stop()
+    blocks = {kernel.block: kernel for kernel in analysis.kernels}
+    views = {words.view_name(analysis.protocol, v): v for v in range(analysis.protocol.num_views)}
+    state.settle(Key.BLOCK, list(blocks), next(iter(blocks)))
+    state.settle(Key.VIEW, list(views), next(iter(views)))
+    left, right = st.columns(2)
+    with left:
+        st.selectbox(
+            "DSA block",
+            list(blocks),
+            key=Key.BLOCK,
+            format_func=words.block_name,
+            persist_state="session",
+        )
+    with right:
+        st.selectbox("Snippets joined in one pass", views, key=Key.VIEW, persist_state="session")
+    return blocks[st.session_state[Key.BLOCK]], views[st.session_state[Key.VIEW]]
+
+
+def wait_for(source: Source, names: Sequence[str]) -> list[Analysis]:
+    """What each model says of the video; until that is known, progress is shown instead."""
+    wish = f"{source.id} {' '.join(names)}"
+    if state.is_stopped(wish):
+        st.info("Stopped: nothing was computed for this video.", icon=":material/stop_circle:")
+        st.button("Run again", on_click=state.resume, icon=":material/replay:")
+        st.stop()
+    jobs = services.request(source, names)
+    if not _all_finish(jobs):
+        _progress(jobs, wish)
+        st.stop()
+    return [services.result(job, source) for job in jobs]
+
+
+def _all_finish(jobs: Sequence[Job]) -> bool:
+    end = time.monotonic() + PATIENCE_SECONDS
+    return all(job.finished.wait(max(0, end - time.monotonic())) for job in jobs)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _progress(jobs: Sequence[Job], wish: str) -> None:
+    for job in jobs:
+        st.progress(job.fraction, job.stage)
+    st.button("Stop", icon=":material/stop:", on_click=_stop, args=(wish,))
+    if state.is_stopped(wish) or all(job.finished.is_set() for job in jobs):
+        st.rerun()
+
+
+def _stop(wish: str) -> None:
+    services.release()
+    state.stop(wish)
+
+
+def player(source: Source, video: Video) -> None:
+    """The video itself, or a copy in H.264 where a browser would not play it."""
+    if plays_in_browser(video):
+        st.video(source.path, format=f"video/{video.container}", muted=True, loop=True)
+        return
+    job = services.request_copy(source)
+    if not _all_finish([job]):
+        _wait_for_copy(job)
+    elif job.error is None:
+        st.video(job.result, muted=True, loop=True)
+        st.caption(
+            f"A copy in H.264 without sound, at most 480 lines: browsers do not play "
+            f"{words.escape(f'{video.codec} in {video.container}')} everywhere."
+        )
+    else:
+        st.caption("No copy that a browser plays could be made of this video.")
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _wait_for_copy(job: Job) -> None:
+    st.info(f"{job.stage} …", icon=":material/hourglass:")
+    if job.finished.is_set():
+        st.rerun()
+
+
+def verdict(analysis: Analysis, source: Source) -> None:
+    """The network's answer, and whether it is right where the truth is known."""
+    category, probability = analysis.top(1)[0]
+    st.markdown(f"{words.escape(analysis.model.name)} says with {words.percent(probability)}:")
+    st.markdown(f"#### {words.escape(category)}")
+    if source.category == category:
+        st.badge("✓ right", color="green")
+    elif source.category in analysis.model.classes:
+        st.badge(f"✗ wrong: {words.escape(source.category)}", color="red")
+
+
+def familiarity(analysis: Analysis) -> None:
+    """A visible mark on a video unlike the training data; else the same numbers, quietly."""
+    text = words.familiarity(analysis)
+    if analysis.familiarity is not None and not analysis.familiarity.is_familiar:
+        st.warning(text, icon=":material/warning:")
+    else:
+        st.caption(text)
+
+
+def grounds(analysis: Analysis, name: str) -> None:
+    st.subheader("On what grounds")
+    st.markdown(words.grounds(analysis, services.model_card(name).accuracy))
+
+
+def chart(figure: go.Figure, alt: str) -> None:
+    st.plotly_chart(figure, config={"displaylogo": False, "displayModeBar": False}, alt=alt)
+
+
+def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
+    """The data of the page as files."""
+    with st.container(horizontal=True):
+        for analysis in analyses:
+            stem = f"{analysis.model.name}_{analysis.video.sha256[:8]}"
+            st.download_button(
+                f"{analysis.model.name}: all data (JSON)",
+                analysis_to_json(analysis),
+                f"{stem}.json",
+                "application/json",
+                icon=":material/download:",
+                on_click="ignore",
+            )
+            table = words.kernels_to_csv(analysis) if kernels else analysis_to_csv(analysis)
+            st.download_button(
+                f"{analysis.model.name}: {'kernels' if kernels else 'scores'} (CSV)",
+                table,
+                f"{stem}_{'kernels' if kernels else 'scores'}.csv",
+                "text/csv",
+                icon=":material/download:",
+                on_click="ignore",
+            )

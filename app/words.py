@@ -1,0 +1,170 @@
+"""Sentences and tables about a record, for pages and exports. Pure functions of L0 records."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from dsanet_core.records import Analysis, Kernel, Protocol, Video
+
+CONSENSUS = {
+    "average": "scores of snippets are averaged",
+    "dsa": "features of neighbouring snippets are aggregated by DSA, then scores are averaged",
+}
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
+
+
+def escape(text: str) -> str:
+    """Text that came from outside, on one line and inert inside Markdown."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return _MARKDOWN.sub(r"\\\1", " ".join(printable.split()))
+
+
+def shorten(name: str, length: int = 60) -> str:
+    """The middle of an overlong name left out, so that both its ends can be read."""
+    if len(name) <= length:
+        return name
+    half = (length - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
+def percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f} %"
+
+
+def amount(number: float) -> str:
+    """A count with three digits and its SI prefix: 2.01 M, 83.8 G."""
+    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:.3g} {prefix}"
+    return f"{number:.0f}"
+
+
+def video_facts(video: Video) -> str:
+    claimed = video.num_frames_claimed
+    off = claimed is not None and claimed != video.num_frames
+    frames = f"{video.num_frames}{f' of {claimed} claimed' if off else ''} frames"
+    turned = f", turned by {video.rotation}°" if video.rotation else ""
+    return (
+        f"{video.width} x {video.height} px{turned}, {video.duration_seconds:.1f} s, {frames}, "
+        f"{video.fps:.4g} frames/s, {video.codec} in {video.container}"
+    )
+
+
+def seen(analysis: Analysis) -> str:
+    """Which part of the video reached the network."""
+    count = len(np.unique(analysis.frame_index))
+    return f"The network saw {count} of the video's {analysis.video.num_frames} frames."
+
+
+def tap_name(tap: int, taps: int) -> str:
+    """In words: the snippet that a tap weighs, seen from the snippet that is being made."""
+    offset = tap - taps // 2
+    if offset == 0:
+        return "the snippet itself"
+    distance = "" if abs(offset) == 1 else f"{abs(offset)} places "
+    return f"the snippet {distance}{'before' if offset < 0 else 'after'}"
+
+
+def kernel_reading(kernel: Kernel, view: int) -> str:
+    """What a block looks at, for one group of snippets."""
+    values = kernel.values[view]
+    channels, taps = values.shape
+    strongest = np.bincount(values.argmax(-1), minlength=taps)
+    order = np.argsort(-strongest, kind="stable")
+    counts = ", ".join(f"{strongest[i]} {tap_name(int(i), taps)}" for i in order)
+    means = " / ".join(f"{100 * mean:.0f}" for mean in values.mean(0))
+    return (
+        f"Of the {channels} channels this block aggregates (of {kernel.channels_total}), "
+        f"this many lean most on: {counts}. Mean weights from before to after, in %: {means}."
+    )
+
+
+def view_name(protocol: Protocol, view: int) -> str:
+    """The snippets, counted from 1, that one forward pass aggregated."""
+    snippets = ", ".join(str(index + 1) for index in protocol.snippet_of_view[view])
+    crops = ("left or top", "middle", "right or bottom")
+    crop = crops[view // protocol.num_groups] if protocol.num_crops == 3 else ""
+    return f"Snippets {snippets}{f', {crop} crop' if crop else ''}"
+
+
+def block_name(block: str) -> str:
+    """layer2.1.dsa -> "res3, block 2 (layer2.1.dsa)", as the papers count."""
+    match = re.search(r"layer(\d+)\.(\d+)", block)
+    if match is None:
+        return block
+    return f"res{int(match[1]) + 1}, block {int(match[2]) + 1} ({block})"
+
+
+def familiarity(analysis: Analysis) -> str:
+    """What the familiarity score says, with the numbers behind it."""
+    known = f"its own {len(analysis.model.classes)} categories ({analysis.model.trained_on})"
+    always = f"The network knows only {known}, and names one of them whatever it is shown."
+    measured = analysis.familiarity
+    if measured is None:
+        return f"{always} How familiar this video is to it was not measured."
+    verdict = (
+        "This video looks like its training data"
+        if measured.is_familiar
+        else "**This video does not look like its training data: do not rely on the answer**"
+    )
+    side = "at or above" if measured.is_familiar else "below"
+    return (
+        f"{verdict}: its score {measured.score:.1f} is {side} the threshold "
+        f"{measured.threshold:.1f} that {percent(measured.true_rate)} of the validation videos "
+        f"reach ({measured.method}). {always}"
+    )
+
+
+def costs(analyses: Sequence[Analysis]) -> str:
+    """A Markdown table of what each network costs on this video."""
+    heads = "|  | " + " | ".join(escape(a.model.name) for a in analyses) + " |"
+    rows: list[tuple[str, Callable[[Analysis], str]]] = [
+        ("Parameters", lambda a: amount(a.model.params)),
+        ("Multiply-adds of one view", lambda a: amount(a.model.macs)),
+        ("Views (groups of snippets x crops)", lambda a: str(a.protocol.num_views)),
+        ("Multiply-adds of the video", lambda a: amount(a.model.macs * a.protocol.num_views)),
+        ("Network, seconds here", lambda a: f"{a.seconds['network']:.2f}"),
+        ("Preprocessing, seconds here", lambda a: f"{a.seconds['transform']:.2f}"),
+        ("How snippets are joined", lambda a: CONSENSUS[a.model.consensus]),
+    ]
+    lines = [f"| {title} | " + " | ".join(map(cell, analyses)) + " |" for title, cell in rows]
+    return "\n".join([heads, "|---" * (len(analyses) + 1) + "|", *lines])
+
+
+def grounds(analysis: Analysis, accuracy: Mapping[str, object]) -> str:
+    """On what grounds the answer stands: protocol, weights, video and time, as a list."""
+    model, protocol, video = analysis.model, analysis.protocol, analysis.video
+    top1 = accuracy.get("top1")
+    measured = f"; {percent(top1)} top-1 on validation" if isinstance(top1, float) else ""
+    spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in analysis.seconds.items())
+    lines = [
+        f"**Input:** {protocol.describe()}. {seen(analysis)}",
+        f"**Answer:** softmax of every view, averaged over {protocol.num_views} views; inside a "
+        f"view: {CONSENSUS[model.consensus]}.",
+        f"**Weights:** {escape(model.weights)} (sha256 {model.weights_sha256[:12]}), trained on "
+        f"{escape(model.trained_on)}{measured}.",
+        f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",
+        *(f"**Note:** {escape(note)}." for note in video.notes),
+        f"**Time here:** {spent}.",
+    ]
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def kernels_to_csv(analysis: Analysis) -> str:
+    """One row per block, view and channel; a column per tap, named by its offset."""
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    taps = max((kernel.values.shape[-1] for kernel in analysis.kernels), default=0)
+    offsets = [f"offset_{tap - taps // 2:+d}" for tap in range(taps)]
+    table.writerow(["block", "view", "channel", *offsets])
+    for kernel in analysis.kernels:
+        for view, channels in enumerate(kernel.values):
+            for channel, weights in enumerate(channels):
+                table.writerow([kernel.block, view, channel, *map(str, weights)])
+    return out.getvalue()
