@@ -91,9 +91,7 @@ def test_views_see_every_snippet_once_per_crop_and_never_mix_crops(
 
 
 def test_eight_snippets_form_the_two_groups_of_the_paper() -> None:
-    np.testing.assert_array_equal(
-        protocol(8, 4, 1).snippet_of_view, [[0, 2, 4, 6], [1, 3, 5, 7]]
-    )
+    np.testing.assert_array_equal(protocol(8, 4, 1).snippet_of_view, [[0, 2, 4, 6], [1, 3, 5, 7]])
 
 
 @pytest.mark.parametrize(
