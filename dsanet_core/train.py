@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -171,16 +172,18 @@ def fit(
             "Start torchrun with another --nproc-per-node.",
         )
     torch.manual_seed(seed)
-    network = create_model(recipe.model).to(where, memory_format=torch.channels_last_3d)
+    network = create_model(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
     protocol = network.spec.protocol
     videos = training_videos(recipe, data_folder, log)
     sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    plain = [p for p in network.parameters() if p.ndim <= 1]
+    groups: list[dict[str, Any]] = [
+        {"params": [p for p in network.parameters() if p.ndim > 1],
+         "weight_decay": recipe.weight_decay},
+        {"params": [p for p in network.parameters() if p.ndim <= 1]},
+    ]
     optimizer = torch.optim.SGD(
-        [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain}],
-        lr=recipe.max_learning_rate, momentum=0.9, nesterov=True,
+        groups, lr=recipe.max_learning_rate, momentum=0.9, nesterov=True
     )
     per_epoch = len(videos) // recipe.videos_per_step
     schedule = torch.optim.lr_scheduler.LambdaLR(
@@ -205,7 +208,7 @@ def fit(
             with precision:
                 loss = _loss(model, clips.to(where), labels.to(where), protocol.group_size == 1)
             optimizer.zero_grad(set_to_none=True)
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             losses.append(float(loss.detach()))
@@ -221,7 +224,8 @@ def fit(
             torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(),
                         "schedule": schedule.state_dict(), "epoch": epoch + 1}, part)
             part.replace(state_path)
-    return network.eval()
+    network.eval()
+    return network
 
 
 VALIDATION = "synth:seed=7,n=2500"
