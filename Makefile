@@ -37,4 +37,5 @@ bench: $(STAMP)
 	$(BIN)/python -m dsanet_core bench
 
 train-embedded: $(STAMP)
-	set -e; for recipe in $(RECIPES); do $(BIN)/python -m dsanet_core train $$recipe; done
+	set -e; for recipe in $(RECIPES); do \
+		$(BIN)/python -m dsanet_core train $$recipe --out checkpoints/$$recipe.safetensors; done

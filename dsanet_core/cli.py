@@ -111,8 +111,9 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("recipe", metavar="RECIPE", help="e.g. dsa_i3d_synth")
     added.add_argument("--seed", type=int, default=0)
     added.add_argument("--epochs", type=_positive, help="instead of the recipe's")
-    added.add_argument("--out", type=Path, help="weights file, instead of the embedded one")
-    added.add_argument("--restart", action="store_true", help="ignore an interrupted training")
+    added.add_argument(
+        "--out", type=Path, help="weights file; default: runs/RECIPE-seedS.safetensors"
+    )
     add_device(added)
 
     added = command("bench", bench, "Time hook points, DSA, decoding and analysing here.")
@@ -166,7 +167,7 @@ def show_models(args: argparse.Namespace) -> None:
     from dsanet_core.zoo import build_model, list_models, model_spec
 
     manifest = read_manifest()
-    rows = []
+    rows: list[dict[str, Any]] = []
     with Progress("counting"), torch.device("meta"):
         for name in list_models():
             spec = model_spec(name)
@@ -191,10 +192,10 @@ def show_models(args: argparse.Namespace) -> None:
         return
     print(f"{'model':<18}{'parameters':>11}{'MACs/view':>12}{'views':>7}  weights")
     for row in rows:
-        weights = ", ".join(row["weights"]) or "-"
+        files = ", ".join(row["weights"]) or "-"
         print(
             f"{row['name']:<18}{row['params'] / 1e6:>9.2f} M{row['macs_per_view'] / 1e9:>10.2f} G"
-            f"{row['views']:>7}  {weights}"
+            f"{row['views']:>7}  {files}"
         )
 
 
@@ -252,16 +253,16 @@ def run(args: argparse.Namespace) -> None:
 
 
 def train(args: argparse.Namespace) -> None:
+    from dsanet_core.checkpoints import FOLDER, write_manifest
     from dsanet_core.train import train as train_recipe
 
-    train_recipe(
-        args.recipe,
-        seed=args.seed,
-        out=args.out,
-        device=args.device,
-        epochs=args.epochs,
-        resume=not args.restart,
+    out = args.out or Path("runs") / f"{args.recipe}-seed{args.seed}.safetensors"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    accuracy = train_recipe(
+        args.recipe, seed=args.seed, out=out, device=args.device, epochs=args.epochs, log=_log
     )
+    if accuracy and out.resolve().parent == FOLDER.resolve():
+        write_manifest()
 
 
 def bench(args: argparse.Namespace) -> None:
@@ -279,6 +280,10 @@ def bench(args: argparse.Namespace) -> None:
         elif name.endswith("_share"):
             value = f"{value:.3%}"
         print(f"{name.replace('_', ' '):<28}{value}{unit}")
+
+
+def _log(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:

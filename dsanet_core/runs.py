@@ -168,7 +168,7 @@ def _folded(name: str) -> str:
 
 def _prefetched(dataset: Dataset, protocol: Protocol) -> Iterator[Tensor | VideoError]:
     """Network input of every row in order, made by threads a few rows ahead of the network."""
-    workers = max(2, os.cpu_count() or 1)
+    workers = min(8, max(2, os.cpu_count() or 1))  # inputs of large networks take 0.1 GB each
 
     def load(index: int) -> Tensor | VideoError:
         try:
@@ -181,7 +181,7 @@ def _prefetched(dataset: Dataset, protocol: Protocol) -> Iterator[Tensor | Video
         try:
             for index in range(len(dataset)):
                 ahead.append(pool.submit(load, index))
-                if len(ahead) > 2 * workers:
+                if len(ahead) > workers + 2:
                     yield ahead.popleft().result()
             while ahead:
                 yield ahead.popleft().result()
