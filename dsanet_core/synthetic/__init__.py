@@ -111,9 +111,9 @@ def _with_clutter(scene: Scene, rng: Random) -> Scene:
         shade = rng.uniform(30, 90)
         upright = rng.random() < 0.5
         thin, long = still(rng.uniform(0.03, 0.08)), still(3.0)
-        place = still(rng.uniform(-0.4, 0.4))
+        beside = still(rng.uniform(-0.4, 0.4))
         front.append(Actor("box", ((0.0, (shade, shade, shade)),),
-                           place if upright else still(0.0), still(0.0) if upright else place,
+                           beside if upright else still(0.0), still(0.0) if upright else beside,
                            thin if upright else long, long if upright else thin,
                            role="occluder", rim=False))
     return Scene([*behind, *scene.actors, *front], scene.events)

@@ -24,7 +24,8 @@ def _random_bytes(rng: Random, *shape: int) -> Image:
     bits = np.random.PCG64(rng.getrandbits(64))
     count = int(np.prod(shape))
     words = np.asarray(bits.random_raw((count + 7) // 8), dtype="<u8")
-    return words.view(np.uint8)[:count].reshape(shape)
+    pixels: Image = words.view(np.uint8)[:count].reshape(shape)
+    return pixels
 
 
 def _resize(image: Image, height: int, width: int) -> Image:
@@ -81,7 +82,8 @@ class Painter:
         window = self._canvas[y : y + self.height + 1, x : x + self.width + 1].astype(np.uint16)
         rows = window[:-1] * (_PAN_UNITS - fy) + window[1:] * fy
         both = rows[:, :-1] * (_PAN_UNITS - fx) + rows[:, 1:] * fx
-        return (both >> 8).astype(np.uint8)
+        background: Image = (both >> 8).astype(np.uint8)
+        return background
 
     def _paint(self, rgb: Image, owner: Image, number: int, actor: Actor, time: float) -> None:
         width, height = value_at(actor.width, time), value_at(actor.height, time)
@@ -128,4 +130,5 @@ class Painter:
         if grain.shape != (self.height, self.width):
             grain = _resize((grain + 128).astype(np.uint8), self.height, self.width) - np.int32(128)
         lit = (rgb.astype(np.int32) * gain >> 8) + grain[..., None]
-        return np.clip(lit, 0, 255).astype(np.uint8)
+        exposed: Image = np.clip(lit, 0, 255).astype(np.uint8)
+        return exposed

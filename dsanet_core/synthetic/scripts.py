@@ -242,6 +242,7 @@ def _poking(collapses: bool) -> Script:
         for level in range(count):
             y = floor - size * (level + 0.5)
             lean = 0.0 if level == 0 else level / (count - 1)
+            tracks: tuple[Track, Track, Track]
             if collapses and level:
                 done = poke + rng.uniform(0.16, 0.28)
                 slide = -side * (rng.uniform(0.14, 0.20) * level - 0.02)
