@@ -1,17 +1,23 @@
 """The app's frame: page settings and navigation. `streamlit run streamlit_app.py` starts it."""
 
+from pathlib import Path
+
 import streamlit as st
 
-st.set_page_config(page_title="DSANet Lens", page_icon=":material/movie:", layout="wide")
+PAGES = Path(__file__).parent / "app" / "pages"
 
+st.set_page_config(
+    page_title="DSANet Lens",
+    page_icon=Path(__file__).parent / "app" / "icon.svg",
+    layout="wide",
+    initial_sidebar_state=220,
+)
 st.navigation(
     {
         "One video": [
-            st.Page(
-                "app/pages/inspect.py", title="Inspect", icon=":material/search:", default=True
-            ),
-            st.Page("app/pages/compare.py", title="Compare", icon=":material/compare:"),
-            st.Page("app/pages/kernels.py", title="Kernels", icon=":material/grid_on:"),
+            st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/search:", default=True),
+            st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:"),
+            st.Page(PAGES / "kernels.py", title="Kernels", icon=":material/grid_on:"),
         ]
     }
 ).run()

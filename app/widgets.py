@@ -55,28 +55,42 @@ def page(title: str, lead: str) -> Iterator[None]:
 def choose_video() -> Source:
     """The chosen video; where there is none, says what to do and ends the page."""
     chosen = state.get(Key.VIDEO)
-    with st.expander("Choose a video", icon=":material/video_library:", expanded=chosen is None):
+    source, problem = None, None
+    if chosen is not None:
+        try:
+            with st.spinner("Opening the video …"):
+                source = services.find_source(chosen)
+        except LensError as error:
+            problem = error
+    label = "Choose a video"
+    if source is not None:
+        label = f"**{words.escape(words.shorten(source.name))}** · choose another video"
+    with st.expander(label, icon=":material/video_library:", expanded=source is None):
         upload, gallery = st.columns([2, 3], gap="large")
         with upload:
             _upload_box()
         with gallery:
             _gallery()
-    if chosen is None:
-        st.info(
-            "Drop a video file on the left, or pick a sample: the page then shows what the "
-            "network says of it. Uploads stay on this machine and are deleted when you leave.",
-            icon=":material/arrow_upward:",
-        )
+    if problem is not None:
+        raise problem
+    if source is None:
         st.stop()
-    with st.spinner("Opening the video …"):
-        source = services.find_source(chosen)
-    st.markdown(f"**Video:** {words.escape(words.shorten(source.name))}")
     return source
 
 
 def _upload_box() -> None:
     # No list of extensions: the bytes say what a file is, and any container may be tried.
     file = st.file_uploader("Upload a video", key=state.uploader_key())
+    st.caption(
+        "Any format that FFmpeg reads. The file stays on this machine, for you alone, and is "
+        "deleted when you leave."
+    )
+    if state.get(Key.VIDEO) is None:
+        st.info(
+            "Drop a video above, or pick a sample: this page then shows what the networks make "
+            "of it.",
+            icon=":material/arrow_upward:",
+        )
     if file is not None:
         state.put(Key.VIDEO, services.take_upload(file, file.name))
         state.renew_uploader()
@@ -160,7 +174,7 @@ def choose_kernel(analysis: Analysis) -> tuple[Kernel, int]:
             persist_state="session",
         )
     with right:
-        st.selectbox("Snippets joined in one pass", views, key=Key.VIEW, persist_state="session")
+        st.selectbox("Snippets joined", views, key=Key.VIEW, persist_state="session")
     return blocks[st.session_state[Key.BLOCK]], views[st.session_state[Key.VIEW]]
 
 
@@ -230,7 +244,7 @@ def verdict(analysis: Analysis, source: Source) -> None:
     if source.category == category:
         st.badge("✓ right", color="green")
     elif source.category in analysis.model.classes:
-        st.badge(f"✗ wrong: {words.escape(source.category)}", color="red")
+        st.badge(f"✗ wrong, it is: {words.escape(source.category)}", color="red")
 
 
 def familiarity(analysis: Analysis) -> None:

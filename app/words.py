@@ -12,8 +12,8 @@ import numpy as np
 from dsanet_core.records import Analysis, Kernel, Protocol, Video
 
 CONSENSUS = {
-    "average": "scores of snippets are averaged",
-    "dsa": "features of neighbouring snippets are aggregated by DSA, then scores are averaged",
+    "average": "scores averaged",
+    "dsa": "features joined by DSA, scores averaged",
 }
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
@@ -41,8 +41,13 @@ def amount(number: float) -> str:
     """A count with three digits and its SI prefix: 2.01 M, 83.8 G."""
     for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if number >= 0.9995 * size:
-            return f"{number / size:.3g} {prefix}"
+            return f"{number / size:#.3g}".rstrip(".") + f" {prefix}"
     return f"{number:.0f}"
+
+
+def signed(number: float) -> str:
+    """One decimal, with a real minus sign."""
+    return f"{number:.1f}".replace("-", "−")
 
 
 def video_facts(video: Video) -> str:
@@ -72,25 +77,29 @@ def tap_name(tap: int, taps: int) -> str:
 
 
 def kernel_reading(kernel: Kernel, view: int) -> str:
-    """What a block looks at, for one group of snippets."""
+    """What a block looks at, for one view."""
     values = kernel.values[view]
     channels, taps = values.shape
     strongest = np.bincount(values.argmax(-1), minlength=taps)
-    order = np.argsort(-strongest, kind="stable")
-    counts = ", ".join(f"{strongest[i]} {tap_name(int(i), taps)}" for i in order)
-    means = " / ".join(f"{100 * mean:.0f}" for mean in values.mean(0))
+    names = [tap_name(tap, taps) for tap in range(taps)]
+    order = [tap for tap in np.argsort(-strongest, kind="stable") if strongest[tap]]
+    counts = ", ".join(f"{strongest[tap]} on {names[tap]}" for tap in order)
+    means = ", ".join(
+        f"{100 * mean:.0f} % {name}" for mean, name in zip(values.mean(0), names, strict=True)
+    )
     return (
-        f"Of the {channels} channels this block aggregates (of {kernel.channels_total}), "
-        f"this many lean most on: {counts}. Mean weights from before to after, in %: {means}."
+        f"**What this block looks at:** of its {channels} aggregated channels (of "
+        f"{kernel.channels_total}), {counts} lean most. On average it takes {means}."
     )
 
 
 def view_name(protocol: Protocol, view: int) -> str:
     """The snippets, counted from 1, that one forward pass aggregated."""
     snippets = ", ".join(str(index + 1) for index in protocol.snippet_of_view[view])
+    order = f"View {view + 1} of {protocol.num_views}"
     crops = ("left or top", "middle", "right or bottom")
     crop = crops[view // protocol.num_groups] if protocol.num_crops == 3 else ""
-    return f"Snippets {snippets}{f', {crop} crop' if crop else ''}"
+    return f"{order}: snippets {snippets}{f', {crop} crop' if crop else ''}"
 
 
 def block_name(block: str) -> str:
@@ -115,8 +124,8 @@ def familiarity(analysis: Analysis) -> str:
     )
     side = "at or above" if measured.is_familiar else "below"
     return (
-        f"{verdict}: its score {measured.score:.1f} is {side} the threshold "
-        f"{measured.threshold:.1f} that {percent(measured.true_rate)} of the validation videos "
+        f"{verdict}: its score {signed(measured.score)} is {side} the threshold "
+        f"{signed(measured.threshold)} that {percent(measured.true_rate)} of the validation videos "
         f"reach ({measured.method}). {always}"
     )
 
@@ -127,11 +136,11 @@ def costs(analyses: Sequence[Analysis]) -> str:
     rows: list[tuple[str, Callable[[Analysis], str]]] = [
         ("Parameters", lambda a: amount(a.model.params)),
         ("Multiply-adds of one view", lambda a: amount(a.model.macs)),
-        ("Views (groups of snippets x crops)", lambda a: str(a.protocol.num_views)),
+        ("Views of the video", lambda a: str(a.protocol.num_views)),
         ("Multiply-adds of the video", lambda a: amount(a.model.macs * a.protocol.num_views)),
         ("Network, seconds here", lambda a: f"{a.seconds['network']:.2f}"),
         ("Preprocessing, seconds here", lambda a: f"{a.seconds['transform']:.2f}"),
-        ("How snippets are joined", lambda a: CONSENSUS[a.model.consensus]),
+        ("Snippets of a view", lambda a: CONSENSUS[a.model.consensus]),
     ]
     lines = [f"| {title} | " + " | ".join(map(cell, analyses)) + " |" for title, cell in rows]
     return "\n".join([heads, "|---" * (len(analyses) + 1) + "|", *lines])
@@ -145,8 +154,8 @@ def grounds(analysis: Analysis, accuracy: Mapping[str, object]) -> str:
     spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in analysis.seconds.items())
     lines = [
         f"**Input:** {protocol.describe()}. {seen(analysis)}",
-        f"**Answer:** softmax of every view, averaged over {protocol.num_views} views; inside a "
-        f"view: {CONSENSUS[model.consensus]}.",
+        f"**Answer:** in each of {protocol.num_views} views {CONSENSUS[model.consensus]}; then "
+        "the softmax of every view, averaged over the views.",
         f"**Weights:** {escape(model.weights)} (sha256 {model.weights_sha256[:12]}), trained on "
         f"{escape(model.trained_on)}{measured}.",
         f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",

@@ -10,13 +10,15 @@ with widgets.page(
     "Compare", "Two networks on one video: what each says of every snippet and of the whole."
 ):
     source = widgets.choose_video()
-    left, right = st.columns(2, gap="large")
+    film, left, right = st.columns([2, 3, 3], gap="medium")
     with left:
         first = widgets.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
     with right:
         second = widgets.choose_model(Key.OTHER, "Against", "i3d_synth")
     a, b = widgets.wait_for(source, [first, second])
 
+    with film:
+        widgets.player(source, a.video)
     with left:
         widgets.verdict(a, source)
     with right:

@@ -23,8 +23,9 @@ with widgets.page("Inspect", "What a network says of a video, and which part of 
     classes = widgets.choose_categories(analysis, source)
     widgets.chart(snippet_timeline(analysis, classes), "Scores of each snippet over time")
     st.caption(
-        "How to read it: above, the frames each snippet saw, row by row; below them, how probable "
-        "that snippet alone makes each category. The dotted line is the whole video's score."
+        "How to read it: above, the frames each snippet saw, in order from top to bottom; below "
+        "them, how probable that snippet alone makes each category, its bar as long as what it "
+        "saw. The dotted line is the whole video's score."
     )
 
     widgets.grounds(analysis, name)

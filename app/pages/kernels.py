@@ -23,7 +23,7 @@ with widgets.page(
     st.caption(
         "How to read it: left, a column is a channel and its three weights sum to 1. Right, each "
         "channel is a point: near the top it keeps its own snippet, near a lower corner it looks "
-        "at a neighbour, in the centre it averages. Neighbours are those within one pass."
+        "at a neighbour, in the centre it averages. Neighbours are those of the same view."
     )
 
     st.subheader("All blocks")

@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
-from math import ceil, sqrt
+from math import ceil
 
 import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.records import Analysis, Array
 
-BAND = 0.36
-"""Share of the figure's height that the pictures take, above the scores."""
+FRAME_PIXELS = 64
+"""Height of one frame on the page, where the figure is wide enough."""
+
+STACK = 4
+"""Up to this many frames of a snippet stand in one column, in order of time."""
 
 
 def add_frames(figure: go.Figure, analysis: Analysis) -> None:
-    """Put each snippet's frames, in rows from its first to its last, over its place in time.
+    """Put each snippet's frames over its place in time, and make the figure higher for them.
 
-    The y axis gives up the upper `BAND` of the figure. Nothing happens without thumbnails.
+    Nothing happens without thumbnails.
     """
     if analysis.thumbnails.size == 0:
         return
@@ -27,26 +30,30 @@ def add_frames(figure: go.Figure, analysis: Analysis) -> None:
     apart = np.diff(middle)
     end = max(analysis.video.duration_seconds, float(analysis.pts_seconds.max()))
     width = float(apart[apart > 0].min()) if (apart > 0).any() else end / len(middle)
+    columns = ceil(analysis.thumbnails.shape[1] / STACK)
+    rows = ceil(analysis.thumbnails.shape[1] / columns)
+    height = figure.layout.height + rows * FRAME_PIXELS
+    band = rows * FRAME_PIXELS / height
     for centre, frames in zip(middle, analysis.thumbnails, strict=True):
         figure.add_layout_image(
-            source=_png_address(_grid(frames)),
+            source=_png_address(_grid(frames, columns)),
             xref="x",
             yref="paper",
             x=float(centre),
-            y=1,
-            sizex=0.97 * width,
-            sizey=BAND - 0.03,
+            y=1 - band,
+            sizex=0.96 * width,
+            sizey=band,
             xanchor="center",
-            yanchor="top",
+            yanchor="bottom",
             sizing="contain",
         )
-    figure.update_yaxes(domain=[0, 1 - BAND])
+    figure.update_layout(height=height)
+    figure.update_yaxes(domain=[0, 0.98 - band])
 
 
-def _grid(frames: Array) -> Array:
-    """(T, h, w, 3) -> one picture, T frames row by row on a grid that is as square as can be."""
+def _grid(frames: Array, columns: int) -> Array:
+    """(T, h, w, 3) -> one picture, the frames row by row."""
     count, height, width, _ = frames.shape
-    columns = ceil(sqrt(count))
     rows = ceil(count / columns)
     sheet = np.full((rows * columns, height, width, 3), 127, np.uint8)
     sheet[:count] = frames

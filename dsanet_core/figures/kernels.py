@@ -74,13 +74,13 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
         c=[0, 1 / 3],
         mode="markers+text",
         text=["identity", "averaging"],
-        textposition=["middle right", "bottom center"],
+        textposition=["middle right", "top right"],
         marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": palette.NEUTRAL}},
         cliponaxis=False,
         showlegend=False,
         hovertemplate="%{text}<extra></extra>",
     )
-    corner = {"gridcolor": palette.GRID, "linecolor": palette.NEUTRAL, "tickformat": ".1f"}
+    corner = {"gridcolor": palette.GRID, "linecolor": palette.NEUTRAL, "tickvals": [0.2, 0.4, 0.6, 0.8]}
     figure.update_layout(
         margin={"l": 60, "r": 60, "t": 40, "b": 40},
         ternary={

@@ -22,7 +22,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
     """
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     end = max(analysis.video.duration_seconds, float(last.max()))
-    figure = blank(460)
+    figure = blank(320)
     for order, index in enumerate(class_indices):
         colour = palette.CATEGORICAL[order % len(palette.CATEGORICAL)]
         symbol = palette.SYMBOLS[order % len(palette.SYMBOLS)]
@@ -30,7 +30,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
         figure.add_scatter(
             x=(first + last) / 2,
             y=analysis.snippet_scores[:, index],
-            error_x={"array": (last - first) / 2, "thickness": 5, "width": 0, "color": colour},
+            error_x={"array": (last - first) / 2, "thickness": 3, "width": 0, "color": colour},
             mode="lines+markers",
             name=wrap(name, 60),
             legendgroup=str(index),
@@ -71,7 +71,7 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
         customdata=[plain(name) for name, _ in best],
         hovertemplate="%{customdata}: %{x:.2%}<extra></extra>",
     )
-    figure.update_xaxes(title="Probability", range=[0, 1], tickformat=".0%")
+    figure.update_xaxes(title="Probability", range=[0, 1.02], dtick=0.25, tickformat=".0%")
     # Places are numbers: two categories of the same name would share one bar.
     figure.update_yaxes(
         autorange="reversed",

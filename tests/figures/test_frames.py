@@ -19,7 +19,7 @@ def picture(source: str) -> np.ndarray:
     return np.asarray(decoded)[..., ::-1]
 
 
-@pytest.mark.parametrize(("frames", "rows", "columns"), [(1, 1, 1), (4, 2, 2), (8, 3, 3)])
+@pytest.mark.parametrize(("frames", "rows", "columns"), [(1, 1, 1), (4, 4, 1), (8, 4, 2)])
 def test_every_frame_stands_in_reading_order_over_its_snippet(
     frames: int, rows: int, columns: int
 ) -> None:
