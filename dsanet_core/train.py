@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dsanet_core.checkpoints import FOLDER, pick_device, save_checkpoint, write_manifest
+from dsanet_core.checkpoints import pick_device, save_checkpoint
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import LensError, ModelError
 from dsanet_core.familiarity import fit_familiarity
@@ -236,19 +236,17 @@ def train(
     recipe_name: str,
     *,
     seed: int = 0,
-    out: Path | None = None,
+    out: Path,
     cache: Path = Path(".cache"),
     device: str = "auto",
     epochs: int | None = None,
-    resume: bool = True,
     log: Log = print,
 ) -> dict[str, float]:
     """Train by a named recipe, measure on the validation split, and write a checkpoint.
 
     The checkpoint carries its recipe, seed, measured accuracy and a familiarity calibration.
-    out: its file; None replaces the embedded weights of that name. cache: where rendered videos
-    and the state of unfinished trainings lie. epochs: another length than the recipe's.
-    resume: go on where an interrupted training stopped; else start over.
+    out: its file. cache: where rendered videos and the state of unfinished trainings lie; a
+    training that was interrupted goes on from there. epochs: another length than the recipe's.
     Returns top1 and top5 as fractions. Raises ModelError for an unknown name.
     """
     if recipe_name not in RECIPES:
@@ -259,8 +257,6 @@ def train(
     states = cache / "training"
     states.mkdir(parents=True, exist_ok=True)
     state_path = states / f"{recipe_name}-seed{seed}-epochs{recipe.epochs}.pt"
-    if not resume:
-        state_path.unlink(missing_ok=True)
     network = fit(recipe, seed=seed, state_path=state_path, data_folder=cache, device=device,
                   log=log)
     if int(os.environ.get("RANK", "0")) != 0:
@@ -271,9 +267,8 @@ def train(
     seen = f"synth:seed={recipe.data_seed},n={CALIBRATION_VIDEOS}"
     known = score_dataset(open_dataset(seen), network)
     accuracy = {"top1": summary.top1, "top5": summary.top5}
-    path = out or FOLDER / f"{recipe_name}.safetensors"
     save_checkpoint(
-        path,
+        out,
         network,
         trained_on=(
             f"{recipe.num_videos} synthetic videos of {len(CATEGORIES)} categories "
@@ -284,7 +279,5 @@ def train(
         accuracy={"dataset": VALIDATION, **accuracy, "per_group": summary.per_group},
         familiarity=fit_familiarity(known.features, validation.features),
     )
-    if out is None:
-        write_manifest()
-    log(f"{path.name}: top-1 {summary.top1:.1%} on {VALIDATION}")
+    log(f"{out.name}: top-1 {summary.top1:.1%} on {VALIDATION}")
     return accuracy

@@ -31,7 +31,7 @@ def _random_bytes(rng: Random, *shape: int) -> Image:
 def _resize(image: Image, height: int, width: int) -> Image:
     """Bit-exact linear interpolation (the plain mode depends on the processor)."""
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR_EXACT)
-    return np.asarray(resized, dtype=np.uint8)
+    return resized.astype(np.uint8, copy=False)
 
 
 def _texture(rng: Random, height: int, width: int) -> Image:
