@@ -43,7 +43,8 @@ def _texture(rng: Random, height: int, width: int) -> Image:
     strength = rng.randint(40, 80), rng.randint(20, 60)
     canvas = np.array(tint) + ((coarse - 128) * strength[0] >> 8)
     canvas += ((fine.reshape(height, width, 1) - 128) * strength[1]) >> 8
-    return np.clip(canvas, 20, 235).astype(np.uint8)
+    texture: Image = np.clip(canvas, 20, 235).astype(np.uint8)
+    return texture
 
 
 class Painter:
