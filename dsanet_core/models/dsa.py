@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +18,7 @@ from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.base import VideoNetwork
 
 Position = Literal["I", "II", "III", "IV"]
+POSITIONS: tuple[Position, ...] = get_args(Position)
 
 
 class DSA(nn.Module):
@@ -181,9 +182,11 @@ def _insert_into_block(
 ) -> None:
     if hasattr(block, "dsa"):
         raise ModelError("a residual block", "one without DSA", "Insert DSA once per block.")
+    if position not in POSITIONS:
+        raise ModelError(f"position {position!r}", f"one of {POSITIONS}", "Use II, as the paper.")
     convs = [module for name, module in block.named_children() if name.startswith("conv")]
     norms = [module for name, module in block.named_children() if name.startswith("bn")]
-    index = ("I", "II", "III", "IV").index(position)
+    index = POSITIONS.index(position)
     if index == 0:
         channels = cast(int, convs[0].in_channels)
     else:

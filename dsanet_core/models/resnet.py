@@ -141,17 +141,18 @@ def inflate_imagenet(network: nn.Module, state_dict_2d: Mapping[str, Tensor]) ->
     for key, target in network.state_dict().items():
         if key.startswith("fc.") or ".dsa." in key:
             continue
-        source = state_dict_2d.get(key)
-        if source is not None and target.ndim == 5 and source.ndim == 4:
-            time = target.shape[2]
-            source = source[:, :, None].expand(-1, -1, time, -1, -1) / time
-        if source is None or source.shape != target.shape:
+        source, wanted = state_dict_2d.get(key), target.shape
+        if target.ndim == 5:
+            wanted = wanted[:2] + wanted[3:]
+        if source is None or source.shape != wanted:
             found = "missing" if source is None else f"of shape {tuple(source.shape)}"
             raise CheckpointError(
                 f"2D tensor {key!r} is {found}",
-                f"one that inflates to {tuple(target.shape)}",
+                f"{tuple(wanted)}",
                 "Give the state dict of a torchvision ResNet of the same depth.",
             )
+        if target.ndim == 5:
+            source = source[:, :, None].expand_as(target) / target.shape[2]
         inflated[key] = source
     with torch.no_grad():
         network.load_state_dict(inflated, strict=False)
