@@ -15,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import streamlit as st
 
@@ -133,9 +133,13 @@ def decodes() -> int:
     return _house().decodes
 
 
+def _manifest() -> dict[str, dict[str, Any]]:
+    return checkpoints.read_manifest(checkpoints.FOLDER)
+
+
 def model_names() -> list[str]:
     """Models whose weights are at hand. Raises CheckpointError if there are none."""
-    names = list(checkpoints.read_manifest())
+    names = list(_manifest())
     if not names:
         raise CheckpointError(
             "no weights in checkpoints/",
@@ -146,7 +150,7 @@ def model_names() -> list[str]:
 
 
 def model_card(name: str) -> Card:
-    entry = checkpoints.read_manifest()[name]
+    entry = _manifest()[name]
     spec = zoo.model_spec(entry["model"])
     return Card(name, spec.description, entry["trained_on"], dict(entry["accuracy"]))
 
@@ -183,7 +187,7 @@ def request(source: Source, names: Sequence[str]) -> list[Job]:
     """One job per model, new or at hand; this session stops waiting for anything else."""
     house, session = _house(), _session()
     device = house.device_of(source.sha256)
-    manifest = checkpoints.read_manifest()
+    manifest = _manifest()
     networks = [_network(name, manifest[name]["sha256"], device) for name in names]
     keys = [(source.sha256, network.weights.sha256, network.spec.protocol) for network in networks]
     session.release(keep=[*keys, _player_key(source)])

@@ -36,11 +36,7 @@ def page(title: str, lead: str) -> Iterator[None]:
     try:
         yield
     except LensError as error:
-        st.error(
-            f"{words.escape(error.value)}  \n**Expected:** {words.escape(error.expected)}  \n"
-            f"**What to do:** {words.escape(error.next_step)}",
-            icon=":material/error:",
-        )
+        _say(error)
     except Exception:
         logger.exception("a page failed")
         st.error(
@@ -52,16 +48,25 @@ def page(title: str, lead: str) -> Iterator[None]:
         state.publish()
 
 
+def _say(error: LensError) -> None:
+    value = words.escape(error.value)
+    st.error(
+        f"{value[:1].upper()}{value[1:]}  \n**Expected:** {words.escape(error.expected)}  \n"
+        f"**What to do:** {words.escape(error.next_step)}",
+        icon=":material/error:",
+    )
+
+
 def choose_video() -> Source:
     """The chosen video; where there is none, says what to do and ends the page."""
     chosen = state.get(Key.VIDEO)
-    source, problem = None, None
+    source = None
     if chosen is not None:
         try:
             with st.spinner("Opening the video …"):
                 source = services.find_source(chosen)
         except LensError as error:
-            problem = error
+            _say(error)
     label = "Choose a video"
     if source is not None:
         label = f"**{words.escape(words.shorten(source.name))}** · choose another video"
@@ -71,8 +76,6 @@ def choose_video() -> Source:
             _upload_box()
         with gallery:
             _gallery()
-    if problem is not None:
-        raise problem
     if source is None:
         st.stop()
     return source
@@ -222,8 +225,8 @@ def player(source: Source, video: Video) -> None:
     elif job.error is None:
         st.video(job.result, muted=True, loop=True)
         st.caption(
-            f"A copy in H.264 without sound, at most 480 lines: browsers do not play "
-            f"{words.escape(f'{video.codec} in {video.container}')} everywhere."
+            f"A copy in H.264, without sound; the original is "
+            f"{words.escape(f'{video.codec} in {video.container}')}."
         )
     else:
         st.caption("No copy that a browser plays could be made of this video.")
@@ -237,14 +240,19 @@ def _wait_for_copy(job: Job) -> None:
 
 
 def verdict(analysis: Analysis, source: Source) -> None:
-    """The network's answer, and whether it is right where the truth is known."""
+    """The network's answer, marked right or wrong where the truth is known."""
     category, probability = analysis.top(1)[0]
     st.markdown(f"{words.escape(analysis.model.name)} says with {words.percent(probability)}:")
     st.markdown(f"#### {words.escape(category)}")
-    if source.category == category:
-        st.badge("✓ right", color="green")
-    elif source.category in analysis.model.classes:
-        st.badge(f"✗ wrong, it is: {words.escape(source.category)}", color="red")
+    with st.container(horizontal=True):
+        if source.category == category:
+            st.badge("✓ right", color="green")
+        elif source.category in analysis.model.classes:
+            st.badge("✗ wrong", color="red")
+        if analysis.familiarity is not None and not analysis.familiarity.is_familiar:
+            st.badge("unlike its training data", icon=":material/warning:", color="orange")
+    if source.category in analysis.model.classes and source.category != category:
+        st.caption(f"It is: {words.escape(source.category)}")
 
 
 def familiarity(analysis: Analysis) -> None:

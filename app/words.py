@@ -83,13 +83,13 @@ def kernel_reading(kernel: Kernel, view: int) -> str:
     strongest = np.bincount(values.argmax(-1), minlength=taps)
     names = [tap_name(tap, taps) for tap in range(taps)]
     order = [tap for tap in np.argsort(-strongest, kind="stable") if strongest[tap]]
-    counts = ", ".join(f"{strongest[tap]} on {names[tap]}" for tap in order)
+    counts = ", ".join(f"on {names[tap]} in {strongest[tap]}" for tap in order)
     means = ", ".join(
         f"{100 * mean:.0f} % {name}" for mean, name in zip(values.mean(0), names, strict=True)
     )
     return (
-        f"**What this block looks at:** of its {channels} aggregated channels (of "
-        f"{kernel.channels_total}), {counts} lean most. On average it takes {means}."
+        f"**What this block looks at:** it aggregates {channels} of {kernel.channels_total} "
+        f"channels. The largest weight lies {counts}. On average it takes {means}."
     )
 
 

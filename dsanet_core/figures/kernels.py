@@ -80,7 +80,11 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
         showlegend=False,
         hovertemplate="%{text}<extra></extra>",
     )
-    corner = {"gridcolor": palette.GRID, "linecolor": palette.NEUTRAL, "tickvals": [0.2, 0.4, 0.6, 0.8]}
+    corner = {
+        "gridcolor": palette.GRID,
+        "linecolor": palette.NEUTRAL,
+        "tickvals": [0.2, 0.4, 0.6, 0.8],
+    }
     figure.update_layout(
         margin={"l": 60, "r": 60, "t": 40, "b": 40},
         ternary={
