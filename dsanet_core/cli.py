@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from dsanet_core.records import Analysis, Array
 
 
+PROGRESS_SECONDS = 2.0
+"""Silence that a user is asked to bear."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the process's exit code."""
     for stream in (sys.stdout, sys.stderr):
@@ -36,16 +40,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         args.command(args)
         sys.stdout.flush()
     except LensError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _log(f"error: {printable(str(error))}")
         return 2
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
+        _log("stopped")
         return 130
     except BrokenPipeError:
         # The reader (`| head`) has enough; Python would complain again when it closes stdout.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        print(f"error: {error}", file=sys.stderr)
+    except (OSError, MemoryError) as error:
+        _log(f"error: {error}")
         return 2
     return 0
 
@@ -130,7 +134,7 @@ def _positive(text: str) -> int:
 
 
 class Progress:
-    """Says on stderr what is going on, from the third second on, as long as the block runs."""
+    """Says on stderr what is going on, after two seconds of silence, as long as the block runs."""
 
     def __init__(self, doing: str) -> None:
         self.doing = doing
@@ -152,11 +156,11 @@ class Progress:
         self._ticker.join()
 
     def _tick(self) -> None:
-        pause = 2.0
+        pause = PROGRESS_SECONDS
         while not self._done.wait(pause):
             elapsed = time.monotonic() - self._start
-            print(f"{self.doing} ({elapsed:.0f} s)", file=sys.stderr, flush=True)
-            pause = 2.0 if sys.stderr.isatty() else 10.0
+            _log(f"{self.doing} ({elapsed:.0f} s)")
+            pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
 
 
 def show_models(args: argparse.Namespace) -> None:
@@ -249,7 +253,7 @@ def run(args: argparse.Namespace) -> None:
     _print_shares("group", summary.per_group)
     _print_shares("category", summary.per_category)
     for name, reason in summary.failed:
-        print(f"not read: {printable(name)}: {reason}", file=sys.stderr)
+        _log(f"not read: {printable(name)}: {reason}")
 
 
 def train(args: argparse.Namespace) -> None:

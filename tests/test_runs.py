@@ -1,0 +1,167 @@
+"""Datasets become rows, rows become accuracy; every figure is counted another way here."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dsanet_core import synthetic
+from dsanet_core.analysis import analyze
+from dsanet_core.datasets import open_dataset
+from dsanet_core.errors import DatasetError
+from dsanet_core.records import Sampling
+from dsanet_core.runs import match_categories, run_dataset, score_dataset, top_k_hits
+from dsanet_core.video import encode_h264
+from tests.weights import preferring, tiny_network
+
+SAMPLING = Sampling(num_snippets=4, frames_per_snippet=2, frame_stride=4)
+COUNT = len(synthetic.CATEGORIES)
+
+
+def write_video(path: Path, label: int = 0) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    encode_h264(synthetic.make_video(0, label).rgb[:16], fps=16, path=path)
+
+
+def test_synthetic_rows_are_the_videos_of_the_seed() -> None:
+    dataset = open_dataset("synth:seed=11,n=3")
+    assert len(dataset) == 3
+    for index in range(3):
+        whole = synthetic.make_video(11, index)
+        clips = dataset.clips(index, SAMPLING)
+        seen = clips.frames.rgb[clips.position]
+        np.testing.assert_array_equal(seen, whole.rgb[clips.frame_index])
+        assert dataset.categories[index] == whole.category
+    assert dict(dataset.groups) == synthetic.GROUPS
+
+
+def test_h264_rows_show_the_same_moments_nearly_unchanged() -> None:
+    direct = open_dataset("synth:seed=11,n=1,size=128x96").clips(0, SAMPLING)
+    coded = open_dataset("synth:seed=11,n=1,size=128x96,codec=h264").clips(0, SAMPLING)
+    assert direct.frames.rgb.shape[1:] == coded.frames.rgb.shape[1:] == (96, 128, 3)
+    np.testing.assert_array_equal(direct.frame_index, coded.frame_index)
+    np.testing.assert_allclose(direct.pts_seconds, coded.pts_seconds, atol=1e-3)
+    error = np.abs(direct.frames.rgb.astype(int) - coded.frames.rgb)
+    assert 0 < error.mean() < 6
+    assert coded.frames.video.codec == "h264"
+
+
+@pytest.mark.parametrize(
+    ("description", "says"),
+    [
+        ("synth:", "'' is no option"),
+        ("synth:seed=1", "invalid literal"),
+        ("synth:n=5", "invalid literal"),
+        ("synth:seed=1,n=0", "at least 1"),
+        ("synth:seed=1,n=5,colour=red", "'colour' is no option"),
+        ("synth:seed=1,n=5,size=4", "16 to 2048"),
+        ("synth:seed=1,n=5,size=64x64x64", "16 to 2048"),
+        ("synth:seed=1,n=5,size=65,codec=h264", "even sides"),
+        ("synth:seed=1,n=5,codec=av1", "neither none nor h264"),
+        ("no/such/folder", "does not exist"),
+        (__file__, "is a file"),
+    ],
+)
+def test_descriptions_that_make_no_sense_are_refused(description: str, says: str) -> None:
+    with pytest.raises(DatasetError, match=says):
+        open_dataset(description)
+
+
+def test_a_folder_has_a_category_per_sub_folder(tmp_path: Path) -> None:
+    for name in ("b/2.mp4", "b/1.mp4", "a/3.mp4", ".hidden/4.mp4", "a/.hidden.mp4"):
+        write_video(tmp_path / name)
+    write_video(tmp_path / "outside.mp4")
+    dataset = open_dataset(str(tmp_path))
+    assert [dataset.video_name(i) for i in range(len(dataset))] == ["a/3.mp4", "b/1.mp4", "b/2.mp4"]
+    assert list(dataset.categories) == ["a", "b", "b"]
+    assert dataset.clips(0, SAMPLING).frames.video.name == "3.mp4"
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="no files in sub-folders"):
+        open_dataset(str(tmp_path))
+
+
+def test_categories_match_in_spite_of_case_and_underscores() -> None:
+    classes = ("Arm wrestling", "salsa dancing")
+    np.testing.assert_array_equal(
+        match_categories(["salsa_dancing", "arm wrestling", "Salsa  Dancing"], classes), [1, 0, 1]
+    )
+    with pytest.raises(DatasetError, match=r"1 categories are unknown .* first 'yoga'"):
+        match_categories(["salsa dancing", "yoga", "yoga"], classes)
+
+
+def test_top_k_counts_as_a_sorted_list_does() -> None:
+    rng = np.random.default_rng(0)
+    scores = rng.integers(0, 4, (200, 7)) / 4  # many ties
+    labels = rng.integers(0, 7, 200)
+    for k in (1, 5, 7):
+        hits = top_k_hits(scores, labels, k)
+        for row, label, hit in zip(scores, labels, hits, strict=True):
+            ranking = sorted(range(7), key=lambda index: (-row[index], index))
+            assert hit == (label in ranking[:k])
+    assert top_k_hits(scores, labels, 7).all()
+
+
+@pytest.mark.parametrize("row", ["dsa_i3d_synth", "i3d_synth"])
+def test_a_run_scores_a_video_as_a_single_analysis_does(row: str) -> None:
+    network = tiny_network(row)
+    dataset = open_dataset("synth:seed=12,n=6")
+    scored = score_dataset(dataset, network)
+    assert np.ptp(scored.scores, axis=0).max() > 1e-3, "the videos differ for the network"
+    for index in range(6):
+        alone = analyze(dataset.clips(index, network.spec.protocol.sampling), network)
+        np.testing.assert_allclose(scored.scores[index], alone.video_scores, atol=1e-6)
+
+
+def test_the_summary_counts_what_a_known_network_gets_right() -> None:
+    best = [3, 9, 14, 0, 20, 1]
+    summary = run_dataset(open_dataset(f"synth:seed=13,n={2 * COUNT}"), preferring(best))
+    names = synthetic.CATEGORIES
+    assert summary.videos == 2 * COUNT
+    assert summary.top1 == pytest.approx(1 / COUNT)
+    assert summary.top5 == pytest.approx(5 / COUNT)
+    assert summary.per_category == {name: float(name == names[3]) for name in names}
+    assert summary.per_group == {
+        group: pytest.approx((names[3] in members) / len(members))
+        for group, members in synthetic.GROUPS.items()
+    }
+
+
+def test_the_summary_names_its_protocol_and_reports_progress() -> None:
+    network, seen = tiny_network(), []
+    summary = run_dataset(
+        open_dataset("synth:seed=14,n=12"), network, progress=lambda done, n: seen.append((done, n))
+    )
+    assert seen == [(done, 12) for done in range(1, 13)]
+    values = summary.to_dict()
+    assert values["protocol"]["in_words"] == network.spec.protocol.describe()
+    assert values["protocol"]["sampling"]["num_snippets"] == 8
+    assert set(values["per_category"]) == set(synthetic.CATEGORIES[:12])
+
+
+def test_unreadable_videos_are_named_and_left_out(tmp_path: Path) -> None:
+    network = preferring([2])
+    names = ("good", "bad", "other")
+    classes = (*names[1:], names[0], *network.spec.classes[3:])
+    network.spec = replace(network.spec, classes=classes)
+    write_video(tmp_path / "good" / "a.mp4")
+    write_video(tmp_path / "other" / "b.mp4")
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "c.mp4").write_text("no video")
+    summary = run_dataset(open_dataset(str(tmp_path)), network)
+    assert (summary.videos, summary.top1) == (2, 0.5)
+    assert summary.per_category == {"good": 1.0, "other": 0.0}
+    ((name, reason),) = summary.failed
+    assert name == "bad/c.mp4" and "expected" in reason
+
+
+def test_a_dataset_of_unreadable_videos_is_an_error(tmp_path: Path) -> None:
+    folder = tmp_path / synthetic.CATEGORIES[0]
+    folder.mkdir()
+    (folder / "a.mp4").write_text("no video")
+    with pytest.raises(DatasetError, match="none of the 1 videos"):
+        run_dataset(open_dataset(str(tmp_path)), tiny_network())
