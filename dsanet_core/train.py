@@ -50,7 +50,7 @@ class Recipe:
     model: str
     data_seed: int = 1
     num_videos: int = 5000
-    epochs: int = 14
+    epochs: int = 10
     snippets_per_video: int = 4
     videos_per_step: int = 32
     max_learning_rate: float = 0.1

@@ -196,7 +196,7 @@ def _synth_rows() -> list[ModelSpec]:
         return ModelSpec(
             name=name,
             build="i3d_resnet",
-            args={"depth": 18, "width": 16, **more},
+            args={"depth": 18, "width": 16, "dropout": 0.2, **more},
             protocol=_synth_protocol(group_size),
             classes=CATEGORIES,
             description=f"I3D ResNet-18 of width 16 {description}",
