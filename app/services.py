@@ -15,9 +15,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from app import samples
 from app.jobs import Job, Workroom
@@ -151,13 +153,18 @@ def model_names() -> list[str]:
 
 def model_card(name: str) -> Card:
     entry = _manifest()[name]
-    spec = zoo.model_spec(entry["model"])
-    return Card(name, spec.description, entry["trained_on"], dict(entry["accuracy"]))
+    known = entry["model"] in zoo.list_models()
+    description = zoo.model_spec(entry["model"]).description if known else ""
+    return Card(name, description, entry["trained_on"], dict(entry["accuracy"]))
 
 
-def take_upload(file: BinaryIO, name: str) -> str:
+def take_upload(file: UploadedFile) -> str:
     """Spool an uploaded file into this session's folder; the id of the video."""
-    return _UPLOAD + _session().uploads.take(file, name).sha256
+    upload = _session().uploads.take(file, file.name)
+    # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
+    if context := get_script_run_ctx():
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+    return _UPLOAD + upload.sha256
 
 
 def find_source(video_id: str) -> Source:
@@ -173,13 +180,13 @@ def find_source(video_id: str) -> Source:
         return Source(video_id, upload.name, upload.path, upload.sha256)
     if video_id.startswith(_UPLOAD):
         raise VideoError(
-            "this link leads to an uploaded video, and uploads live only in the session that "
+            "This link leads to an uploaded video, and uploads live only in the session that "
             "brought them",
             f"a file with sha256 {video_id.removeprefix(_UPLOAD)[:12]}… uploaded here",
             "Upload the same file again: everything else in the link still holds.",
         )
     raise VideoError(
-        f"there is no video {video_id!r}", "a sample or an upload", "Choose a video above."
+        f"There is no video {video_id!r}", "a sample or an upload", "Choose a video above."
     )
 
 

@@ -30,12 +30,18 @@ SAMPLE_GROUP = "sample_group"
 
 
 def restore() -> None:
-    """Take over what the address says, once per session: later runs may see a stale address."""
+    """Take over what the address says, once per session: later runs may see a stale address.
+
+    Then hold on to every choice: Streamlit forgets what a page without its widget does not set.
+    """
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
                 st.session_state[key] = st.query_params[key]
         st.session_state[_RESTORED] = True
+    for name in (*Key, SAMPLE_GROUP):
+        if name in st.session_state:
+            st.session_state[name] = st.session_state[name]
 
 
 def publish() -> None:

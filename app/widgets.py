@@ -49,9 +49,8 @@ def page(title: str, lead: str) -> Iterator[None]:
 
 
 def _say(error: LensError) -> None:
-    value = words.escape(error.value)
     st.error(
-        f"{value[:1].upper()}{value[1:]}  \n**Expected:** {words.escape(error.expected)}  \n"
+        f"{words.escape(error.value)}  \n**Expected:** {words.escape(error.expected)}  \n"
         f"**What to do:** {words.escape(error.next_step)}",
         icon=":material/error:",
     )
@@ -95,7 +94,7 @@ def _upload_box() -> None:
             icon=":material/arrow_upward:",
         )
     if file is not None:
-        state.put(Key.VIDEO, services.take_upload(file, file.name))
+        state.put(Key.VIDEO, services.take_upload(file))
         state.renew_uploader()
         st.rerun()
 
@@ -109,7 +108,6 @@ def _gallery() -> None:
         key=state.SAMPLE_GROUP,
         format_func=str.capitalize,
         required=True,
-        persist_state="session",
     )
     for start in range(0, len(synthetic.GROUPS[group]), 2):
         for name, cell in zip(
@@ -131,7 +129,7 @@ def choose_model(key: Key, label: str, default: str) -> str:
     """One of the models whose weights are at hand."""
     names = services.model_names()
     state.settle(key, names, default if default in names else names[0])
-    st.selectbox(label, names, key=key, persist_state="session")
+    st.selectbox(label, names, key=key)
     name = str(st.session_state[key])
     st.caption(words.escape(services.model_card(name).description))
     return name
@@ -147,7 +145,6 @@ def choose_categories(analysis: Analysis, source: Source) -> list[int]:
         index=None,
         key=Key.CATEGORY,
         placeholder="The most probable ones are shown; choose another",
-        persist_state="session",
     )
     names = [name for name, _ in analysis.top(3)]
     names += [name for name in (source.category, chosen) if name in classes]
@@ -174,10 +171,9 @@ def choose_kernel(analysis: Analysis) -> tuple[Kernel, int]:
             list(blocks),
             key=Key.BLOCK,
             format_func=words.block_name,
-            persist_state="session",
         )
     with right:
-        st.selectbox("Snippets joined", views, key=Key.VIEW, persist_state="session")
+        st.selectbox("Snippets joined", views, key=Key.VIEW)
     return blocks[st.session_state[Key.BLOCK]], views[st.session_state[Key.VIEW]]
 
 
@@ -276,13 +272,14 @@ def chart(figure: go.Figure, alt: str) -> None:
 def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
     """The data of the page as files."""
     with st.container(horizontal=True):
-        for analysis in analyses:
+        for place, analysis in enumerate(analyses):
             stem = f"{analysis.model.name}_{analysis.video.sha256[:8]}"
             st.download_button(
                 f"{analysis.model.name}: all data (JSON)",
                 analysis_to_json(analysis),
                 f"{stem}.json",
                 "application/json",
+                key=f"json_{place}",
                 icon=":material/download:",
                 on_click="ignore",
             )
@@ -292,6 +289,7 @@ def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
                 table,
                 f"{stem}_{'kernels' if kernels else 'scores'}.csv",
                 "text/csv",
+                key=f"csv_{place}",
                 icon=":material/download:",
                 on_click="ignore",
             )

@@ -1,0 +1,90 @@
+"""The app as it runs, on small random networks: real pages, real services, real decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from app import samples
+from dsanet_core import checkpoints
+from dsanet_core.familiarity import FamiliarityModel
+from tests.weights import tiny_network
+
+ROOT = Path(__file__).parents[2]
+MAX_RUNS = 400
+
+OpenPage = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Random weights under the names of the embedded ones, with a manifest."""
+    folder = tmp_path_factory.mktemp("checkpoints")
+    for seed, row in enumerate(("dsa_i3d_synth", "i3d_synth")):
+        network = tiny_network(row, seed=seed)
+        channels = network.fc.in_features
+        everything = FamiliarityModel(np.zeros(channels), np.eye(channels), -1e9, 1.0)
+        checkpoints.save_checkpoint(
+            folder / f"{row}.safetensors",
+            network,
+            trained_on="nothing: random weights",
+            accuracy={"top1": 0.25},
+            familiarity=everything,
+        )
+    checkpoints.write_manifest(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("samples")
+
+
+@pytest.fixture
+def open_page(
+    weights_folder: Path, samples_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[OpenPage]:
+    """`open_page("kernels", video="sample-3", ...)`: a page of a new session, drawn to its end."""
+    monkeypatch.setattr(checkpoints, "FOLDER", weights_folder)
+    monkeypatch.setattr(samples, "FOLDER", samples_folder)
+    st.cache_resource.clear()
+
+    def open_(page: str = "inspect", **query: str) -> AppTest:
+        at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
+        at.query_params.update(query)
+        at.run()
+        return go(at, page) if page != "inspect" else settle(at)
+
+    yield open_
+    st.cache_resource.clear()
+
+
+def go(at: AppTest, page: str) -> AppTest:
+    """Switch to a page as the navigation does, and wait until it is drawn."""
+    return settle(at.switch_page(f"app/pages/{page}.py").run())
+
+
+def settle(at: AppTest) -> AppTest:
+    """Run the page, as its polling fragment does, until nothing is under way."""
+    for _ in range(MAX_RUNS):
+        assert not at.exception, at.exception[0]
+        if not is_busy(at):
+            return at
+        at.run()
+    raise AssertionError("the page never finished")
+
+
+def is_busy(at: AppTest) -> bool:
+    copying = any("Making a copy" in info.value or "turn" in info.value for info in at.info)
+    return copying or any(button.label == "Stop" for button in at.button)
+
+
+def text(at: AppTest) -> str:
+    """Everything a reader sees in words."""
+    kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.warning, at.error)
+    return "\n".join(str(element.value) for kind in kinds for element in kind)

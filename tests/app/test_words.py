@@ -1,0 +1,107 @@
+"""Sentences say what the record holds, and text from outside stays text."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app import words
+from dsanet_core.records import Familiarity, Kernel
+from tests.factory import make_analysis
+
+ANALYSIS = make_analysis(0)
+
+
+@pytest.mark.parametrize(
+    ("text", "inert"),
+    [
+        ("a\nb\tc\x00d", "a b c d"),
+        ("**bold** [x](http://y)", r"\*\*bold\*\* \[x\]\(http\://y\)"),
+        ("<script>", r"\<script\>"),
+        (":red[x] $x$", r"\:red\[x\] \$x\$"),
+        ("видео 🎬", "видео 🎬"),
+    ],
+)
+def test_text_from_outside_is_inert_and_on_one_line(text: str, inert: str) -> None:
+    assert words.escape(text) == inert
+
+
+def test_a_long_name_keeps_both_its_ends() -> None:
+    short = words.shorten("a" * 100 + ".mp4")
+    assert len(short) <= 60
+    assert short.startswith("aaa")
+    assert short.endswith(".mp4")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(12, "12"), (999_600, "1.00 M"), (2_004_321, "2.00 M"), (309e6, "309 M"), (83.8e9, "83.8 G")],
+)
+def test_amounts_have_three_digits(number: float, text: str) -> None:
+    assert words.amount(number) == text
+
+
+def test_the_reading_of_a_kernel_counts_its_channels() -> None:
+    values = np.array([[[0.8, 0.1, 0.1]] * 3 + [[0.1, 0.2, 0.7]]])
+    reading = words.kernel_reading(Kernel("layer2.1.dsa", values, 32), 0)
+    assert "aggregates 4 of 32 channels" in reading
+    assert "on the snippet before in 3, on the snippet after in 1" in reading
+    assert "62 % the snippet before, 12 % the snippet itself, 25 % the snippet after" in reading
+
+
+def test_view_names_count_the_snippets_from_one() -> None:
+    protocol = replace(ANALYSIS.protocol, num_crops=3)
+    names = [words.view_name(protocol, view) for view in range(protocol.num_views)]
+    assert names[0] == "View 1 of 6: snippets 1, 3, 5, 7, left or top crop"
+    assert names[5] == "View 6 of 6: snippets 2, 4, 6, 8, right or bottom crop"
+
+
+def test_blocks_are_counted_as_in_the_papers() -> None:
+    assert words.block_name("layer3.5.dsa") == "res4, block 6 (layer3.5.dsa)"
+    assert words.block_name("elsewhere") == "elsewhere"
+
+
+@pytest.mark.parametrize("score", [-3.0, 3.0])
+def test_familiarity_is_said_with_its_numbers(score: float) -> None:
+    known = replace(ANALYSIS, familiarity=Familiarity("distance", score, -1.5, 0.95))
+    said = words.familiarity(known)
+    assert ("does not look like" in said) == (score < -1.5)
+    assert f"{score:.1f}".replace("-", "−") in said
+    assert "−1.5" in said
+    assert "95.0 %" in said
+    assert "its own 5 categories" in said
+
+
+def test_unmeasured_familiarity_is_not_claimed() -> None:
+    said = words.familiarity(replace(ANALYSIS, familiarity=None))
+    assert "was not measured" in said
+    assert "looks like" not in said
+
+
+def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
+    said = words.grounds(ANALYSIS, {"top1": 0.953})
+    assert ANALYSIS.protocol.describe() in said
+    assert ANALYSIS.model.weights_sha256[:12] in said
+    assert "95.3 % top-1" in said
+    assert "top-1" not in words.grounds(ANALYSIS, {})
+    seen = len(np.unique(ANALYSIS.frame_index))
+    assert f"saw {seen} of the video's 64 frames" in said
+
+
+def test_costs_multiply_views_by_multiply_adds() -> None:
+    seconds = {"transform": 0.1, "network": 0.5}
+    table = words.costs([replace(ANALYSIS, seconds=seconds)]).splitlines()
+    assert "| Multiply-adds of one view | 1.00 G |" in table
+    assert "| Multiply-adds of the video | 2.00 G |" in table
+
+
+def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
+    rows = list(csv.DictReader(io.StringIO(words.kernels_to_csv(ANALYSIS))))
+    assert len(rows) == sum(kernel.values[..., 0].size for kernel in ANALYSIS.kernels)
+    first = ANALYSIS.kernels[0].values[0, 0]
+    taps = [float(rows[0][f"offset_{offset}"]) for offset in ("-1", "+0", "+1")]
+    np.testing.assert_allclose(taps, first, rtol=1e-6)
