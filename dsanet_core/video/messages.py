@@ -14,8 +14,8 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "no_decoder": ("uses a codec that is not known here", "a codec of FFmpeg", RE_EXPORT),
     "no_frames": (
         "holds a video stream of which no picture could be decoded",
-        "at least one picture",
-        "The file is damaged or encrypted: fetch or export it again.",
+        "pictures of at most {limits.max_pixels} pixels",
+        "The file is damaged or encrypted, or its pictures are larger: fetch or export it again.",
     ),
     "too_large": (
         "has pictures of {detail} pixels",
@@ -25,7 +25,7 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "too_many_frames": ("has more than {detail} frames", "no more than that", TRIM),
     "too_long": (
         "lasts {detail} s",
-        "at most {limits.max_duration_seconds:.0f} s",
+        "at most {limits.max_duration_seconds:g} s",
         TRIM,
     ),
     "memory": (

@@ -78,6 +78,7 @@ def read_snippets(file: BinaryIO, sampling: Sampling, limits: Limits) -> Reading
             # Not np.unique: it imports a module, and this process can open no file any more.
             wanted = np.array(sorted(set(indices.ravel().tolist())), np.int64)
             decoded += source.decoded
+            source.container.close()
             source = Source(file, limits)  # from the start, with nothing left in the decoder
             canvas = Canvas()
             pictures = [canvas.paint(frame) for frame in pick(source, timeline, wanted)]
@@ -233,7 +234,7 @@ def _facts(
     claimed = source.stream.frames or None
     notes = _length_notes(source, count, count / fps, sampling)
     if not clock_is_sane and source.has_trusted_times:
-        notes.append(f"timestamps are unusable: {fps:g} frames per second assumed")
+        notes.append(f"no usable timestamps: {fps:g} frames per second assumed")
     context = source.stream.codec_context
     return {
         "container": source.container.format.name,
@@ -260,14 +261,14 @@ def _length_notes(source: Source, count: int, seconds: float, sampling: Sampling
     promised = (source.container.duration or 0) / 1_000_000
     if claimed and claimed != count:
         notes.append(f"{count} of the {claimed} frames that the header claims are there")
-    elif promised > 1.1 * seconds + 1:
+    elif promised > 1.05 * seconds + 1:
         notes.append(f"the header promises {promised:.1f} s, {seconds:.1f} s of pictures are there")
     if source.damaged:
         notes.append(f"{source.damaged} damaged packet{'s' * (source.damaged > 1)} skipped")
     if len(source.container.streams.video) > 1:
-        notes.append(f"{len(source.container.streams.video)} video streams: the best one is shown")
+        notes.append(f"{len(source.container.streams.video)} video streams: the main one is read")
     span = snippet_span(sampling)
     if count < span:
         filling = "the last one is repeated" if sampling.policy == "repeat_last" else "they loop"
-        notes.append(f"{count} frames are fewer than a snippet spans ({span}): {filling}")
+        notes.append(f"shorter than a snippet ({count} of {span} frames): {filling}")
     return notes

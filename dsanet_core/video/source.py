@@ -115,6 +115,8 @@ class Source:
             frames = self.stream.codec_context.decode(packet)
         except MemoryError:
             raise
+        except BlockingIOError as error:  # no room for a thread's stack
+            raise MemoryError from error
         except EOFError:
             return []
         except FFmpegError:
@@ -138,4 +140,6 @@ def _best_video(container: InputContainer) -> VideoStream:
 
 def _refuse_without_video(container: InputContainer) -> NoReturn:
     kinds = sorted({stream.type for stream in container.streams})
-    raise RefusalError("no_video", " and ".join(kinds) if kinds else "nothing")
+    if not kinds:
+        raise RefusalError("unreadable")
+    raise RefusalError("no_video", " and ".join(kinds))

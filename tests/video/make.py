@@ -1,0 +1,132 @@
+"""Videos in which the number of every frame can be read off the picture."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from numpy.typing import NDArray
+
+from dsanet_core.records import Sampling
+from dsanet_core.video import DEFAULT_LIMITS
+from dsanet_core.video.sandbox import PACKAGE_ROOT
+
+BITS = (3, 4)  # rows, columns: frames up to number 4095
+DARK, LIGHT = 40, 215
+Picture = NDArray[np.uint8]
+
+
+def numbered(number: int, size: tuple[int, int] = (48, 64)) -> Picture:
+    """A picture (height, width, 3) of grey blocks that spell a number in binary."""
+    bits = (number >> np.arange(BITS[0] * BITS[1])) & 1
+    levels = np.where(bits, LIGHT, DARK).astype(np.uint8).reshape(BITS)
+    rows, columns = (np.arange(n) * parts // n for n, parts in zip(size, BITS, strict=True))
+    return np.repeat(levels[rows][:, columns, None], 3, axis=2)
+
+
+def number_of(picture: Picture) -> int:
+    """The number that a picture spells, read from the middle of every block."""
+    height, width = picture.shape[:2]
+    rows = (2 * np.arange(BITS[0]) + 1) * height // (2 * BITS[0])
+    columns = (2 * np.arange(BITS[1]) + 1) * width // (2 * BITS[1])
+    bits = picture[rows][:, columns].mean(-1) > (DARK + LIGHT) / 2
+    return int((bits.ravel() << np.arange(bits.size)).sum())
+
+
+def write_video(
+    path: Path,
+    numbers: Iterable[int],
+    *,
+    codec: str = "libx264",
+    rate: int | Fraction = 25,
+    times: Sequence[Fraction] | None = None,
+    size: tuple[int, int] = (48, 64),
+    keyframe_every: int = 12,
+    pixels: str = "yuv420p",
+    turn: int = 0,
+    container: str | None = None,
+    options: dict[str, str] | None = None,
+    index_first: bool = False,
+) -> Path:
+    """Encode numbered frames; times: presentation times in seconds, else 1 / rate apart; turn:
+    degrees counterclockwise that a player is told to turn the pictures by."""
+    movflags = {"movflags": "+faststart"} if index_first else {}
+    with av.open(str(path), "w", format=container, container_options=movflags) as out:
+        stream = out.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = size
+        stream.pix_fmt = pixels
+        stream.gop_size = keyframe_every
+        if times is not None:
+            stream.codec_context.time_base = Fraction(1, 1000)
+        if turn:
+            stream.set_display_rotation(turn)
+        for index, number in enumerate(numbers):
+            frame = av.VideoFrame.from_ndarray(numbered(number, size), format="rgb24")
+            frame = frame.reformat(format=pixels)
+            if times is not None:
+                frame.pts = round(times[index] * 1000)
+                frame.time_base = Fraction(1, 1000)
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def repeat_video(source: Path, target: Path, times: int, *, container: str | None = None) -> Path:
+    """The packets of a video over and over: hours of it without encoding hours."""
+    with av.open(str(source)) as before, av.open(str(target), "w", format=container) as after:
+        stream = before.streams.video[0]
+        copy = after.add_stream_from_template(stream)
+        packets = [p for p in before.demux(stream) if p.size]
+        lasts = sum(p.duration for p in packets)
+        for lap in range(times):
+            for packet in packets:
+                again = av.Packet(bytes(packet))
+                again.pts, again.dts = packet.pts + lap * lasts, packet.dts + lap * lasts
+                again.duration, again.time_base = packet.duration, stream.time_base
+                again.is_keyframe, again.stream = packet.is_keyframe, copy
+                after.mux(again)
+    return target
+
+
+def write_sound(path: Path) -> Path:
+    """One second of silence and no picture."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("aac", rate=8000)
+        for start in range(0, 8000, 1000):
+            frame = av.AudioFrame.from_ndarray(
+                np.zeros((1, 1000), np.float32), format="fltp", layout="mono"
+            )
+            frame.sample_rate, frame.pts = 8000, start
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+PEAK_MEMORY = """
+import json, os, sys
+sys.path.insert(0, sys.argv[1])
+status = open("/proc/self/status")
+from dsanet_core.video import worker
+worker.main(json.loads(sys.argv[2]), open(0, "rb", buffering=0, closefd=False))
+os.write(2, next(line for line in status if line.startswith("VmHWM")).split()[1].encode())
+"""
+
+
+def peak_memory(path: Path, sampling: Sampling) -> int:
+    """Bytes that the decoding child held at most, run as `read_clips` runs it."""
+    request = {
+        "task": "clips",
+        "sampling": asdict(sampling),
+        "limits": asdict(DEFAULT_LIMITS),
+    }
+    command = (sys.executable, "-c", PEAK_MEMORY, str(PACKAGE_ROOT), json.dumps(request))
+    with path.open("rb") as file:
+        done = subprocess.run(command, stdin=file, capture_output=True, check=True)
+    return int(done.stderr) * 1024

@@ -1,0 +1,276 @@
+"""Whatever the file is, the answer is a picture or a sentence, and no other file is read."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from concurrent.futures import CancelledError
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from dsanet_core.errors import VideoError
+from dsanet_core.records import Sampling
+from dsanet_core.video import DEFAULT_LIMITS, messages, read_clips, sandbox
+from tests.video.make import peak_memory, write_sound, write_video
+
+SAMPLING = Sampling(4, 3, 5)
+
+
+def message(path: Path | str, **kwargs: object) -> str:
+    with pytest.raises(VideoError) as caught:
+        read_clips(path, SAMPLING, **kwargs)  # type: ignore[arg-type]
+    text = str(caught.value)
+    assert text.isprintable()
+    assert len(text) < 700
+    return text
+
+
+def test_missing_empty_and_folder(tmp_path: Path) -> None:
+    assert "does not exist" in message(tmp_path / "nothing.mp4")
+    empty = tmp_path / "empty.mp4"
+    empty.touch()
+    assert "empty.mp4 is empty (0 bytes)" in message(empty)
+    assert "is a folder" in message(tmp_path)
+    assert "null" in message("a\0b.mp4")
+
+
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp4")
+    assert "is a device or pipe" in message(tmp_path / "pipe.mp4")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"hello, this is a text\n" * 50, "is a text file"),
+        ("schön".encode() * 1000, "is a text file"),
+        (b"\xff\xd8\xff\xe0\0\x10JFIF\0" + bytes(100), "is a picture (JPEG)"),
+        (b"%PDF-1.7\n" + bytes(100), "is a PDF document"),
+        (b"PK\x03\x04" + bytes(100), "is a ZIP archive"),
+        (b"<!DOCTYPE html><html></html>", "is a web page"),
+        (bytes(5000), "is not a video format"),
+        (np.random.default_rng(0).bytes(100_000), "is not a video format"),
+    ],
+)
+def test_what_is_no_video_is_named(tmp_path: Path, content: bytes, words: str) -> None:
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(content)
+    text = message(path)
+    assert words in text
+    assert "expected a video file (MP4" in text
+
+
+def test_control_characters_of_a_name_are_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "a\nb\x1b[31m\u202egpj.mp4"
+    path.write_bytes(b"no video")
+    text = message(path)
+    assert r"a\nb\x1b[31m\u202egpj.mp4 is a text file" in text
+    good = write_video(tmp_path / "c\nd.mp4", range(20))
+    assert read_clips(good, SAMPLING).frames.video.name == r"c\nd.mp4"
+
+
+def test_undecodable_names_are_read(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", range(20))
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.mp4")
+    path.rename(odd)
+    assert read_clips(odd, SAMPLING).frames.video.name == r"\udcff.mp4"
+
+
+def test_sound_alone_is_refused(tmp_path: Path) -> None:
+    assert "holds audio but no pictures" in message(write_sound(tmp_path / "a.mp4"))
+
+
+@pytest.mark.parametrize("kind", ["hls", "ffconcat", "dash", "sdp"])
+def test_scripts_that_name_other_files_are_refused(tmp_path: Path, kind: str) -> None:
+    other = write_video(tmp_path / "other.ts", range(60))
+    script = {
+        "hls": "#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:2.4,\n{}\n#EXT-X-ENDLIST\n",
+        "ffconcat": "ffconcat version 1.0\nfile '{}'\n",
+        "dash": '<?xml version="1.0"?><MPD type="static" xmlns="urn:mpeg:dash:schema:mpd:2011">'
+        "<Period><AdaptationSet><Representation><BaseURL>{}</BaseURL></Representation>"
+        "</AdaptationSet></Period></MPD>",
+        "sdp": "v=0\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n{}",
+    }[kind]
+    path = tmp_path / "clip.mp4"
+    path.write_text(script.format(other.name))
+    opened = other.stat().st_atime_ns
+    assert "expected a video file" in message(path)
+    path.write_text(script.format(f"file://{other}"))
+    message(path)
+    assert other.stat().st_atime_ns == opened
+
+
+def test_an_external_track_of_a_movie_stays_closed(tmp_path: Path) -> None:
+    """A `dref` entry that names another file, with the samples' places in it."""
+    other = write_video(tmp_path / "other.mp4", range(60))
+    data = bytearray(other.read_bytes())
+    place = data.index(b"dref") + 4 + 8
+    entry = data[place : place + 12]
+    assert entry[4:8] == b"url "
+    path = tmp_path / "clip.mp4"
+    for kind in (b"url ", b"alis"):
+        data[place + 4 : place + 8] = kind
+        data[place + 11] = 0  # not self-contained
+        path.write_bytes(data[: data.index(b"mdat") + 4] + bytes(1000))
+        message(path)
+
+
+def test_the_child_cannot_open_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same limits as for a video, then an attempt on a file that anybody may read."""
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from dsanet_core.video import worker, limits;"
+        "worker.confine(limits.DEFAULT_LIMITS, max_output_bytes=0, num_files=3);"
+        "open('/etc/passwd')"
+    )
+    command = (sys.executable, "-c", code, str(sandbox.PACKAGE_ROOT))
+    monkeypatch.setattr(sandbox, "COMMAND", command)
+    text = message(write_video(tmp_path / "a.mp4", range(5)))
+    assert "Too many open files" in text
+
+
+def test_pictures_beyond_the_limit_are_refused(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", range(3), size=(480, 640))
+    text = message(path, limits=replace(DEFAULT_LIMITS, max_pixels=640 * 479))
+    assert "has pictures of 640x480 pixels; expected at most 306560 pixels" in text
+
+
+def test_a_bomb_of_12000_by_12000_pixels_is_refused(tmp_path: Path) -> None:
+    path = write_bomb(tmp_path / "bomb.mov")
+    text = message(path)
+    assert "no picture could be decoded; expected pictures of at most 35389440 pixels" in text
+    assert peak_memory(path, SAMPLING) < 150 << 20
+
+
+def test_a_bomb_whose_header_lies_is_refused(tmp_path: Path) -> None:
+    path = write_bomb(tmp_path / "bomb.mov")
+    data = bytearray(path.read_bytes())
+    entry = data.index(b"png ", data.index(b"stsd")) + 4 + 24
+    assert data[entry : entry + 4] == (12000).to_bytes(2, "big") * 2
+    data[entry : entry + 4] = (64).to_bytes(2, "big") * 2
+    path.write_bytes(data)
+    message(path)
+    assert peak_memory(path, SAMPLING) < 150 << 20
+
+
+def write_bomb(path: Path) -> Path:
+    """144 million pixels in one black PNG."""
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("png", rate=25)
+        stream.height = stream.width = 12000
+        stream.pix_fmt = "gray"
+        frame = av.VideoFrame(12000, 12000, "gray")
+        frame.planes[0].update(bytes(frame.planes[0].buffer_size))
+        out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path
+
+
+def test_memory_of_the_child_is_capped(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", range(3), size=(2160, 3840))
+    text = message(path, limits=replace(DEFAULT_LIMITS, address_space=260 << 20))
+    assert "needs more memory to decode than is allowed" in text
+
+
+def test_length_limits(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", range(50))
+    text = message(path, limits=replace(DEFAULT_LIMITS, max_frames=49))
+    assert "has more than 49 frames" in text
+    text = message(path, limits=replace(DEFAULT_LIMITS, max_duration_seconds=1.5))
+    assert "lasts 2 s; expected at most 1.5 s" in text
+    text = message(path, limits=replace(DEFAULT_LIMITS, max_file_bytes=100))
+    assert "expected at most" in text
+
+
+def child_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-S", "-c", code))
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+def test_a_crash_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    path = write_video(tmp_path / "a.mp4", range(5))
+    child_that(f"import os, signal; os.kill(os.getpid(), signal.{name})", monkeypatch)
+    assert f"the decoder crashed ({name})" in message(path)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("raise ValueError('because')", "the decoder failed (ValueError: because)"),
+        ("pass", "stopped in the middle of its answer"),
+        ("import os; os.write(1, bytes(7) + b'\\x02[]')", "answered nonsense"),
+        ("import os; os.write(1, bytes(7) + b'\\x02{}')", "makes no sense"),
+        ("import os\nwhile True: os.write(1, bytes(1 << 20))", "answered more than was asked"),
+    ],
+)
+def test_nonsense_from_the_child_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    path = write_video(tmp_path / "a.mp4", range(5))
+    child_that(code, monkeypatch)
+    assert words in message(path)
+
+
+def test_a_child_that_hangs_is_killed_with_its_children(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_video(tmp_path / "a.mp4", range(5))
+    note = tmp_path / "pids"
+    child_that(
+        "import os, time\n"
+        "fork = os.fork()\n"
+        f"fork or open({str(note)!r}, 'a').write(f'{{os.getpid()}} {{os.getppid()}}')\n"
+        "time.sleep(600)",
+        monkeypatch,
+    )
+    text = message(path, limits=replace(DEFAULT_LIMITS, wall_seconds=1.0))
+    assert "took longer to decode than allowed; expected at most 1 s" in text
+    for pid in note.read_text().split():
+        wait_until_gone(int(pid))
+
+
+def wait_until_gone(pid: int) -> None:
+    for _ in range(200):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except FileNotFoundError:
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError(f"process {pid} lived on")
+
+
+def test_cancelling_kills_the_child(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_video(tmp_path / "a.mp4", range(5))
+    note = tmp_path / "pid"
+    child_that(
+        f"import os, time; open({str(note)!r}, 'w').write(str(os.getpid())); time.sleep(600)",
+        monkeypatch,
+    )
+    cancel = threading.Event()
+
+    def set_when_started() -> None:
+        while not (note.exists() and note.read_text()):
+            time.sleep(0.01)
+        cancel.set()
+
+    threading.Thread(target=set_when_started).start()
+    with pytest.raises(CancelledError):
+        read_clips(path, SAMPLING, cancel=cancel)
+    wait_until_gone(int(note.read_text()))
+
+
+def test_every_refusal_of_the_child_has_its_message() -> None:
+    for code in messages.REFUSALS:
+        text = str(messages.refusal("a.mp4", code, "7", b"", DEFAULT_LIMITS))
+        assert "{" not in text
+        assert text.startswith("a.mp4 ")
