@@ -21,6 +21,13 @@ Position = Literal["I", "II", "III", "IV"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
 
 
+class _WideSoftmax(nn.Softmax):
+    """Softmax in float32 at least: autocast on a CPU would round the taps, whose sum is 1."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, -1, dtype=torch.promote_types(x.dtype, torch.float32))
+
+
 class DSA(nn.Module):
     """Aggregates the leading int(beta C) channels over neighbouring snippets with a dynamic kernel.
 
@@ -54,7 +61,7 @@ class DSA(nn.Module):
             nn.BatchNorm1d(alpha * num_snippets),
             nn.ReLU(),
             nn.Linear(alpha * num_snippets, kernel_size, bias=False),
-            nn.Softmax(-1),
+            _WideSoftmax(-1),
         )
         self.hook_descriptor = HookPoint("clip", "channel", "snippet")
         self.hook_kernel = HookPoint("clip", "channel", "tap")

@@ -241,8 +241,10 @@ def test_bfloat16_autocast_trains_and_stays_close() -> None:
     x = torch.randn(8, 16, 2, 4, 4)
     exact = dsa(x)
     half = x.bfloat16().requires_grad_()
-    with torch.autocast("cpu", torch.bfloat16):
+    dsa.hook_kernel.name = "kernel"
+    with torch.autocast("cpu", torch.bfloat16), capture() as captured:
         out = dsa(half)
+    assert (captured["kernel"].sum(-1) - 1).abs().max() < 1e-6
     assert out.dtype == torch.bfloat16
     assert (out.float() - exact).abs().max() < 0.05
     out.float().square().sum().backward()
