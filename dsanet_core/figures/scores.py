@@ -78,5 +78,6 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
         tickvals=list(range(len(best))),
         ticktext=[wrap(name, 36) for name, _ in best],
         showgrid=False,
+        zeroline=False,
     )
     return figure
