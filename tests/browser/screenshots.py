@@ -1,0 +1,55 @@
+"""Pictures of every page for docs/ and the README: `python -m tests.browser.screenshots`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser.stage import ROOT, chromium, running_app, wait_until_drawn
+
+FOLDER = ROOT / "docs" / "screenshots"
+SAMPLE = "sample-15"
+PAGES = {"inspect": "On what grounds", "compare": "What each costs", "kernels": "All blocks"}
+WIDE, NARROW = 1280, 768
+
+
+def take(browser: Browser, address: str, page_name: str, scheme: str, width: int) -> Path:
+    """A picture of a whole page, as high as its content."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    page = context.new_page()
+    path = "" if page_name == "inspect" else page_name
+    page.goto(f"{address}/{path}?video={SAMPLE}")
+    wait_until_drawn(page, PAGES[page_name])
+    page.wait_for_function("() => (document.querySelector('video')?.readyState ?? 4) >= 2")
+    # The page scrolls inside its own frame, so the window has to be as high as what is in it.
+    height = page.locator('[data-testid="stMainBlockContainer"]').evaluate("e => e.scrollHeight")
+    page.set_viewport_size({"width": width, "height": int(height)})
+    page.wait_for_timeout(1000)
+    target = FOLDER / f"{page_name}_{'narrow' if width == NARROW else scheme}.png"
+    page.screenshot(path=target)
+    context.close()
+    return target
+
+
+def main() -> None:
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        running_app(Path(scratch)) as address,
+        chromium() as browser,
+    ):
+        if browser is None:
+            raise SystemExit("no Chromium: run `make test` once, it finds or installs one")
+        for page_name in PAGES:
+            for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", NARROW)):
+                print(take(browser, address, page_name, scheme, width).relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    main()

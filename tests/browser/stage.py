@@ -1,0 +1,96 @@
+"""A Chromium and a running app, for the browser test and the screenshots."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+START_SECONDS = 90
+WAIT_MILLISECONDS = 90_000
+
+BUSY = '[data-testid="stStatusWidget"], [data-testid="stProgress"], [data-testid="stSpinner"]'
+
+
+@contextmanager
+def chromium() -> Iterator[Browser | None]:
+    """A headless Chromium: the system's, else Playwright's own; None where there is neither."""
+    with sync_playwright() as playwright:
+        found = (path for name in NAMES if (path := shutil.which(name)) and _starts(path))
+        executable = next(found, playwright.chromium.executable_path)
+        if not Path(executable).exists():
+            yield None
+            return
+        browser = playwright.chromium.launch(executable_path=executable, args=list(FLAGS))
+        try:
+            yield browser
+        finally:
+            browser.close()
+
+
+@contextmanager
+def running_app(scratch: Path) -> Iterator[str]:
+    """The app on a free port of this machine, its temporary files under `scratch`; its address."""
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        port = probe.getsockname()[1]
+    address = f"http://localhost:{port}"
+    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    command += ["--server.port", str(port), "--server.headless", "true"]
+    command += ["--server.fileWatcherType", "none"]
+    log = scratch / "server.log"
+    environment = os.environ | {"TMPDIR": str(scratch)}
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as server,
+    ):
+        try:
+            _wait_until_healthy(address, server, log)
+            yield address
+        finally:
+            server.terminate()
+
+
+def wait_until_drawn(page: Page, text: str) -> None:
+    """Until the text stands on the page and nothing is under way any more."""
+    page.get_by_text(text).first.wait_for(timeout=WAIT_MILLISECONDS)
+    page.wait_for_function(
+        "busy => !document.querySelector(busy)", arg=BUSY, timeout=WAIT_MILLISECONDS
+    )
+
+
+def _starts(executable: str) -> bool:
+    """Ubuntu's chromium-browser may be a stub that only prints how to install a snap."""
+    return subprocess.run([executable, "--version"], capture_output=True).returncode == 0
+
+
+def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < end:
+        try:
+            with urllib.request.urlopen(f"{address}/_stcore/health", timeout=5):
+                return
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            time.sleep(0.2)
+    raise RuntimeError(f"the app did not start:\n{log.read_text()}")
