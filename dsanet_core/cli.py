@@ -225,11 +225,14 @@ def compare(args: argparse.Namespace) -> None:
     for analysis in (a, b):
         _print_answer(analysis, args.top)
     print(f"\nThe networks {'agree' if agree else 'disagree'} on the video.")
-    print(f"{'':<24}{a.model.name:<48}{b.model.name}")
+    rows = [("", a.model.name, b.model.name)]
     if _places(a) == _places(b):
-        for place, left, right in zip(_places(a), a.snippet_scores, b.snippet_scores, strict=True):
-            print(f"{place:<24}{_best(a, left):<48}{_best(b, right)}")
-    print(f"{'video':<24}{_best(a, a.video_scores):<48}{_best(b, b.video_scores)}")
+        answers = zip(_places(a), a.snippet_scores, b.snippet_scores, strict=True)
+        rows += [(place, _best(a, left), _best(b, right)) for place, left, right in answers]
+    rows.append(("video", _best(a, a.video_scores), _best(b, b.video_scores)))
+    width = max(len(left) for _, left, _ in rows) + 2
+    for place, left, right in rows:
+        print(f"{place:<20}{left:<{width}}{right}")
 
 
 def run(args: argparse.Namespace) -> None:
