@@ -89,7 +89,7 @@ def kernel_reading(kernel: Kernel, view: int) -> str:
     )
     return (
         f"**What this block looks at:** it aggregates {channels} of {kernel.channels_total} "
-        f"channels. The largest weight lies {counts}. On average it takes {means}."
+        f"channels. The largest weight lies {counts} of them. On average it takes {means}."
     )
 
 

@@ -49,7 +49,7 @@ def test_the_reading_of_a_kernel_counts_its_channels() -> None:
     values = np.array([[[0.8, 0.1, 0.1]] * 3 + [[0.2, 0.1, 0.7]]])
     reading = words.kernel_reading(Kernel("layer2.1.dsa", values, 32), 0)
     assert "aggregates 4 of 32 channels" in reading
-    assert "on the snippet before in 3, on the snippet after in 1" in reading
+    assert "on the snippet before in 3, on the snippet after in 1 of them" in reading
     assert "65 % the snippet before, 10 % the snippet itself, 25 % the snippet after" in reading
 
 

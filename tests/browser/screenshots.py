@@ -5,13 +5,18 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 from tests.browser.stage import ROOT, chromium, running_app, wait_until_drawn
 
 FOLDER = ROOT / "docs" / "screenshots"
 SAMPLE = "sample-15"
-PAGES = {"inspect": "On what grounds", "compare": "What each costs", "kernels": "All blocks"}
+PAGES = {
+    "inspect": ("On what grounds", 2),
+    "compare": ("What each costs", 2),
+    "kernels": ("All blocks", 3),
+}
+"""A heading near the end of each page, and how many figures it has."""
 WIDE, NARROW = 1280, 768
 
 
@@ -25,7 +30,9 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     page = context.new_page()
     path = "" if page_name == "inspect" else page_name
     page.goto(f"{address}/{path}?video={SAMPLE}")
-    wait_until_drawn(page, PAGES[page_name])
+    heading, figures = PAGES[page_name]
+    wait_until_drawn(page, heading)
+    expect(page.locator(".js-plotly-plot")).to_have_count(figures)
     page.wait_for_function("() => (document.querySelector('video')?.readyState ?? 4) >= 2")
     # The page scrolls inside its own frame, so the window has to be as high as what is in it.
     height = page.locator('[data-testid="stMainBlockContainer"]').evaluate("e => e.scrollHeight")
