@@ -98,6 +98,8 @@ class Source:
                 return
             except MemoryError:
                 raise
+            except IndexError:  # PyAV's answer, at the end, to streams that began on the way
+                return
             except FFmpegError:
                 errors += 1
 

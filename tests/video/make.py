@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -59,7 +60,7 @@ def write_video(
     degrees counterclockwise that a player is told to turn the pictures by."""
     movflags = {"movflags": "+faststart"} if index_first else {}
     with av.open(str(path), "w", format=container, container_options=movflags) as out:
-        stream = out.add_stream(codec, rate=rate, options=options or {})
+        stream: Any = out.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = pixels
         stream.gop_size = keyframe_every
@@ -78,16 +79,20 @@ def write_video(
     return path
 
 
-def repeat_video(source: Path, target: Path, times: int, *, container: str | None = None) -> Path:
-    """The packets of a video over and over: hours of it without encoding hours."""
-    with av.open(str(source)) as before, av.open(str(target), "w", format=container) as after:
-        stream = before.streams.video[0]
+def repeat_video(source: Path, target: Path, times: int, *, is_live: bool = False) -> Path:
+    """The packets of a video over and over: hours of it without encoding hours.
+
+    is_live: written as to a network, so that the header knows no duration and there is no index.
+    """
+    file: Any = _WriteOnly(target) if is_live else str(target)
+    with av.open(str(source)) as before, av.open(file, "w", format=_format(target)) as after:
+        stream: Any = before.streams.video[0]
         copy = after.add_stream_from_template(stream)
-        packets = [p for p in before.demux(stream) if p.size]
-        lasts = sum(p.duration for p in packets)
+        packets: list[Any] = [packet for packet in before.demux(stream) if packet.size]
+        lasts = round(len(packets) / stream.average_rate / stream.time_base)
         for lap in range(times):
             for packet in packets:
-                again = av.Packet(bytes(packet))
+                again: Any = av.Packet(bytes(packet))
                 again.pts, again.dts = packet.pts + lap * lasts, packet.dts + lap * lasts
                 again.duration, again.time_base = packet.duration, stream.time_base
                 again.is_keyframe, again.stream = packet.is_keyframe, copy
@@ -95,10 +100,26 @@ def repeat_video(source: Path, target: Path, times: int, *, container: str | Non
     return target
 
 
+def _format(path: Path) -> str:
+    return {"mkv": "matroska", "ts": "mpegts"}.get(path.suffix[1:], path.suffix[1:])
+
+
+class _WriteOnly:
+    """A file that cannot be sought in."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.write_bytes(b"")
+
+    def write(self, data: bytes) -> int:
+        with self.path.open("ab") as file:
+            return file.write(data)
+
+
 def write_sound(path: Path) -> Path:
     """One second of silence and no picture."""
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("aac", rate=8000)
+        stream: Any = out.add_stream("aac", rate=8000)
         for start in range(0, 8000, 1000):
             frame = av.AudioFrame.from_ndarray(
                 np.zeros((1, 1000), np.float32), format="fltp", layout="mono"

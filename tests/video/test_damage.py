@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,7 +75,7 @@ def test_packets_that_cannot_be_decoded_are_skipped_and_counted(tmp_path: Path) 
 
 @pytest.mark.parametrize("kind", ["mp4", "webm", "gif"])
 def test_flipped_bits_never_crash(tmp_path: Path, kind: str) -> None:
-    formats = {
+    formats: dict[str, dict[str, Any]] = {
         "mp4": {},
         "webm": {"codec": "libvpx", "options": {"deadline": "realtime"}},
         "gif": {"codec": "gif", "pixels": "rgb8"},
@@ -82,7 +83,7 @@ def test_flipped_bits_never_crash(tmp_path: Path, kind: str) -> None:
     path = write_video(tmp_path / f"a.{kind}", range(60), **formats[kind])
     whole = np.frombuffer(path.read_bytes(), np.uint8)
     pictures = 0
-    for seed in range(8):
+    for seed in range(6):
         rng = np.random.default_rng(seed)
         data = whole.copy()
         places = rng.integers(0 if seed % 2 else 600, len(data), 1 + 3 * seed)

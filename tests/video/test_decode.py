@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -21,7 +23,7 @@ def numbers_of(clips: Clips) -> list[int]:
     return [number_of(rgb) for rgb in clips.frames.rgb]
 
 
-FORMATS = {
+FORMATS: dict[str, dict[str, Any]] = {
     "mp4": {},
     "mov": {},
     "mkv": {},
@@ -191,8 +193,6 @@ def test_frames_cut_by_an_edit_list_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_video_facts(tmp_path: Path) -> None:
-    import hashlib
-
     path = write_video(tmp_path / "naïve \U0001f3ac.mp4", range(50))
     video = read_clips(path, SAMPLING).frames.video
     assert video.name == "naïve \U0001f3ac.mp4"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -44,8 +46,9 @@ def accounts_used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         yield used
 
 
-SEEKABLE = {
-    "mp4": {"options": {"bf": "3", "b-adapt": "0"}},
+SEEKABLE: dict[str, dict[str, Any]] = {
+    # An open group of pictures: frames shown before a keyframe stand after it in the file.
+    "mp4": {"options": {"x264-params": "open-gop=1:bframes=3:b-adapt=0:scenecut=0"}},
     "mkv": {},
     "ts": {},
     "webm": {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}},
@@ -116,11 +119,24 @@ def test_a_header_that_lies_about_the_length_is_not_believed(
     assert used
 
 
+def test_a_recording_without_duration_and_index(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a browser's recorder writes: a stream that nobody went back to."""
+    lap = write_video(tmp_path / "lap.webm", range(LAP), keyframe_every=50, **SEEKABLE["webm"])
+    path = repeat_video(lap, tmp_path / "live.webm", 14, is_live=True)
+    with accounts_used(monkeypatch) as used:
+        reading = read(path)
+    assert used == ["packet_timeline"]
+    indices = reading.facts["frame_index"]
+    assert indices == np.unique(snippet_indices(14 * LAP, SAMPLING)).tolist()
+    assert [number_of(rgb) for rgb in reading.pictures] == [i % LAP for i in indices]
+    assert reading.frames_decoded < 8 * (50 + 13 + 8)
+
+
 def test_a_long_video_of_varying_rate_is_read_by_its_packets(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fractions import Fraction
-
     steps = np.random.default_rng(1).integers(20, 60, 3200)
     times = [Fraction(int(t), 1000) for t in np.cumsum(steps)]
     path = write_video(

@@ -16,9 +16,8 @@ def clips_of(rgb: np.ndarray, position: np.ndarray, sampling: Sampling = SAMPLIN
     return Clips(Frames(video, rgb, np.arange(count), np.arange(count) / 25), sampling, position)
 
 
-def protocol_of(num_crops: int = 1, group_size: int = 4, **kwargs: int) -> Protocol:
-    size = {"resize": 16, "crop": 16, **kwargs}
-    return Protocol(SAMPLING, group_size, num_crops, mean=(0.5,) * 3, std=(0.25,) * 3, **size)
+def protocol_of(num_crops: int = 1, *, resize: int = 16, crop: int = 16) -> Protocol:
+    return Protocol(SAMPLING, 4, num_crops, resize, crop, mean=(0.5,) * 3, std=(0.25,) * 3)
 
 
 def grey_clips(height: int = 16, width: int = 16) -> Clips:
