@@ -54,7 +54,7 @@ class Card:
     name: str
     description: str
     trained_on: str
-    accuracy: dict[str, object]
+    accuracy: dict[str, Any]
 
 
 @dataclass

@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -146,18 +147,28 @@ def costs(analyses: Sequence[Analysis]) -> str:
     return "\n".join([heads, "|---" * (len(analyses) + 1) + "|", *lines])
 
 
-def grounds(analysis: Analysis, accuracy: Mapping[str, object]) -> str:
+def measured(accuracy: Mapping[str, Any]) -> str:
+    """How often the network was right where that was measured, over all and per group."""
+    if "top1" not in accuracy:
+        return "How often it is right was not measured."
+    groups = ", ".join(
+        f"{group} {percent(share)}" for group, share in accuracy.get("per_group", {}).items()
+    )
+    where = escape(str(accuracy.get("dataset", "its validation data")))
+    parts = f" ({groups})" if groups else ""
+    return f"Measured on {where}: {percent(accuracy['top1'])} top-1{parts}."
+
+
+def grounds(analysis: Analysis, accuracy: Mapping[str, Any]) -> str:
     """On what grounds the answer stands: protocol, weights, video and time, as a list."""
     model, protocol, video = analysis.model, analysis.protocol, analysis.video
-    top1 = accuracy.get("top1")
-    measured = f"; {percent(top1)} top-1 on validation" if isinstance(top1, float) else ""
     spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in analysis.seconds.items())
     lines = [
         f"**Input:** {protocol.describe()}. {seen(analysis)}",
         f"**Answer:** in each of {protocol.num_views} views {CONSENSUS[model.consensus]}; then "
         "the softmax of every view, averaged over the views.",
         f"**Weights:** {escape(model.weights)} (sha256 {model.weights_sha256[:12]}), trained on "
-        f"{escape(model.trained_on)}{measured}.",
+        f"{escape(model.trained_on)}. {measured(accuracy)}",
         f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",
         *(f"**Note:** {escape(note)}." for note in video.notes),
         f"**Time here:** {spent}.",

@@ -83,11 +83,12 @@ def test_unmeasured_familiarity_is_not_claimed() -> None:
 
 
 def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
-    said = words.grounds(ANALYSIS, {"top1": 0.953})
+    accuracy = {"top1": 0.953, "dataset": "synth:seed=7", "per_group": {"order": 0.9}}
+    said = words.grounds(ANALYSIS, accuracy)
     assert ANALYSIS.protocol.describe() in said
     assert ANALYSIS.model.weights_sha256[:12] in said
-    assert "95.3 % top-1" in said
-    assert "top-1" not in words.grounds(ANALYSIS, {})
+    assert r"Measured on synth\:seed=7: 95.3 % top-1 (order 90.0 %)" in said
+    assert "was not measured" in words.grounds(ANALYSIS, {})
     seen = len(np.unique(ANALYSIS.frame_index))
     assert f"saw {seen} of the video's 64 frames" in said
 
