@@ -129,10 +129,11 @@ def choose_model(key: Key, label: str, default: str) -> str:
     """One of the models whose weights are at hand."""
     names = services.model_names()
     state.settle(key, names, default if default in names else names[0])
-    st.selectbox(label, names, key=key)
-    name = str(st.session_state[key])
-    st.caption(words.escape(services.model_card(name).description))
-    return name
+    about = "\n".join(
+        f"- {words.escape(f'{n}: {services.model_card(n).description}')}" for n in names
+    )
+    st.selectbox(label, names, key=key, help=about)
+    return str(st.session_state[key])
 
 
 def choose_categories(analysis: Analysis, source: Source) -> list[int]:
@@ -251,18 +252,24 @@ def verdict(analysis: Analysis, source: Source) -> None:
         st.caption(f"It is: {words.escape(source.category)}")
 
 
+def warn_if_unfamiliar(analysis: Analysis) -> bool:
+    """A visible mark on a video unlike the training data; whether there was need for it."""
+    if analysis.familiarity is None or analysis.familiarity.is_familiar:
+        return False
+    st.warning(words.familiarity(analysis), icon=":material/warning:")
+    return True
+
+
 def familiarity(analysis: Analysis) -> None:
-    """A visible mark on a video unlike the training data; else the same numbers, quietly."""
-    text = words.familiarity(analysis)
-    if analysis.familiarity is not None and not analysis.familiarity.is_familiar:
-        st.warning(text, icon=":material/warning:")
-    else:
-        st.caption(text)
+    """The mark, or the same numbers quietly."""
+    if not warn_if_unfamiliar(analysis):
+        st.caption(words.familiarity(analysis))
 
 
 def grounds(analysis: Analysis, name: str) -> None:
-    st.subheader("On what grounds")
-    st.markdown(words.grounds(analysis, services.model_card(name).accuracy))
+    """Protocol, weights, measured accuracy, video and time."""
+    card = services.model_card(name)
+    st.markdown(words.grounds(analysis, card.description, card.accuracy))
 
 
 def chart(figure: go.Figure, alt: str) -> None:

@@ -113,21 +113,33 @@ def block_name(block: str) -> str:
 
 def familiarity(analysis: Analysis) -> str:
     """What the familiarity score says, with the numbers behind it."""
-    known = f"its own {len(analysis.model.classes)} categories ({analysis.model.trained_on})"
-    always = f"The network knows only {known}, and names one of them whatever it is shown."
+    always = (
+        f"The network was trained on {escape(analysis.model.trained_on)}: it knows its "
+        f"{len(analysis.model.classes)} categories and names one of them whatever it is shown."
+    )
     measured = analysis.familiarity
     if measured is None:
         return f"{always} How familiar this video is to it was not measured."
-    verdict = (
-        "This video looks like its training data"
-        if measured.is_familiar
-        else "**This video does not look like its training data: do not rely on the answer**"
-    )
-    side = "at or above" if measured.is_familiar else "below"
+    if measured.is_familiar:
+        verdict, side = "This video looks like its training data", "at or above"
+    else:
+        verdict = "**This video does not look like its training data: do not rely on the answer**"
+        side = "below"
     return (
         f"{verdict}: its score {signed(measured.score)} is {side} the threshold "
-        f"{signed(measured.threshold)} that {percent(measured.true_rate)} of the validation videos "
-        f"reach ({measured.method}). {always}"
+        f"{signed(measured.threshold)} that {percent(measured.true_rate)} of the validation "
+        f"videos reach ({measured.method}). {always}"
+    )
+
+
+def snippet_scores(analyses: Sequence[Analysis]) -> str:
+    """What a snippet's own score is made of: with DSA not of that snippet alone."""
+    joined = [escape(a.model.name) for a in analyses if a.model.consensus == "dsa"]
+    if not joined:
+        return "Every snippet is scored on its own."
+    return (
+        f"In {' and '.join(dict.fromkeys(joined))} a snippet's score already draws on its "
+        "neighbours of the same view."
     )
 
 
@@ -159,11 +171,12 @@ def measured(accuracy: Mapping[str, Any]) -> str:
     return f"Measured on {where}: {percent(accuracy['top1'])} top-1{parts}."
 
 
-def grounds(analysis: Analysis, accuracy: Mapping[str, Any]) -> str:
+def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -> str:
     """On what grounds the answer stands: protocol, weights, video and time, as a list."""
     model, protocol, video = analysis.model, analysis.protocol, analysis.video
     spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in analysis.seconds.items())
     lines = [
+        f"**Network:** {escape(model.name)}{f', {escape(description)}' if description else ''}.",
         f"**Input:** {protocol.describe()}. {seen(analysis)}",
         f"**Answer:** in each of {protocol.num_views} views {CONSENSUS[model.consensus]}; then "
         "the softmax of every view, averaged over the views.",

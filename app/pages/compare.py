@@ -23,12 +23,14 @@ with widgets.page(
         widgets.verdict(a, source)
     with right:
         widgets.verdict(b, source)
+    widgets.warn_if_unfamiliar(a)
 
     st.subheader("Snippet by snippet")
     widgets.chart(compare_snippets(a, b, source.category), "Best category of each snippet")
     st.caption(
-        "How to read it: the best category of each snippet on its own, and of the whole video. "
-        "With a known label, ✓ on green is right and ✗ on red is wrong; grey where it is unknown."
+        "How to read it: the best category of each snippet, and of the whole video. With a known "
+        "label, ✓ on green is right and ✗ on red is wrong; without, all is grey. "
+        f"{words.snippet_scores([a, b])}"
     )
 
     st.subheader("Where they part ways")
@@ -40,4 +42,11 @@ with widgets.page(
 
     st.subheader("What each costs")
     st.markdown(words.costs([a, b]))
+
+    st.subheader("On what grounds")
+    left, right = st.columns(2, gap="large")
+    with left:
+        widgets.grounds(a, first)
+    with right:
+        widgets.grounds(b, second)
     widgets.export([a, b])

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import widgets
+from app import widgets, words
 from app.state import Key
 from dsanet_core.figures import snippet_timeline, top_bars
 
@@ -24,9 +24,10 @@ with widgets.page("Inspect", "What a network says of a video, and which part of 
     widgets.chart(snippet_timeline(analysis, classes), "Scores of each snippet over time")
     st.caption(
         "How to read it: above, the frames each snippet saw, in order from top to bottom; below "
-        "them, how probable that snippet alone makes each category, its bar as long as what it "
-        "saw. The dotted line is the whole video's score."
+        "them, how probable its score makes each category, the bar as long as what it saw. The "
+        f"dotted line is the whole video's score. {words.snippet_scores([analysis])}"
     )
 
+    st.subheader("On what grounds")
     widgets.grounds(analysis, name)
     widgets.export([analysis])

@@ -13,6 +13,7 @@ with widgets.page(
     name = widgets.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
     analysis = widgets.wait_for(source, [name])[0]
     kernel, view = widgets.choose_kernel(analysis)
+    widgets.warn_if_unfamiliar(analysis)
 
     left, right = st.columns(2, gap="large")
     with left:
@@ -32,4 +33,7 @@ with widgets.page(
         "How to read it: 0 on the first bar is a block that leaves snippets alone, 0 on the "
         "second is one that averages them; a block far from both chose its own mixture."
     )
+
+    st.subheader("On what grounds")
+    widgets.grounds(analysis, name)
     widgets.export([analysis], kernels=True)

@@ -258,7 +258,7 @@ def test_a_video_unlike_the_training_data_is_marked(
     at = open_page(video=SAMPLE)
     assert bool(at.warning) == (threshold > 0)
     assert ("unlike its training data" in text(at)) == (threshold > 0)
-    assert "its own 25 categories (shapes)" in text(at)
+    assert "trained on shapes: it knows its 25 categories" in text(at)
     assert "95.0 % of the validation videos" in text(at)
 
 

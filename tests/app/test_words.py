@@ -73,7 +73,15 @@ def test_familiarity_is_said_with_its_numbers(score: float) -> None:
     assert f"{score:.1f}".replace("-", "−") in said
     assert "−1.5" in said
     assert "95.0 %" in said
-    assert "its own 5 categories" in said
+    assert "trained on synthetic: it knows its 5 categories" in said
+
+
+def test_scores_of_snippets_are_not_called_independent_where_dsa_joins_them() -> None:
+    plain = make_analysis(1, name="plain", consensus="average")
+    assert words.snippet_scores([plain]) == "Every snippet is scored on its own."
+    said = words.snippet_scores([ANALYSIS, plain])
+    assert said.startswith(r"In dsa\_i3d\_synth a snippet's score already draws on its neighbours")
+    assert "plain" not in said
 
 
 def test_unmeasured_familiarity_is_not_claimed() -> None:
@@ -84,11 +92,11 @@ def test_unmeasured_familiarity_is_not_claimed() -> None:
 
 def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
     accuracy = {"top1": 0.953, "dataset": "synth:seed=7", "per_group": {"order": 0.9}}
-    said = words.grounds(ANALYSIS, accuracy)
+    said = words.grounds(ANALYSIS, "a small network", accuracy)
     assert ANALYSIS.protocol.describe() in said
     assert ANALYSIS.model.weights_sha256[:12] in said
     assert r"Measured on synth\:seed=7: 95.3 % top-1 (order 90.0 %)" in said
-    assert "was not measured" in words.grounds(ANALYSIS, {})
+    assert "was not measured" in words.grounds(ANALYSIS, "", {})
     seen = len(np.unique(ANALYSIS.frame_index))
     assert f"saw {seen} of the video's 64 frames" in said
 

@@ -10,13 +10,13 @@ from playwright.sync_api import Browser, expect
 from tests.browser.stage import ROOT, chromium, running_app, wait_until_drawn
 
 FOLDER = ROOT / "docs" / "screenshots"
-SAMPLE = "sample-15"
+SAMPLE = "sample-11"
 PAGES = {
-    "inspect": ("On what grounds", 2),
-    "compare": ("What each costs", 2),
-    "kernels": ("All blocks", 3),
+    "inspect": 2,
+    "compare": 2,
+    "kernels": 3,
 }
-"""A heading near the end of each page, and how many figures it has."""
+"""How many figures each page has."""
 WIDE, NARROW = 1280, 768
 
 
@@ -30,9 +30,8 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     page = context.new_page()
     path = "" if page_name == "inspect" else page_name
     page.goto(f"{address}/{path}?video={SAMPLE}")
-    heading, figures = PAGES[page_name]
-    wait_until_drawn(page, heading)
-    expect(page.locator(".js-plotly-plot")).to_have_count(figures)
+    wait_until_drawn(page, "all data (JSON)")
+    expect(page.locator(".js-plotly-plot")).to_have_count(PAGES[page_name])
     page.wait_for_function("() => (document.querySelector('video')?.readyState ?? 4) >= 2")
     # The page scrolls inside its own frame, so the window has to be as high as what is in it.
     height = page.locator('[data-testid="stMainBlockContainer"]').evaluate("e => e.scrollHeight")
