@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, expect
 
-from tests.browser.stage import ROOT, chromium, running_app, wait_until_drawn
+from tests.browser.stage import ROOT, WAIT_MILLISECONDS, chromium, running_app, wait_until_drawn
 
 FOLDER = ROOT / "docs" / "screenshots"
 SAMPLE = "sample-11"
@@ -31,7 +31,9 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     path = "" if page_name == "inspect" else page_name
     page.goto(f"{address}/{path}?video={SAMPLE}")
     wait_until_drawn(page, "all data (JSON)")
-    expect(page.locator(".js-plotly-plot")).to_have_count(PAGES[page_name])
+    expect(page.locator(".js-plotly-plot")).to_have_count(
+        PAGES[page_name], timeout=WAIT_MILLISECONDS
+    )
     page.wait_for_function("() => (document.querySelector('video')?.readyState ?? 4) >= 2")
     # The page scrolls inside its own frame, so the window has to be as high as what is in it.
     height = page.locator('[data-testid="stMainBlockContainer"]').evaluate("e => e.scrollHeight")
