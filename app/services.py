@@ -33,6 +33,7 @@ from dsanet_core.records import Analysis, Clips, Frames, Sampling, Video
 
 CLIPS_KEPT = 4
 NETWORKS_KEPT = 6
+MAX_PLAYED_BYTES = 32 << 20
 _UPLOAD = "upload-"
 
 
@@ -59,9 +60,11 @@ class Card:
 
 @dataclass
 class _House:
-    """What all sessions share: a workroom per device, the last decoded clips, a counter."""
+    """What all sessions share: a workroom per device, one for copies that browsers play, the last
+    decoded clips, and counters."""
 
     rooms: dict[str, Workroom]
+    copies: Workroom
     network_runs: int = 0
     decodes: int = 0
     _clips: OrderedDict[tuple[str, Sampling], Clips] = field(default_factory=OrderedDict)
@@ -71,20 +74,23 @@ class _House:
         """A video always goes to the same device, so that models compared on it share a decode."""
         return list(self.rooms)[int(sha256[:8], 16) % len(self.rooms)]
 
-    def clips(self, source: Source, sampling: Sampling, cancel: threading.Event) -> Clips:
-        """The decoded clips, from the last few or from the file."""
+    def clips(
+        self, source: Source, sampling: Sampling, cancel: threading.Event
+    ) -> tuple[Clips, dict[str, float]]:
+        """The decoded clips, from the last few or from the file, and the time if it took any."""
         key = (source.sha256, sampling)
         with self._lock:
             if key in self._clips:
                 self._clips.move_to_end(key)
-                return self._clips[key]
+                return self._clips[key], {}
+        begin = time.perf_counter()
         clips = video.read_clips(source.path, sampling, cancel=cancel)
         with self._lock:
             self.decodes += 1
             self._clips[key] = clips
             while len(self._clips) > CLIPS_KEPT:
                 self._clips.popitem(last=False)
-        return clips
+        return clips, {"decode": time.perf_counter() - begin}
 
     def count_network_run(self) -> None:
         with self._lock:
@@ -100,7 +106,7 @@ class _Session:
         self._house = house
 
     def release(self, *, keep: Collection[Hashable] = ()) -> None:
-        for room in self._house.rooms.values():
+        for room in (*self._house.rooms.values(), self._house.copies):
             room.release(self.id, keep=keep)
 
     def close(self) -> None:
@@ -113,7 +119,8 @@ def _house() -> _House:
     import torch
 
     devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-    return _House({device: Workroom(f"analyses on {device}") for device in devices})
+    rooms = {device: Workroom(f"analyses on {device}") for device in devices}
+    return _House(rooms, Workroom("copies for browsers"))
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=_Session.close)
@@ -216,17 +223,20 @@ def request(source: Source, names: Sequence[str]) -> list[Job]:
     ]
 
 
+def plays_as_it_is(source: Source, facts: Video) -> bool:
+    """Whether the page can hand the file itself to the browser; it would sit in memory."""
+    return video.plays_in_browser(facts) and source.path.stat().st_size <= MAX_PLAYED_BYTES
+
+
 def request_copy(source: Source) -> Job:
-    """A job that gives the path of a copy of this session's upload that any browser plays."""
-    session = _session()
+    """A job that gives a `Proxy`: a copy of this session's upload that any browser plays."""
     copy = source.path.with_suffix(".mp4")
 
-    def work(job: Job) -> Path:
+    def work(job: Job) -> video.Proxy:
         job.report("Making a copy that your browser can play", 0.0)
-        return video.browser_proxy(source.path, copy, cancel=job.cancel).path
+        return video.browser_proxy(source.path, copy, cancel=job.cancel)
 
-    room = _house().rooms[_house().device_of(source.sha256)]
-    return room.submit(_player_key(source), session.id, work)
+    return _house().copies.submit(_player_key(source), _session().id, work)
 
 
 def _player_key(source: Source) -> Hashable:
@@ -258,9 +268,7 @@ def _analysis_of(house: _House, source: Source, network: VideoNetwork) -> Callab
             job.report(f"{title}: {words[step]}", start + length * share)
 
         report("decode", 0.0)
-        begin = time.perf_counter()
-        clips = house.clips(source, sampling, job.cancel)
-        seconds = {"decode": time.perf_counter() - begin}
+        clips, seconds = house.clips(source, sampling, job.cancel)
         house.count_network_run()
         analysis = analyze(clips, network, progress=report)
         return replace(analysis, seconds=seconds | analysis.seconds)

@@ -18,7 +18,6 @@ from dsanet_core import synthetic
 from dsanet_core.errors import LensError
 from dsanet_core.records import Analysis, Kernel, Video
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json
-from dsanet_core.video import plays_in_browser
 
 logger = logging.getLogger(__name__)
 
@@ -212,19 +211,16 @@ def _stop(wish: str) -> None:
 
 
 def player(source: Source, video: Video) -> None:
-    """The video itself, or a copy in H.264 where a browser would not play it."""
-    if plays_in_browser(video):
+    """The video itself, or a small copy in H.264 where the browser is better served with it."""
+    if services.plays_as_it_is(source, video):
         st.video(source.path, format=f"video/{video.container}", muted=True, loop=True)
         return
     job = services.request_copy(source)
     if not _all_finish([job]):
         _wait_for_copy(job)
     elif job.error is None:
-        st.video(job.result, muted=True, loop=True)
-        st.caption(
-            f"A copy in H.264, without sound; the original is "
-            f"{words.escape(f'{video.codec} in {video.container}')}."
-        )
+        st.video(job.result.path, muted=True, loop=True)
+        st.caption(words.copy(video, None if job.result.is_whole else job.result.seconds))
     else:
         st.caption("No copy that a browser plays could be made of this video.")
 

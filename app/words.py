@@ -62,6 +62,13 @@ def video_facts(video: Video) -> str:
     )
 
 
+def copy(video: Video, seconds: float | None) -> str:
+    """What is played instead of the file; seconds: how much of it, None if all."""
+    part = "" if seconds is None else f" of the first {seconds:.0f} s"
+    original = escape(f"{video.codec} in {video.container}")
+    return f"A small copy in H.264{part}, without sound; the original is {original}."
+
+
 def seen(analysis: Analysis) -> str:
     """Which part of the video reached the network."""
     count = len(np.unique(analysis.frame_index))
@@ -175,6 +182,7 @@ def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -
     """On what grounds the answer stands: protocol, weights, video and time, as a list."""
     model, protocol, video = analysis.model, analysis.protocol, analysis.video
     spent = ", ".join(f"{step} {seconds:.2f} s" for step, seconds in analysis.seconds.items())
+    shared = "" if "decode" in analysis.seconds else " The frames had been read already."
     lines = [
         f"**Network:** {escape(model.name)}{f', {escape(description)}' if description else ''}.",
         f"**Input:** {protocol.describe()}. {seen(analysis)}",
@@ -184,7 +192,7 @@ def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -
         f"{escape(model.trained_on)}. {measured(accuracy)}",
         f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",
         *(f"**Note:** {escape(note)}." for note in video.notes),
-        f"**Time here:** {spent}.",
+        f"**Time here:** {spent}.{shared}",
     ]
     return "\n".join(f"- {line}" for line in lines)
 

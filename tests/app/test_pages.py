@@ -157,6 +157,17 @@ def test_a_link_to_a_video_that_is_not_here_says_so(
     assert len(at.file_uploader) == 1, "another video can be chosen"
 
 
+def test_a_video_that_browsers_do_not_play_is_shown_as_a_copy(
+    open_page: OpenPage, clip: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = upload(open_page(), "small.mp4", clip)
+    assert "A small copy" not in text(at)
+    monkeypatch.setattr(services, "MAX_PLAYED_BYTES", len(clip) - 1)
+    at = settle(at.run())
+    assert "A small copy in H.264, without sound; the original is h264 in mp4." in text(at)
+    assert len(at.get("video")) == 1
+
+
 def test_uploads_of_a_session_are_gone_when_it_ends(
     open_page: OpenPage, clip: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

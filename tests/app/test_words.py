@@ -101,6 +101,18 @@ def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
     assert f"saw {seen} of the video's 64 frames" in said
 
 
+def test_a_shared_decode_is_said_to_be_shared() -> None:
+    shared = "The frames had been read already"
+    assert shared not in words.grounds(ANALYSIS, "", {})
+    later = replace(ANALYSIS, seconds={"transform": 0.1, "network": 0.5})
+    assert shared in words.grounds(later, "", {})
+
+
+def test_a_copy_says_how_much_of_the_video_it_holds() -> None:
+    assert "of the first 120 s, without sound" in words.copy(ANALYSIS.video, 120.0)
+    assert "first" not in words.copy(ANALYSIS.video, None)
+
+
 def test_costs_multiply_views_by_multiply_adds() -> None:
     seconds = {"transform": 0.1, "network": 0.5}
     table = words.costs([replace(ANALYSIS, seconds=seconds)]).splitlines()
