@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
@@ -181,7 +182,8 @@ def take_upload(file: UploadedFile) -> str:
     """Spool an uploaded file into this session's folder; the id of the video."""
     upload = _session().uploads.take(file, file.name)
     # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
-    if context := get_script_run_ctx():
+    context = get_script_run_ctx()
+    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
         context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
     return _UPLOAD + upload.sha256
 

@@ -101,13 +101,14 @@ def _upload_box() -> None:
 def _gallery() -> None:
     groups = list(synthetic.GROUPS)
     state.settle(state.SAMPLE_GROUP, groups, groups[0])
-    group = st.segmented_control(
+    st.segmented_control(
         "Or pick a sample of a known category",
         groups,
         key=state.SAMPLE_GROUP,
         format_func=str.capitalize,
         required=True,
     )
+    group = st.session_state[state.SAMPLE_GROUP]
     for start in range(0, len(synthetic.GROUPS[group]), 2):
         for name, cell in zip(
             synthetic.GROUPS[group][start : start + 2], st.columns(2), strict=False
