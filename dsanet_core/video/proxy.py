@@ -92,9 +92,11 @@ def encode_h264(
     """
     import av
 
+    # x264's macroblock tree reads memory it has not written: the same frames gave other bytes.
+    encoder = {"crf": str(crf), "x264-params": "mbtree=0"}
     with av.open(os.fspath(path), "w", format="mp4", options={"movflags": "+faststart"}) as out:
         rate = Fraction(fps).limit_denominator(1001)
-        stream = out.add_stream("libx264", rate=rate, options={"crf": str(crf)})
+        stream = out.add_stream("libx264", rate=rate, options=encoder)
         stream.pix_fmt = "yuv420p"
         stream.codec_context.thread_count = 1  # more threads may give other bytes
         for index, rgb in enumerate(frames):
