@@ -53,9 +53,7 @@ class Source:
 class Card:
     """What is known of a model before it runs. accuracy: measured figures, as fractions."""
 
-    name: str
     description: str
-    trained_on: str
     accuracy: dict[str, Any]
 
 
@@ -175,7 +173,7 @@ def model_card(name: str) -> Card:
     entry = _manifest()[name]
     known = entry["model"] in zoo.list_models()
     description = zoo.model_spec(entry["model"]).description if known else ""
-    return Card(name, description, entry["trained_on"], dict(entry["accuracy"]))
+    return Card(description, entry["accuracy"])
 
 
 def take_upload(file: UploadedFile) -> str:

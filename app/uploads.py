@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import tempfile
 import threading
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,6 +30,8 @@ class Uploads:
         self.folder = Path(tempfile.mkdtemp(prefix="dsanet-lens-"))
         self._by_sha256: dict[str, Upload] = {}
         self._lock = threading.Lock()
+        # Also when the server stops while the session is still open.
+        self._delete = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def take(self, source: BinaryIO, name: str) -> Upload:
         """Copy an uploaded file to disk, chunk by chunk; the same bytes are kept once."""
@@ -49,5 +52,5 @@ class Uploads:
 
     def close(self) -> None:
         """Delete every file. Called when the session ends."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._delete()
         self._by_sha256.clear()

@@ -16,6 +16,7 @@ from app.services import Source
 from app.state import Key
 from dsanet_core import synthetic
 from dsanet_core.errors import LensError
+from dsanet_core.figures import kernel_ternary
 from dsanet_core.records import Analysis, Kernel, Video
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json
 
@@ -167,12 +168,7 @@ def choose_kernel(analysis: Analysis) -> tuple[Kernel, int]:
     state.settle(Key.VIEW, list(views), next(iter(views)))
     left, right = st.columns(2)
     with left:
-        st.selectbox(
-            "DSA block",
-            list(blocks),
-            key=Key.BLOCK,
-            format_func=words.block_name,
-        )
+        st.selectbox("DSA block", blocks, key=Key.BLOCK, format_func=words.block_name)
     with right:
         st.selectbox("Snippets joined", views, key=Key.VIEW)
     return blocks[st.session_state[Key.BLOCK]], views[st.session_state[Key.VIEW]]
@@ -271,6 +267,14 @@ def grounds(analysis: Analysis, name: str) -> None:
 
 def chart(figure: go.Figure, alt: str) -> None:
     st.plotly_chart(figure, config={"displaylogo": False, "displayModeBar": False}, alt=alt)
+
+
+def simplex(kernel: Kernel) -> None:
+    """The taps of every channel as points of a triangle, for kernels that have three."""
+    if kernel.values.shape[-1] == 3:
+        chart(kernel_ternary(kernel), "Taps of every channel on their simplex")
+    else:
+        st.info(f"A kernel of {kernel.values.shape[-1]} taps has no place on a triangle.")
 
 
 def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from app import widgets, words
 from app.state import Key
-from dsanet_core.figures import kernel_distances, kernel_heatmap, kernel_ternary
+from dsanet_core.figures import kernel_distances, kernel_heatmap
 
 with widgets.page(
     "Kernels", "How each DSA block mixed every snippet with its neighbours, for this video."
@@ -20,7 +20,7 @@ with widgets.page(
         widgets.chart(kernel_heatmap(kernel, view), "Weights: taps by channels")
         st.markdown(words.kernel_reading(kernel, view))
     with right:
-        widgets.chart(kernel_ternary(kernel), "Taps of every channel on their simplex")
+        widgets.simplex(kernel)
     st.caption(
         "How to read it: left, a column is a channel and its three weights sum to 1. Right, each "
         "channel is a point: near the top it keeps its own snippet, near a lower corner it looks "

@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -52,3 +55,15 @@ def test_closing_deletes_every_file() -> None:
     uploads.close()
     assert not uploads.folder.exists()
     assert uploads.find(upload.sha256) is None
+
+
+def test_files_of_open_sessions_go_when_the_server_stops() -> None:
+    program = (
+        "import io; from app.uploads import Uploads; uploads = Uploads();"
+        "print(uploads.take(io.BytesIO(b'private'), 'a.mp4').path)"
+    )
+    root = Path(__file__).parents[2]
+    run = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, check=True)
+    path = Path(run.stdout.decode().strip())
+    assert path.suffix == ".upload"
+    assert not path.parent.exists()
