@@ -11,6 +11,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app import samples
+from app.jobs import WAITING
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from tests.weights import tiny_network
@@ -80,7 +81,8 @@ def settle(at: AppTest) -> AppTest:
 
 
 def is_busy(at: AppTest) -> bool:
-    copying = any("Making a copy" in info.value or "turn" in info.value for info in at.info)
+    stages = ("Making a copy", WAITING)
+    copying = any(stage in info.value for info in at.info for stage in stages)
     return copying or any(button.label == "Stop" for button in at.button)
 
 
