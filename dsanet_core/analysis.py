@@ -30,7 +30,7 @@ raises ends the analysis: that is how a caller cancels."""
 THUMBNAIL_SIDE = 112
 THUMBNAIL_LONG_SIDE = 448
 PIXELS_PER_BATCH = 2**20
-_POINTS = ("hook_snippet_scores", "hook_features", "*.hook_kernel")
+_POINTS = ("hook_snippet_scores", "*.hook_kernel")
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,14 @@ class NetworkOutput:
     """What a network made of the views of one video.
 
     video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
-    classes) softmax of each snippet's own logits, averaged over crops. features: (channels,)
-    pooled features averaged over views and snippets. kernels: one per DSA block.
+    classes) softmax of each snippet's own logits, averaged over crops. appearance: (values,)
+    statistics of the network's appearance points, averaged over views and snippets.
+    kernels: one per DSA block.
     """
 
     video_scores: Array
     snippet_scores: Array
-    features: Array
+    appearance: Array
     kernels: tuple[Kernel, ...]
 
 
@@ -94,7 +95,7 @@ def analyze(
         snippet_scores=output.snippet_scores,
         video_scores=output.video_scores,
         kernels=output.kernels,
-        familiarity=None if known is None else known.judge(output.features),
+        familiarity=None if known is None else known.judge(output.appearance),
         seconds=seconds,
     )
 
@@ -112,8 +113,9 @@ def run_network(
         )
     device = next(network.parameters()).device
     step = max(1, PIXELS_PER_BATCH // (views[0].numel() // 3))
+    points = (*_POINTS, *network.appearance_points)
     logits = []
-    with torch.inference_mode(), _precision(protocol, device), capture(_POINTS) as captured:
+    with torch.inference_mode(), _precision(protocol, device), capture(points) as captured:
         for start in range(0, len(views), step):
             logits.append(network(views[start : start + step].to(device)).float().cpu())
             if progress is not None:
@@ -124,7 +126,9 @@ def run_network(
     return NetworkOutput(
         video_scores=torch.cat(logits).softmax(-1).mean(0).numpy(),
         snippet_scores=snippet_scores / protocol.num_crops,
-        features=captured["hook_features"].mean((0, 1)).numpy(),
+        appearance=np.concatenate(
+            [captured[point].mean(0).flatten().numpy() for point in network.appearance_points]
+        ),
         kernels=tuple(
             Kernel(block, captured[f"{block}.hook_kernel"].numpy(), module.channels)
             for block, module in network.named_modules()

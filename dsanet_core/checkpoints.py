@@ -127,7 +127,7 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> VideoNetwork:
         recipe=_json(metadata, "recipe", dict, path),
         seed=_json(metadata, "seed", int | None, path),
         accuracy=_json(metadata, "accuracy", dict, path),
-        familiarity=_familiarity(metadata, tensors, network.fc.in_features, path),
+        familiarity=_familiarity(metadata, tensors, network.appearance_size, path),
     )
     return network.to(target).eval()
 
@@ -289,7 +289,7 @@ def _json(metadata: Mapping[str, str], key: str, kind: Any, path: Path) -> Any:
 
 
 def _familiarity(
-    metadata: Mapping[str, str], tensors: Mapping[str, Tensor], channels: int, path: Path
+    metadata: Mapping[str, str], tensors: Mapping[str, Tensor], size: int, path: Path
 ) -> FamiliarityModel | None:
     if "familiarity" not in metadata:
         return None
@@ -299,8 +299,8 @@ def _familiarity(
             np.asarray(tensors[_FAMILIARITY + part].numpy(), dtype=np.float64)
             for part in ("mean", "precision")
         )
-        if len(mean) != channels:
-            raise ValueError(f"{len(mean)} channels, features have {channels}")
+        if len(mean) != size:
+            raise ValueError(f"{len(mean)} values, this network has {size}")
         return FamiliarityModel(
             mean, precision, float(numbers["threshold"]), float(numbers["true_rate"])
         )

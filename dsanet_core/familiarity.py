@@ -1,8 +1,10 @@
-"""Does a video look like what the weights were trained on? A Gaussian of the network's features.
+"""Does a video look like what the weights were trained on? A Gaussian of the first layers.
 
-The score is the negative Mahalanobis distance of a video's features (`hook_features`, averaged
-over its snippets) to the training videos' (Lee et al., 2018, with one Gaussian for all
-categories). The covariance is shrunk towards a sphere by the OAS rule (Chen et al., 2010).
+What the network has learnt to ignore is gone from its last layers, so real footage looks familiar
+there; its first layers still see it. The score is the negative Mahalanobis distance of a video's
+channel statistics after the stem, res2 and res3 to the training videos' (Lee et al., 2018, with
+one Gaussian for all categories). The covariance is shrunk towards a sphere by the OAS rule (Chen
+et al., 2010).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from dsanet_core.records import Array, Familiarity
 
-METHOD = "negative Mahalanobis distance of the features"
+METHOD = "negative Mahalanobis distance of the first layers' statistics"
 
 
 @dataclass(frozen=True)
@@ -28,31 +30,31 @@ class FamiliarityModel:
     true_rate: float
 
     def __post_init__(self) -> None:
-        channels = len(self.mean)
-        if self.mean.shape != (channels,) or self.precision.shape != (channels, channels):
+        size = len(self.mean)
+        if self.mean.shape != (size,) or self.precision.shape != (size, size):
             raise ValueError(f"mean {self.mean.shape} and precision {self.precision.shape}")
 
-    def score(self, features: ArrayLike) -> Array:
+    def score(self, statistics: ArrayLike) -> Array:
         """(..., C) -> (...): minus the Mahalanobis distance; 0 at the mean, falling outwards."""
-        offset = np.asarray(features, dtype=np.float64) - self.mean
+        offset = np.asarray(statistics, dtype=np.float64) - self.mean
         squared = np.einsum("...i,ij,...j->...", offset, self.precision, offset)
         return np.asarray(-np.sqrt(np.maximum(squared, 0)))
 
-    def judge(self, features: ArrayLike) -> Familiarity:
-        """The record for one video's features (C,)."""
-        return Familiarity(METHOD, float(self.score(features)), self.threshold, self.true_rate)
+    def judge(self, statistics: ArrayLike) -> Familiarity:
+        """The record for one video's statistics (C,)."""
+        return Familiarity(METHOD, float(self.score(statistics)), self.threshold, self.true_rate)
 
 
 def fit_familiarity(
     training: ArrayLike, validation: ArrayLike, *, true_rate: float = 0.95
 ) -> FamiliarityModel:
-    """Fit the Gaussian to training features (videos, C), set the threshold on validation features.
+    """Fit the Gaussian to statistics (videos, C) of training videos, the threshold to others.
 
     The threshold is the score that at least `true_rate` of the validation videos reach.
     """
     known = np.asarray(training, dtype=np.float64)
     if known.ndim != 2 or len(known) < 2:
-        raise ValueError(f"training features are {known.shape}; expected (videos >= 2, channels)")
+        raise ValueError(f"training statistics are {known.shape}; expected (videos >= 2, values)")
     mean = known.mean(0)
     precision = np.linalg.inv(_shrunk_covariance(known - mean))
     scores = FamiliarityModel(mean, precision, 0.0, 0.0).score(validation)

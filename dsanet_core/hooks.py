@@ -33,7 +33,7 @@ class Captured(dict[str, Tensor]):
     def wants(self, name: str) -> bool:
         return self._names is None or any(fnmatchcase(name, pattern) for pattern in self._names)
 
-    def visit(self, name: str, value: Tensor) -> Tensor:
+    def visit(self, name: str, value: Tensor, store: Intervention | None) -> Tensor:
         """Apply the intervention of this point, if any, and keep a copy of what goes on."""
         intervention = self._interventions.get(name)
         if intervention is not None:
@@ -45,7 +45,8 @@ class Captured(dict[str, Tensor]):
                 )
             value = replaced
         if self.wants(name):
-            seen = value.detach().to("cpu", torch.float32, copy=True)
+            seen = value.detach() if store is None else store(value.detach())
+            seen = seen.to("cpu", torch.float32, copy=True)
             self[name] = torch.cat([self[name], seen]) if name in self else seen
         return value
 
@@ -54,19 +55,22 @@ _collector: ContextVar[Captured | None] = ContextVar("dsanet_core_collector", de
 
 
 class HookPoint(nn.Module):
-    """Identity with a name and named dimensions; `dims` describes the tensor that passes.
+    """Identity with a name and named dimensions.
 
+    dims: of what a collector keeps of the tensor that passes: all of it, or what `store` makes of
+    it, where the whole would be too large to keep.
     `name` is filled in by `name_hook_points` with the dotted path of the point in its network.
     """
 
-    def __init__(self, *dims: str) -> None:
+    def __init__(self, *dims: str, store: Intervention | None = None) -> None:
         super().__init__()
         self.dims = dims
+        self.store = store
         self.name = ""
 
     def forward(self, x: Tensor) -> Tensor:
         collector = _collector.get()
-        return x if collector is None else collector.visit(self.name, x)
+        return x if collector is None else collector.visit(self.name, x, self.store)
 
     def extra_repr(self) -> str:
         return ", ".join(self.dims)

@@ -54,7 +54,7 @@ class Scores:
     """What one network said of every readable video of a dataset.
 
     kept: (videos,) their rows. labels: (videos,) class indices. scores: (videos, classes)
-    probabilities. features: (videos, channels), averaged over views and snippets.
+    probabilities. appearance: (videos, values), see NetworkOutput.
     failed: (name, reason) of the others.
     """
 
@@ -63,7 +63,7 @@ class Scores:
     kept: Array
     labels: Array
     scores: Array
-    features: Array
+    appearance: Array
     failed: tuple[tuple[str, str], ...] = ()
 
 
@@ -99,7 +99,7 @@ def score_dataset(
         kept=np.array(kept),
         labels=labels[kept],
         scores=np.stack([output.video_scores for output in outputs]),
-        features=np.stack([output.features for output in outputs]),
+        appearance=np.stack([output.appearance for output in outputs]),
         failed=tuple(failed),
     )
 

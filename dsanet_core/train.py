@@ -277,7 +277,7 @@ def train(
         recipe=asdict(recipe),
         seed=seed,
         accuracy={"dataset": VALIDATION, **accuracy, "per_group": summary.per_group},
-        familiarity=fit_familiarity(known.features, validation.features),
+        familiarity=fit_familiarity(known.appearance, validation.appearance),
     )
     log(f"{out.name}: top-1 {summary.top1:.1%} on {VALIDATION}")
     return accuracy

@@ -165,7 +165,7 @@ def test_weights_are_told_apart_and_named(tmp_path: Path, video: Path) -> None:
 def test_familiarity_is_judged_on_the_features_of_all_views(tmp_path: Path) -> None:
     network = tiny()
     clips = made_clips()
-    features = run_network(network, to_tensor(clips, network.spec.protocol)).features
+    features = run_network(network, to_tensor(clips, network.spec.protocol)).appearance
     mean = features + 3 * np.eye(len(features))[0]
     path = tmp_path / "a.safetensors"
     for threshold, familiar in ((-3.1, True), (-2.9, False)):

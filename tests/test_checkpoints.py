@@ -45,7 +45,7 @@ def test_a_saved_network_comes_back_with_its_facts_and_gives_the_same_logits(
 ) -> None:
     network = tiny().eval()
     rng = np.random.default_rng(0)
-    calibration = FamiliarityModel(rng.normal(size=32), np.eye(32) * 1.5, -3.25, 0.95)
+    calibration = FamiliarityModel(rng.normal(size=48), np.eye(48) * 1.5, -3.25, 0.95)
     path = tmp_path / f"a.{suffix}"
     sha256 = save(path, network, familiarity=calibration)
     loaded = load_model(path, device="cpu")

@@ -29,7 +29,7 @@ def test_every_point_is_seen_in_order_with_its_named_dimensions() -> None:
     assert list(captured)[-2:] == ["hook_features", "hook_snippet_scores"]
     for name, value in captured.items():
         assert value.ndim == len(points[name].dims)
-        assert value.shape[0] == 2
+        assert value.shape[0] == {"clip": 2, "snippet": 2 * 4}[points[name].dims[0]]
 
 
 @pytest.mark.parametrize("name", ["i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth"])
@@ -133,7 +133,7 @@ def test_points_are_named_by_their_path() -> None:
 
 def is_of(output: NetworkOutput, expected: NetworkOutput) -> bool:
     """Do all parts of an output belong to the same video as the expected one?"""
-    parts = [(output.video_scores, expected.video_scores), (output.features, expected.features)]
+    parts = [(output.video_scores, expected.video_scores), (output.appearance, expected.appearance)]
     parts += [(output.snippet_scores, expected.snippet_scores)]
     parts += [(a.values, b.values) for a, b in zip(output.kernels, expected.kernels, strict=True)]
     return all(a.shape == b.shape and abs(a - b).max() < 1e-5 for a, b in parts)

@@ -14,6 +14,7 @@ from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.zoo import ModelSpec, build_model, create_model, list_models, model_spec
 
 HEAD = ["hook_features", "hook_snippet_scores"]
+STAGES = ["hook_stem", "hook_res2", "hook_res3", "hook_res4", "hook_res5"]
 
 
 def dsa_points(*blocks: str) -> list[str]:
@@ -45,7 +46,7 @@ def test_the_rows_are_these() -> None:
 def test_hook_points_of_a_row(name: str) -> None:
     with torch.device("meta"):
         points = hook_points(create_model(name))
-    assert list(points) == HOOK_POINTS[name]
+    assert list(points) == HOOK_POINTS[name] + STAGES
     for path, point in points.items():
         assert point.name == path
         assert point.dims == {
@@ -53,6 +54,7 @@ def test_hook_points_of_a_row(name: str) -> None:
             "hook_snippet_scores": ("clip", "snippet", "class"),
             "hook_descriptor": ("clip", "channel", "snippet"),
             "hook_kernel": ("clip", "channel", "tap"),
+            **dict.fromkeys(STAGES, ("snippet", "channel", "statistic")),
         }[path.split(".")[-1]]
 
 
@@ -91,7 +93,9 @@ def test_the_embedded_rows_share_backbone_classes_and_sampling() -> None:
     for row in rows:
         assert row.classes == CATEGORIES
         assert row.protocol.sampling == rows[0].protocol.sampling
-        assert {k: v for k, v in row.args.items() if k != "dsa"} == {"depth": 18, "width": 16}
+        assert {k: v for k, v in row.args.items() if k != "dsa"} == {
+                "depth": 18, "width": 16, "dropout": 0.2,
+            }
 
 
 def test_the_number_of_classes_can_be_another() -> None:

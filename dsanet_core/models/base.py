@@ -10,6 +10,16 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint
 
+STATISTICS = ("mean", "deviation", "change")
+
+
+def channel_statistics(x: Tensor) -> Tensor:
+    """(S, C, T, H, W) -> (S, C, 3): mean and standard deviation over a snippet, and the mean
+    absolute change from frame to frame (0 for a single frame)."""
+    x = x.float()
+    change = (x[:, :, 1:] - x[:, :, :-1]).abs().sum((2, 3, 4)) / max(1, x[0, 0, 1:].numel())
+    return torch.stack([x.mean((2, 3, 4)), x.std((2, 3, 4), correction=0), change], -1)
+
 
 class VideoNetwork(nn.Module):
     """Scores each of the U snippets of a clip with shared weights and averages the scores (TSN).
@@ -18,10 +28,14 @@ class VideoNetwork(nn.Module):
     see each other (DSA) happens in there, on the folded batch (N*U, ...), n-major.
 
     num_snippets: the U that aggregation modules inside were made for; None takes any U.
+    appearance_points: hook points whose channel statistics tell how a video looks, whatever it
+    shows; appearance_size: how many values they give together.
     spec: the zoo row this network was built from. weights: where its parameters came from.
     """
 
     num_snippets: int | None = None
+    appearance_points: tuple[str, ...] = ()
+    appearance_size: int = 0
     spec: Any = None
     weights: Any = None
 

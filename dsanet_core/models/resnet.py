@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from dsanet_core.errors import CheckpointError, ModelError
-from dsanet_core.hooks import name_hook_points
-from dsanet_core.models.base import VideoNetwork
+from dsanet_core.hooks import HookPoint, name_hook_points
+from dsanet_core.models.base import STATISTICS, VideoNetwork, channel_statistics
 
 
 def _conv(inputs: int, outputs: int, kernel: tuple[int, int], stride: int = 1) -> nn.Conv3d:
@@ -95,6 +95,8 @@ STAGE_TIME = (1, 1, 3, 3)  # temporal kernel size in res2, res3, res4, res5
 class I3DResNet(VideoNetwork):
     """Slow-only I3D ResNet of depth 18 or 50; width: channels of the stem (64 in the paper)."""
 
+    appearance_points = ("hook_stem", "hook_res2", "hook_res3")
+
     def __init__(
         self, depth: int, num_classes: int, *, width: int = 64, dropout: float = 0.5
     ) -> None:
@@ -116,6 +118,10 @@ class I3DResNet(VideoNetwork):
                 inputs = planes * block.expansion
             self.add_module(f"layer{index + 1}", nn.Sequential(*blocks))
         self.avgpool = nn.AdaptiveAvgPool3d(1)
+        for name in ("stem", "res2", "res3", "res4", "res5"):
+            point = HookPoint("snippet", "channel", "statistic", store=channel_statistics)
+            self.add_module(f"hook_{name}", point)
+        self.appearance_size = len(STATISTICS) * width * (1 + 3 * block.expansion)
         for module in self.modules():
             if isinstance(module, nn.Conv3d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
@@ -123,8 +129,10 @@ class I3DResNet(VideoNetwork):
 
     def encode(self, x: Tensor) -> Tensor:
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (N*U, width, T, H/4, W/4)
+        x = self.get_submodule("hook_stem")(x)
         for index in range(4):
-            x = self.get_submodule(f"layer{index + 1}")(x)     # (N*U, C, T, H/32, W/32) at last
+            x = self.get_submodule(f"layer{index + 1}")(x)    # (N*U, C, T, H/32, W/32) at last
+            x = self.get_submodule(f"hook_res{index + 2}")(x)
         pooled: Tensor = self.avgpool(x)
         return pooled.flatten(1)
 

@@ -28,7 +28,7 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("checkpoints")
     for seed, row in enumerate(("dsa_i3d_synth", "i3d_synth")):
         network = tiny_network(row, seed=seed)
-        channels = network.fc.in_features
+        channels = network.appearance_size
         everything = FamiliarityModel(np.zeros(channels), np.eye(channels), -1e9, 1.0)
         checkpoints.save_checkpoint(
             folder / f"{row}.safetensors",

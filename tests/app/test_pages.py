@@ -259,7 +259,7 @@ def test_a_video_unlike_the_training_data_is_marked(
     from dsanet_core.familiarity import FamiliarityModel
 
     network = preferring([0])
-    channels = network.fc.in_features
+    channels = network.appearance_size
     model = FamiliarityModel(np.zeros(channels), np.eye(channels), threshold, 0.95)
     checkpoints.save_checkpoint(
         tmp_path / "m.safetensors", network, trained_on="shapes", familiarity=model
