@@ -1,7 +1,7 @@
 """How often the mark "does not look like the training data" is set, per network.
 
-    python tools/familiarity_rates.py synth:seed=8,n=250,size=288,codec=h264
-    python tools/familiarity_rates.py --crops clip1.mp4 clip2.mkv ...
+    python -m tools.familiarity_rates synth:seed=8,n=250,size=288,codec=h264
+    python -m tools.familiarity_rates --crops clip1.mp4 clip2.mkv ...
 
 A dataset description counts each of its videos, a file counts as one; with --crops a file counts
 as eight: the whole picture, its four quarters, its middle and two larger parts.
