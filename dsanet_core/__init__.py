@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from dsanet_core.analysis import analyze as analyze
     from dsanet_core.checkpoints import load_model as load_model
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
-    from dsanet_core.complexity import Complexity as Complexity
-    from dsanet_core.complexity import count_complexity as count_complexity
+    from dsanet_core.counting import Complexity as Complexity
+    from dsanet_core.counting import complexity as complexity
     from dsanet_core.errors import CheckpointError as CheckpointError
     from dsanet_core.errors import DatasetError as DatasetError
     from dsanet_core.errors import LensError as LensError
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "analysis": ("analyze",),
     "checkpoints": ("load_model", "save_checkpoint"),
-    "complexity": ("Complexity", "count_complexity"),
+    "counting": ("Complexity", "complexity"),
     "errors": (
         "CheckpointError",
         "DatasetError",

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from dsanet_core.checkpoints import Weights, load_model
-from dsanet_core.complexity import count_complexity
+from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import capture
 from dsanet_core.models.base import VideoNetwork
@@ -152,7 +152,7 @@ def describe_model(network: VideoNetwork) -> Model:
     """Identity of a network. Weights that were not loaded are "random", their sha256 is that of
     the parameters as they are now."""
     if network not in _macs:
-        _macs[network] = count_complexity(network).macs
+        _macs[network] = complexity(network).macs
     loaded = network.weights if isinstance(network.weights, Weights) else None
     return Model(
         name=network.spec.name,

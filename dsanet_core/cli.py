@@ -167,7 +167,7 @@ def show_models(args: argparse.Namespace) -> None:
     import torch
 
     from dsanet_core.checkpoints import read_manifest
-    from dsanet_core.complexity import count_complexity
+    from dsanet_core.counting import complexity
     from dsanet_core.zoo import build_model, list_models, model_spec
 
     manifest = read_manifest()
@@ -175,7 +175,7 @@ def show_models(args: argparse.Namespace) -> None:
     with Progress("counting"), torch.device("meta"):
         for name in list_models():
             spec = model_spec(name)
-            cost = count_complexity(build_model(spec))
+            cost = complexity(build_model(spec))
             weights = [entry for entry in manifest.values() if entry["model"] == name]
             rows.append(
                 {

@@ -21,7 +21,7 @@ FLOORS = {
     "zoo": 2,
     "datasets": 2,
     "familiarity": 2,
-    "complexity": 2,
+    "counting": 2,
     "checkpoints": 3,
     "analysis": 4,
     "runs": 5,

@@ -186,7 +186,7 @@ def test_bench_reports_shares_and_times(
     real = bench.run_bench
     monkeypatch.setattr(bench, "run_bench", lambda **kind: real(**kind, repeats=1))
     measured = answer(capsys, "bench")
-    assert measured["hook_points"] == 6
+    assert measured["hook_points"] == 11
     assert 0 < measured["idle_hook_points_share"] < 1
     assert 0 < measured["dsa_share"] < 1
     assert measured["dsa_seconds"] < measured["forward_seconds"]

@@ -33,7 +33,7 @@ PUBLIC = [
     "analysis_to_json",
     "analyze",
     "capture",
-    "count_complexity",
+    "complexity",
     "create_model",
     "hook_points",
     "inflate_imagenet",

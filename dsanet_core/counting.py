@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +19,7 @@ from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
 
 
-@dataclass(frozen=True)
-class Complexity:
+class Complexity(NamedTuple):
     """params: parameters, dsa_params of them in DSA modules. macs: multiply-adds of one forward
     ("FLOPs" in the papers), dsa_macs of them in DSA modules (kernel MLP, squeeze, aggregation).
     input_shape: (clips, snippets, 3, frames, height, width) of that forward."""
@@ -33,9 +31,7 @@ class Complexity:
     input_shape: tuple[int, ...]
 
 
-def count_complexity(
-    network: VideoNetwork, *, input_shape: tuple[int, ...] | None = None
-) -> Complexity:
+def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = None) -> Complexity:
     """Count a network; input_shape: (N, U, 3, T, H, W), None for one view of its own protocol."""
     if input_shape is None:
         input_shape = _view_shape(network)

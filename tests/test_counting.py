@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dsanet_core.complexity import count_complexity
+import dsanet_core as dc
+from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
 from dsanet_core.models.dsa import insert_dsa
 from dsanet_core.models.resnet import I3DResNet
@@ -16,7 +17,7 @@ PAPER_VIEW = (1, 4, 3, 4, 224, 224)
 
 @pytest.mark.parametrize("name", ["tsn_i3d_r50", "dsa_i3d_r50"])
 def test_r50_on_4_snippets_of_4_frames_has_the_papers_multiply_adds(name: str) -> None:
-    count = count_complexity(create_model(name), input_shape=PAPER_VIEW)
+    count = complexity(create_model(name), input_shape=PAPER_VIEW)
     assert count.macs == pytest.approx(83.8e9, rel=0.01)  # Table 2i
 
 
@@ -24,15 +25,15 @@ def test_r50_on_4_snippets_of_4_frames_has_the_papers_multiply_adds(name: str) -
 def test_r50_of_8_frames_has_the_papers_multiply_adds(
     frames: int, snippets: int, macs: float
 ) -> None:
-    count = count_complexity(
+    count = complexity(
         create_model("i3d_r50"), input_shape=(1, snippets, 3, frames, 224, 224)
     )
     assert count.macs == pytest.approx(macs, rel=0.01)  # Table 4
 
 
 def test_dsa_adds_less_than_a_thousandth() -> None:
-    plain = count_complexity(create_model("tsn_i3d_r50"), input_shape=PAPER_VIEW)
-    with_dsa = count_complexity(create_model("dsa_i3d_r50"), input_shape=PAPER_VIEW)
+    plain = complexity(create_model("tsn_i3d_r50"), input_shape=PAPER_VIEW)
+    with_dsa = complexity(create_model("dsa_i3d_r50"), input_shape=PAPER_VIEW)
     assert (plain.dsa_macs, plain.dsa_params) == (0, 0)
     assert 0 < with_dsa.dsa_macs < 0.001 * plain.macs
     assert with_dsa.macs - plain.macs == with_dsa.dsa_macs
@@ -41,7 +42,7 @@ def test_dsa_adds_less_than_a_thousandth() -> None:
 
 @pytest.mark.parametrize(("classes", "millions"), [(1000, 32.3), (200, 31.9)])
 def test_r18_has_the_papers_parameters(classes: int, millions: float) -> None:
-    count = count_complexity(create_model("i3d_r18", num_classes=classes))
+    count = complexity(create_model("i3d_r18", num_classes=classes))
     assert round(count.params / 1e6, 1) == millions
 
 
@@ -49,7 +50,7 @@ def test_dsa_macs_are_those_counted_by_hand() -> None:
     with torch.device("meta"):
         network = I3DResNet(18, 5, width=8)
     insert_dsa(network, stages=(3,), beta=1 / 4, kernel_size=5)
-    count = count_complexity(network, input_shape=(2, 4, 3, 2, 32, 32))
+    count = complexity(network, input_shape=(2, 4, 3, 2, 32, 32))
     channels, values = 4, 4 * 2 * 4 * 4  # of 16 channels; snippets x frames x 4 x 4 per channel
     kernel_mlp = 4 * 8 + 8 * 5
     assert count.dsa_macs == 2 * channels * (kernel_mlp + values * (1 + 5))
@@ -57,7 +58,7 @@ def test_dsa_macs_are_those_counted_by_hand() -> None:
 
 def test_counting_leaves_the_network_as_it_was() -> None:
     network = create_model("dsa_i3d_synth")
-    count = count_complexity(network)
+    count = complexity(network)
     assert count.input_shape == (1, 4, 3, 4, 64, 64)
     assert network.training
     assert all(p.device.type == "cpu" for p in network.parameters())
@@ -66,4 +67,11 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 def test_without_a_spec_a_shape_is_asked_for() -> None:
     with pytest.raises(ModelError, match="input_shape"):
-        count_complexity(I3DResNet(18, 5, width=4))
+        complexity(I3DResNet(18, 5, width=4))
+
+
+def test_complexity_unpacks_as_parameters_and_multiply_adds() -> None:
+    network = create_model("dsa_i3d_synth")
+    params, macs, *_ = dc.complexity(network)
+    assert params == sum(p.numel() for p in network.parameters())
+    assert macs == dc.complexity(network).macs > 0
