@@ -90,7 +90,7 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument(
         "--models",
         nargs=2,
-        default=["dsa_i3d_synth", "tsn_i3d_synth"],
+        default=["dsa_i3d_synth", "i3d_synth"],
         metavar=("A", "B"),
         help=model_help,
     )

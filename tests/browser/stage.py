@@ -58,7 +58,6 @@ def running_app(scratch: Path) -> Iterator[str]:
     address = f"http://localhost:{port}"
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
     command += ["--server.port", str(port), "--server.headless", "true"]
-    command += ["--server.fileWatcherType", "none"]
     log = scratch / "server.log"
     environment = os.environ | {"TMPDIR": str(scratch)}
     with (
