@@ -4,14 +4,16 @@ from pathlib import Path
 
 import streamlit as st
 
-PAGES = Path(__file__).parent / "app" / "pages"
+APP = Path(__file__).parent / "app"
+PAGES = APP / "pages"
 
 st.set_page_config(
     page_title="DSANet Lens",
-    page_icon=Path(__file__).parent / "app" / "icon.svg",
+    page_icon=APP / "icon.svg",
     layout="wide",
     initial_sidebar_state=220,
 )
+st.logo(APP / "logo.svg", size="large", icon_image=APP / "icon.svg")
 st.navigation(
     {
         "One video": [
