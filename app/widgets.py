@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -16,7 +17,7 @@ from app.services import Source
 from app.state import Key
 from dsanet_core import synthetic
 from dsanet_core.errors import LensError
-from dsanet_core.figures import kernel_ternary
+from dsanet_core.figures import kernel_ternary, palette
 from dsanet_core.records import Analysis, Kernel, Video
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json
 
@@ -236,9 +237,9 @@ def verdict(analysis: Analysis, source: Source) -> None:
     st.markdown(f"#### {words.escape(category)}")
     with st.container(horizontal=True):
         if source.category == category:
-            st.badge("✓ right", color="green")
+            st.badge(f"{palette.RIGHT_SYMBOL} right", color="green")
         elif source.category in analysis.model.classes:
-            st.badge("✗ wrong", color="red")
+            st.badge(f"{palette.WRONG_SYMBOL} wrong", color="red")
         if analysis.familiarity is not None and not analysis.familiarity.is_familiar:
             st.badge("unlike its training data", icon=":material/warning:", color="orange")
     if source.category in analysis.model.classes and source.category != category:
@@ -278,23 +279,23 @@ def simplex(kernel: Kernel) -> None:
 
 
 def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
-    """The data of the page as files."""
+    """The data of the page as files, made when somebody asks for one."""
     with st.container(horizontal=True):
         for place, analysis in enumerate(analyses):
             stem = f"{analysis.model.name}_{analysis.video.sha256[:8]}"
             st.download_button(
                 f"{analysis.model.name}: all data (JSON)",
-                analysis_to_json(analysis),
+                partial(analysis_to_json, analysis),
                 f"{stem}.json",
                 "application/json",
                 key=f"json_{place}",
                 icon=":material/download:",
                 on_click="ignore",
             )
-            table = words.kernels_to_csv(analysis) if kernels else analysis_to_csv(analysis)
+            to_csv = words.kernels_to_csv if kernels else analysis_to_csv
             st.download_button(
                 f"{analysis.model.name}: {'kernels' if kernels else 'scores'} (CSV)",
-                table,
+                partial(to_csv, analysis),
                 f"{stem}_{'kernels' if kernels else 'scores'}.csv",
                 "text/csv",
                 key=f"csv_{place}",

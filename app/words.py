@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from dsanet_core.figures.style import percent as percent
 from dsanet_core.records import Analysis, Kernel, Protocol, Video
 
 CONSENSUS = {
@@ -32,10 +33,6 @@ def shorten(name: str, length: int = 60) -> str:
         return name
     half = (length - 1) // 2
     return f"{name[:half]}…{name[-half:]}"
-
-
-def percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f} %"
 
 
 def amount(number: float) -> str:

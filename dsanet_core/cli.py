@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from dsanet_core.errors import LensError
+from dsanet_core.errors import LensError, printable
 
 if TYPE_CHECKING:
     from dsanet_core.models.base import VideoNetwork
@@ -291,11 +291,6 @@ def bench(args: argparse.Namespace) -> None:
 
 def _log(line: str) -> None:
     print(line, file=sys.stderr, flush=True)
-
-
-def printable(text: str) -> str:
-    """Text without line breaks or control characters: names of files hold anything."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _load(model: str, device: str, crops: int | None) -> VideoNetwork:

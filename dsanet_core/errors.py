@@ -1,6 +1,13 @@
 """Errors a user can act on: each names the value, what was expected and the next step."""
 
 
+def printable(text: str) -> str:
+    """Text without line breaks or control characters: names of files hold anything."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
+
+
 class LensError(Exception):
     """Base of every error that is meant to be read by a user."""
 

@@ -84,7 +84,7 @@ class Workers:
 def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]:
     """(videos, 64, 72, 72, 3) uint8 of the embedded benchmark, rendered once and mapped from disk.
 
-    Rows that were rendered before an interruption are kept.
+    The file appears whole or not at all: a rendering that is interrupted starts over.
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"synth-v{DATA_VERSION}-seed{recipe.data_seed}-n{recipe.num_videos}"
@@ -159,7 +159,8 @@ def fit(
 
     state_path: where every epoch leaves its state, and where an earlier one is continued from.
     stop_after: return after this many epochs in total (the schedule stays that of the recipe).
-    Raises LensError if the batch does not divide among the processes or the loss is not finite.
+    Raises LensError if the batch does not divide among the processes, the state is that of another
+    recipe, or the loss is not finite.
     """
     where = pick_device(device)
     if where.type == "cuda" and where.index is None:
@@ -192,6 +193,12 @@ def fit(
     first = 0
     if state_path.exists():
         state = torch.load(state_path, map_location=where, weights_only=True)
+        if state["recipe"] != asdict(recipe) or state["data_version"] != DATA_VERSION:
+            raise LensError(
+                f"{state_path} is the state of another recipe or benchmark version",
+                f"one of {recipe}",
+                "Delete it to start over.",
+            )
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         schedule.load_state_dict(state["schedule"])
@@ -222,7 +229,8 @@ def fit(
         if workers.rank == 0:
             part = state_path.with_suffix(".part")
             torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(),
-                        "schedule": schedule.state_dict(), "epoch": epoch + 1}, part)
+                        "schedule": schedule.state_dict(), "epoch": epoch + 1,
+                        "recipe": asdict(recipe), "data_version": DATA_VERSION}, part)
             part.replace(state_path)
     network.eval()
     return network

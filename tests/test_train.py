@@ -11,7 +11,7 @@ import torch
 
 from dsanet_core import train
 from dsanet_core.checkpoints import load_model
-from dsanet_core.errors import ModelError
+from dsanet_core.errors import LensError, ModelError
 from dsanet_core.zoo import model_spec
 
 TINY = replace(train.RECIPES["dsa_i3d_synth"], num_videos=16, videos_per_step=8, epochs=2)
@@ -50,6 +50,13 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(cache: Path, tmp_p
     assert any("continuing after epoch 1" in line for line in lines)
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_the_state_of_another_recipe_is_refused(cache: Path, tmp_path: Path) -> None:
+    _fit(cache, tmp_path / "state.pt", stop_after=1)
+    other = replace(TINY, weight_decay=0.0)
+    with pytest.raises(LensError, match="another recipe"):
+        _fit(cache, tmp_path / "state.pt", other)
 
 
 def test_training_learns(cache: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
-from dsanet_core.video.messages import RE_EXPORT, TRIM, printable, refusal
+from dsanet_core.video.messages import RE_EXPORT, TRIM, refusal, shown_as
 from dsanet_core.video.sandbox import ChildError, ask_child
 from dsanet_core.video.upload import Upload, open_upload
 
@@ -84,7 +84,7 @@ def ask(
 
 def _failure(upload: Upload, reason: str) -> VideoError:
     return VideoError(
-        f"{upload.name} could not be decoded: {printable(reason, 200)}",
+        f"{upload.name} could not be decoded: {shown_as(reason, 200)}",
         "a file that FFmpeg decodes",
         f"It may be damaged or made to do harm. {RE_EXPORT}",
     )
@@ -98,7 +98,7 @@ def _clips(
         name=upload.name,
         sha256=sha256,
         container=_container(str(facts["container"]), str(facts["brand"]), upload.head),
-        codec=printable(str(facts["codec"]), 40),
+        codec=shown_as(str(facts["codec"]), 40),
         width=int(facts["width"]),
         height=int(facts["height"]),
         fps=float(facts["fps"]),
@@ -106,8 +106,8 @@ def _clips(
         num_frames=int(facts["num_frames"]),
         num_frames_claimed=None if claimed is None else int(claimed),
         rotation=int(facts["rotation"]),
-        notes=tuple(printable(str(note), 300) for note in facts["notes"]),
-        pixel_format=printable(str(facts["pixel_format"]), 40),
+        notes=tuple(shown_as(str(note), 300) for note in facts["notes"]),
+        pixel_format=shown_as(str(facts["pixel_format"]), 40),
     )
     width, height = (int(side) for side in facts["frame_size"])
     index = np.array(facts["frame_index"], np.int64)
@@ -122,4 +122,4 @@ def _container(demuxer: str, brand: str, head: bytes) -> str:
         return "mov" if brand == "qt" else "mp4"
     if demuxer.startswith("matroska,"):
         return "webm" if b"webm" in head[:64] else "matroska"
-    return printable(demuxer, 40)
+    return shown_as(demuxer, 40)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsanet_core.errors import VideoError
+from dsanet_core.errors import VideoError, printable
 from dsanet_core.video.limits import Limits
 
 EXPECTED = "a video file (MP4, MOV, WebM, MKV, AVI, GIF, MPEG, TS, OGG, FLV, ASF)"
@@ -46,7 +46,7 @@ def refusal(name: str, code: str, detail: str, head: bytes, limits: Limits) -> V
     if code not in REFUSALS:
         return VideoError(f"{name} {describe(head)}", EXPECTED, RE_EXPORT)
     value, expected, next_step = REFUSALS[code]
-    fill = {"detail": printable(detail, 40), "limits": limits}
+    fill = {"detail": shown_as(detail, 40), "limits": limits}
     return VideoError(f"{name} {value.format(**fill)}", expected.format(**fill), next_step)
 
 
@@ -87,10 +87,8 @@ _SIGNATURES = (
 )
 
 
-def printable(text: str, longest: int = 100) -> str:
+def shown_as(text: str, longest: int = 100) -> str:
     """The text on one line, control and invisible characters escaped, cut in the middle."""
-    shown = "".join(
-        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
-    )
+    shown = printable(text)
     half = longest // 2
     return shown if len(shown) <= longest else f"{shown[:half]}...{shown[-half:]}"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dsanet_core.errors import VideoError
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.messages import EXPECTED, TRIM, printable
+from dsanet_core.video.messages import EXPECTED, TRIM, shown_as
 
 HEAD_BYTES = 4096
 CHUNK_BYTES = 1 << 20
@@ -40,12 +40,12 @@ class Upload:
 @contextmanager
 def open_upload(path: str | os.PathLike[str], limits: Limits) -> Iterator[Upload]:
     """Open a video file for reading. Raises VideoError if it cannot be one."""
-    name = printable(Path(path).name or os.fspath(path))
+    name = shown_as(Path(path).name or os.fspath(path))
     try:
         # A named pipe would block without O_NONBLOCK.
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
-        where = printable(os.fspath(path), 300)
+        where = shown_as(os.fspath(path), 300)
         raise VideoError(f"{where} does not exist", EXPECTED, "Check the path.") from error
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
