@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,16 @@ class Workers:
 
     rank: int
     count: int
+    local_rank: int = 0
+
+    @contextmanager
+    def one_of_a_machine_first(self) -> Iterator[None]:
+        """The first process of each machine runs the block while the others wait for it."""
+        if self.local_rank:
+            torch.distributed.barrier()
+        yield
+        if self.count > 1 and not self.local_rank:
+            torch.distributed.barrier()
 
     @classmethod
     def join(cls, device: torch.device) -> Workers:
@@ -78,7 +88,8 @@ class Workers:
         count = int(os.environ.get("WORLD_SIZE", "1"))
         if count > 1 and not torch.distributed.is_initialized():
             torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        return cls(int(os.environ.get("RANK", "0")), count)
+        rank, local_rank = (int(os.environ.get(key, "0")) for key in ("RANK", "LOCAL_RANK"))
+        return cls(rank, count, local_rank)
 
 
 def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]:
@@ -175,7 +186,8 @@ def fit(
     torch.manual_seed(seed)
     network = create_model(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
     protocol = network.spec.protocol
-    videos = training_videos(recipe, data_folder, log)
+    with workers.one_of_a_machine_first():
+        videos = training_videos(recipe, data_folder, log)
     sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
     groups: list[dict[str, Any]] = [

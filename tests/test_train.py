@@ -127,7 +127,7 @@ def test_unknown_recipe_is_refused(tmp_path: Path) -> None:
         train.train("nonsense", out=tmp_path / "x.safetensors")
 
 
-def test_two_processes_train_one_network(cache: Path, tmp_path: Path) -> None:
+def test_two_processes_train_one_network(tmp_path: Path) -> None:
     """torchrun's two processes end with the same weights, and say what one of them would."""
     script = tmp_path / "fit.py"
     script.write_text(
@@ -148,7 +148,7 @@ def test_two_processes_train_one_network(cache: Path, tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2",
-         str(script), str(tmp_path), str(cache)],
+         str(script), str(tmp_path), str(tmp_path)],
         capture_output=True, text=True, timeout=300, cwd=Path(__file__).parents[1],
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
