@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from dsanet_core.hooks import hook_points as hook_points
     from dsanet_core.models.dsa import DSA as DSA
     from dsanet_core.models.dsa import insert_dsa as insert_dsa
-    from dsanet_core.models.resnet import inflate_imagenet as inflate_imagenet
+    from dsanet_core.models.imagenet import inflate_imagenet as inflate_imagenet
+    from dsanet_core.models.sda import SDA as SDA
+    from dsanet_core.models.sda import insert_sda as insert_sda
     from dsanet_core.records import Analysis as Analysis
     from dsanet_core.records import Clips as Clips
     from dsanet_core.records import Familiarity as Familiarity
@@ -60,7 +62,8 @@ _HOMES = {
     ),
     "hooks": ("capture", "hook_points"),
     "models.dsa": ("DSA", "insert_dsa"),
-    "models.resnet": ("inflate_imagenet",),
+    "models.imagenet": ("inflate_imagenet",),
+    "models.sda": ("SDA", "insert_sda"),
     "records": (
         "Analysis",
         "Clips",

@@ -58,8 +58,8 @@ def _view_shape(network: VideoNetwork) -> tuple[int, ...]:
             "a network without a spec", "an input shape to count", "Give input_shape=(N, U, ...)."
         )
     protocol = network.spec.protocol
-    frames, crop = protocol.sampling.frames_per_snippet, protocol.crop
-    return (1, protocol.group_size, 3, frames, crop, crop)
+    frames, side = protocol.sampling.frames_per_snippet, protocol.side
+    return (1, protocol.group_size, 3, frames, side, side)
 
 
 def _params(module: nn.Module) -> int:

@@ -72,6 +72,12 @@ class HookPoint(nn.Module):
         collector = _collector.get()
         return x if collector is None else collector.visit(self.name, x, self.store)
 
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody listens here, for values that are only made to be seen."""
+        collector = _collector.get()
+        return collector is not None and collector.wants(self.name)
+
     def extra_repr(self) -> str:
         return ", ".join(self.dims)
 

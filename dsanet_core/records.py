@@ -123,7 +123,8 @@ class Protocol:
     num_snippets / group_size interleaved groups (group i has snippets i, i+G, i+2G, ...), whose
     scores are averaged (DSANet, section 4.2: 8 snippets, groups of 4).
     resize: short side in pixels; crop: square side; num_crops: 1 (centre) or 3 along the long
-    side; mean, std: per RGB channel on the 0-1 scale. precision: dtype the network ran in.
+    side; resolution: side of the network's input, to which the crops are resized (None: as they
+    are); mean, std: per RGB channel on the 0-1 scale. precision: dtype the network ran in.
     """
 
     sampling: Sampling
@@ -134,6 +135,7 @@ class Protocol:
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     precision: str = "float32"
+    resolution: int | None = None
 
     def __post_init__(self) -> None:
         count = self.sampling.num_snippets
@@ -143,6 +145,12 @@ class Protocol:
         )
         _require(self.num_crops in (1, 3), f"num_crops is {self.num_crops}; expected 1 or 3")
         _require(0 < self.crop <= self.resize, f"crop {self.crop} of resize {self.resize}")
+        _require(self.side > 0, f"resolution {self.resolution}")
+
+    @property
+    def side(self) -> int:
+        """Height and width of the network's input, in pixels."""
+        return self.crop if self.resolution is None else self.resolution
 
     @property
     def num_groups(self) -> int:
@@ -169,7 +177,9 @@ class Protocol:
             f"{snippets} x {frames}, stride {s.frame_stride}"
             f"{groups if 1 < self.group_size < s.num_snippets else ''}; "
             f"{'centre crop' if self.num_crops == 1 else '3 crops'} {self.crop}x{self.crop} of "
-            f"short side {self.resize}; {self.precision}"
+            f"short side {self.resize}"
+            f"{f', resized to {self.side}x{self.side}' if self.side != self.crop else ''}; "
+            f"{self.precision}"
         )
 
 
@@ -179,7 +189,8 @@ class Model:
 
     weights: file name, or "random". trained_on: the training domain in words, "" if unknown.
     params: number of parameters; macs: multiply-adds of one view (group_size snippets, one crop).
-    consensus: "average" if snippet scores are averaged, "dsa" if snippets are aggregated inside.
+    consensus: how snippets meet before their scores are averaged, "average" if they do not; else
+    "dsa", "4d", "sda", "shift" or "3d", as `zoo.CONSENSUS` says in words.
     """
 
     name: str

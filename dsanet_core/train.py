@@ -61,7 +61,11 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    name: Recipe(model=name) for name in ("i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth")
+    "i3d_synth": Recipe(model="i3d_synth"),
+    "tsn_i3d_synth": Recipe(model="tsn_i3d_synth"),
+    "dsa_i3d_synth": Recipe(model="dsa_i3d_synth"),
+    "tsn_synth": Recipe(model="tsn_synth", snippets_per_video=8),
+    "sda_tsn_synth": Recipe(model="sda_tsn_synth", snippets_per_video=8),
 }
 
 

@@ -9,7 +9,7 @@ import dsanet_core as dc
 from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
 from dsanet_core.models.dsa import insert_dsa
-from dsanet_core.models.resnet import I3DResNet
+from dsanet_core.models.resnet import VideoResNet
 from dsanet_core.zoo import create_model
 
 PAPER_VIEW = (1, 4, 3, 4, 224, 224)
@@ -48,7 +48,7 @@ def test_r18_has_the_papers_parameters(classes: int, millions: float) -> None:
 
 def test_dsa_macs_are_those_counted_by_hand() -> None:
     with torch.device("meta"):
-        network = I3DResNet(18, 5, width=8)
+        network = VideoResNet(18, 5, width=8, temporal="i3d")
     insert_dsa(network, stages=(3,), beta=1 / 4, kernel_size=5)
     count = complexity(network, input_shape=(2, 4, 3, 2, 32, 32))
     channels, values = 4, 4 * 2 * 4 * 4  # of 16 channels; snippets x frames x 4 x 4 per channel
@@ -67,7 +67,7 @@ def test_counting_leaves_the_network_as_it_was() -> None:
 
 def test_without_a_spec_a_shape_is_asked_for() -> None:
     with pytest.raises(ModelError, match="input_shape"):
-        complexity(I3DResNet(18, 5, width=4))
+        complexity(VideoResNet(18, 5, width=4, temporal="i3d"))
 
 
 def test_complexity_unpacks_as_parameters_and_multiply_adds() -> None:

@@ -10,8 +10,16 @@ import torch
 
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.hooks import hook_points
+from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import CATEGORIES
-from dsanet_core.zoo import ModelSpec, build_model, create_model, list_models, model_spec
+from dsanet_core.zoo import (
+    CONSENSUS,
+    ModelSpec,
+    build_model,
+    create_model,
+    list_models,
+    model_spec,
+)
 
 HEAD = ["hook_features", "hook_snippet_scores"]
 STAGES = ["hook_stem", "hook_res2", "hook_res3", "hook_res4", "hook_res5"]
@@ -22,19 +30,65 @@ def dsa_points(*blocks: str) -> list[str]:
     return [f"{block}.dsa.{point}" for block in blocks for point in points]
 
 
-R18_BLOCKS = ("layer2.1", "layer3.1")
-R50_BLOCKS = ("layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5")
-HOOK_POINTS = {
-    "i3d_r18": HEAD,
-    "tsn_i3d_r18": HEAD,
-    "dsa_i3d_r18": HEAD + dsa_points(*R18_BLOCKS),
-    "i3d_r50": HEAD,
-    "tsn_i3d_r50": HEAD,
-    "dsa_i3d_r50": HEAD + dsa_points(*R50_BLOCKS),
-    "dsa_i3d_r50_8x8": HEAD + dsa_points(*R50_BLOCKS),
-    "i3d_synth": HEAD,
-    "tsn_i3d_synth": HEAD,
-    "dsa_i3d_synth": HEAD + dsa_points(*R18_BLOCKS),
+def sda_points(*counts: int) -> list[str]:
+    """SDA in every block of stages with so many blocks, four dependencies each."""
+    points = [f"mdm.{place}.hook_response" for place in range(4)]
+    points += ["hook_dependency_weights", "hook_gate", "hook_average_gate"]
+    return [
+        f"layer{stage}.{block}.sda.{point}"
+        for stage, count in enumerate(counts, 1)
+        for block in range(count)
+        for point in points
+    ]
+
+
+DSA_R18 = dsa_points("layer2.1", "layer3.1")
+DSA_R50 = dsa_points("layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5")
+SDA_R50 = sda_points(3, 4, 6, 3)
+INSIDE = {
+    "i3d_r18": [],
+    "tsn_i3d_r18": [],
+    "se_i3d_r18": [],
+    "v4d_i3d_r18": [],
+    "dsa_i3d_r18": DSA_R18,
+    "i3d_r50": [],
+    "tsn_i3d_r50": [],
+    "se_i3d_r50": [],
+    "v4d_i3d_r50": [],
+    "dsa_i3d_r50": DSA_R50,
+    "dsa_i3d_r50_8x8": DSA_R50,
+    "dsa_tsm_r50": DSA_R50,
+    "tsn_r18": [],
+    "tsn_r50": [],
+    "tsn_r101": [],
+    "tsm_r18": [],
+    "tsm_r50": [],
+    "tsm_r101": [],
+    "tsm_r50_16f": [],
+    "sda_tsn_r50": SDA_R50,
+    "sda_tsn_r50_16f": SDA_R50,
+    "sda_tsm_r50": SDA_R50,
+    "sda_tsm_r50_16f": SDA_R50,
+    "c3d_r50": [],
+    "gst_r50": [],
+    "i3d_synth": [],
+    "tsn_i3d_synth": [],
+    "dsa_i3d_synth": DSA_R18,
+    "tsn_synth": [],
+    "sda_tsn_synth": sda_points(2, 2, 2, 2),
+}
+"""Hook points of every row besides those of the head and of the stages."""
+HOOK_POINTS = {name: [*HEAD, *inside, *STAGES] for name, inside in INSIDE.items()}
+DIMS = {
+    "hook_features": ("clip", "snippet", "channel"),
+    "hook_snippet_scores": ("clip", "snippet", "class"),
+    "hook_descriptor": ("clip", "channel", "snippet"),
+    "hook_kernel": ("clip", "channel", "tap"),
+    "hook_response": ("clip", "statistic", "frame", "row", "column"),
+    "hook_dependency_weights": ("clip", "dependency"),
+    "hook_gate": ("clip", "frame", "row", "column"),
+    "hook_average_gate": ("clip", "frame", "row", "column"),
+    **dict.fromkeys(STAGES, ("snippet", "channel", "statistic")),
 }
 
 
@@ -44,18 +98,11 @@ def test_the_rows_are_these() -> None:
 
 @pytest.mark.parametrize("name", HOOK_POINTS)
 def test_hook_points_of_a_row(name: str) -> None:
-    with torch.device("meta"):
-        points = hook_points(create_model(name))
-    assert list(points) == HOOK_POINTS[name] + STAGES
+    points = hook_points(create_model_on_meta(name))
+    assert list(points) == HOOK_POINTS[name]
     for path, point in points.items():
         assert point.name == path
-        assert point.dims == {
-            "hook_features": ("clip", "snippet", "channel"),
-            "hook_snippet_scores": ("clip", "snippet", "class"),
-            "hook_descriptor": ("clip", "channel", "snippet"),
-            "hook_kernel": ("clip", "channel", "tap"),
-            **dict.fromkeys(STAGES, ("snippet", "channel", "statistic")),
-        }[path.split(".")[-1]]
+        assert point.dims == DIMS[path.split(".")[-1]]
 
 
 @pytest.mark.parametrize("name", HOOK_POINTS)
@@ -66,17 +113,26 @@ def test_a_spec_survives_json(name: str) -> None:
 
 @pytest.mark.parametrize("name", HOOK_POINTS)
 def test_the_consensus_is_what_the_network_holds(name: str) -> None:
-    assert model_spec(name).consensus == ("dsa" if name.startswith("dsa") else "average")
+    first = {"tsn": "average", "i3d": "average", "se": "average", "v4d": "4d", "tsm": "shift",
+             "c3d": "3d", "gst": "3d"}
+    part = name.split("_")[0]
+    assert model_spec(name).consensus == first.get(part, part)
+    assert model_spec(name).consensus in CONSENSUS
 
 
 @pytest.mark.parametrize("name", HOOK_POINTS)
 def test_the_protocol_groups_as_many_snippets_as_the_network_takes(name: str) -> None:
-    with torch.device("meta"):
-        network = create_model(name)
-    group_size = network.spec.protocol.group_size
-    assert group_size == (1 if name.startswith("i3d") else 4)
-    assert network.num_snippets == (4 if name.startswith("dsa") else None)
-    assert network.spec.protocol.sampling.num_snippets == 8
+    network = create_model_on_meta(name)
+    protocol = network.spec.protocol
+    if network.axis == "clip":  # snippets of one frame, all of them in one clip
+        frames = 16 if name.endswith("_16f") else 8
+        assert protocol.group_size == protocol.sampling.num_snippets == frames
+        assert protocol.sampling.frames_per_snippet == 1
+        assert network.num_snippets is None
+        return
+    assert protocol.group_size == (1 if name.startswith("i3d") else 4)
+    assert network.num_snippets == (4 if name.startswith(("dsa", "v4d")) else None)
+    assert protocol.sampling.num_snippets == 8
 
 
 def test_the_kinetics_protocol_is_that_of_section_4_2() -> None:
@@ -88,14 +144,23 @@ def test_the_kinetics_protocol_is_that_of_section_4_2() -> None:
         assert protocol.snippet_of_view[:2].tolist() == [[0, 2, 4, 6], [1, 3, 5, 7]]
 
 
-def test_the_embedded_rows_share_backbone_classes_and_sampling() -> None:
-    rows = [model_spec(name) for name in ("i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth")]
+@pytest.mark.parametrize(
+    ("names", "inserted", "backbone"),
+    [
+        (["i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth"], "dsa", {}),
+        (["tsn_synth", "sda_tsn_synth"], "sda", {"axis": "clip"}),
+    ],
+)
+def test_embedded_rows_that_are_compared_share_backbone_classes_and_sampling(
+    names: list[str], inserted: str, backbone: dict[str, str]
+) -> None:
+    rows = [model_spec(name) for name in names]
+    backbone = {"depth": 18, "width": 16, "dropout": 0.2, **backbone}
     for row in rows:
         assert row.classes == CATEGORIES
         assert row.protocol.sampling == rows[0].protocol.sampling
-        assert {k: v for k, v in row.args.items() if k != "dsa"} == {
-                "depth": 18, "width": 16, "dropout": 0.2,
-            }
+        assert row.build == rows[0].build
+        assert {k: v for k, v in row.args.items() if k != inserted} == backbone
 
 
 def test_the_number_of_classes_can_be_another() -> None:
@@ -113,8 +178,7 @@ def test_classes_can_be_given() -> None:
 
 @pytest.mark.parametrize("name", HOOK_POINTS)
 def test_a_state_dict_comes_back_by_name(name: str) -> None:
-    with torch.device("meta"):
-        network, other = create_model(name), create_model(name)
+    network, other = create_model_on_meta(name), create_model_on_meta(name)
     other.load_state_dict(network.state_dict(), strict=True, assign=True)
     assert not any("hook" in key for key in network.state_dict())
     if name.startswith("dsa"):
@@ -123,14 +187,14 @@ def test_a_state_dict_comes_back_by_name(name: str) -> None:
         assert plain == set(backbone.state_dict())
 
 
-def create_model_on_meta(name: str) -> torch.nn.Module:
+def create_model_on_meta(name: str) -> VideoNetwork:
     with torch.device("meta"):
         return create_model(name)
 
 
 def test_an_unknown_name_names_close_ones() -> None:
-    with pytest.raises(ModelError, match=r"'dsa_r50'.*Close: dsa_i3d_r50"):
-        create_model("dsa_r50")
+    with pytest.raises(ModelError, match=r"'dsa_i3d_r5'.*Close: dsa_i3d_r50"):
+        create_model("dsa_i3d_r5")
 
 
 def test_a_spec_that_is_not_understood_says_why() -> None:

@@ -24,8 +24,8 @@ def channel_statistics(x: Tensor) -> Tensor:
 class VideoNetwork(nn.Module):
     """Scores each of the U snippets of a clip with shared weights and averages the scores (TSN).
 
-    A subclass says in `encode` how one snippet becomes one feature vector; whatever lets snippets
-    see each other (DSA) happens in there, on the folded batch (N*U, ...), n-major.
+    A subclass says in `encode` how each snippet becomes one feature vector; whatever lets snippets
+    see each other (DSA, SDA, a temporal shift) happens in there.
 
     num_snippets: the U that aggregation modules inside were made for; None takes any U.
     appearance_points: hook points whose channel statistics tell how a video looks, whatever it
@@ -48,8 +48,8 @@ class VideoNetwork(nn.Module):
         self.hook_features = HookPoint("clip", "snippet", "channel")
         self.hook_snippet_scores = HookPoint("clip", "snippet", "class")
 
-    def encode(self, x: Tensor) -> Tensor:
-        """(N*U, 3, T, H, W) -> (N*U, C) pooled features."""
+    def encode(self, clips: Tensor) -> Tensor:
+        """(N, U, 3, T, H, W) -> (N, U, C) pooled features."""
         raise NotImplementedError
 
     def forward(self, clips: Tensor) -> Tensor:
@@ -70,9 +70,7 @@ class VideoNetwork(nn.Module):
                 f"{self.num_snippets}, the number this network aggregates",
                 "Group the snippets as the model's protocol says.",
             )
-        features = self.encode(clips.flatten(0, 1))                       # (N*U, C)
-        features = torch.unflatten(features, 0, (-1, num_snippets))       # (N, U, C)
-        features = self.hook_features(features)
+        features = self.hook_features(self.encode(clips))                   # (N, U, C)
         scores = self.hook_snippet_scores(self.fc(self.dropout(features)))  # (N, U, classes)
         video_scores: Tensor = scores.mean(1)                             # (N, classes)
         return video_scores

@@ -7,8 +7,7 @@ block; g, the MLP and the aggregation see the leading int(beta C) channels only.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,13 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.insert import (
+    chosen_blocks,
+    convolutions,
+    insert_after,
+    insert_before,
+    norms,
+)
 
 Position = Literal["I", "II", "III", "IV"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
@@ -119,27 +125,6 @@ class DSA(nn.Module):
         )
 
 
-@dataclass(frozen=True)
-class _Before:
-    """Forward pre-hook: the module reads its input after DSA. Holds DSA as an attribute rather
-    than in a closure, so that a deep copy of the network runs its own copy of DSA."""
-
-    dsa: DSA
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-        return cast(Tensor, self.dsa(inputs[0]))
-
-
-@dataclass(frozen=True)
-class _After:
-    """Forward hook: what reads the module's output gets it after DSA."""
-
-    dsa: DSA
-
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
-        return cast(Tensor, self.dsa(output))
-
-
 def insert_dsa(
     network: nn.Module,
     *,
@@ -163,44 +148,17 @@ def insert_dsa(
     is its IV, after the second normalisation.
     Raises ModelError if no block fits or one has DSA already.
     """
-    for stage in stages:
-        name = f"layer{stage - 1}"
-        blocks = list(getattr(network, name, nn.Sequential()).children())[every - 1 :: every]
-        if not blocks:
-            raise ModelError(
-                f"stage res{stage}, every {every}",
-                f"residual blocks in {name!r}",
-                "Choose stages from 2 to 5 that this network has, or a smaller `every`.",
-            )
-        for block in blocks:
-            _insert_into_block(block, position, num_snippets, kernel_size, alpha, beta)
+    if position not in POSITIONS:
+        raise ModelError(f"position {position!r}", f"one of {POSITIONS}", "Use II, as the paper.")
+    index = POSITIONS.index(position)
+    for block in chosen_blocks(network, stages, every):
+        convs, bns = convolutions(block), norms(block)
+        channels = convs[0].in_channels if index == 0 else bns[min(index, len(bns)) - 1].num_features
+        dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
+        if index < len(convs):
+            insert_before(block, convs[index], "dsa", dsa)
+        else:
+            insert_after(block, bns[-1], "dsa", dsa)
     if isinstance(network, VideoNetwork):
         network.num_snippets = num_snippets
     name_hook_points(network)
-
-
-def _insert_into_block(
-    block: nn.Module,
-    position: Position,
-    num_snippets: int,
-    kernel_size: int,
-    alpha: int,
-    beta: float,
-) -> None:
-    if hasattr(block, "dsa"):
-        raise ModelError("a residual block", "one without DSA", "Insert DSA once per block.")
-    if position not in POSITIONS:
-        raise ModelError(f"position {position!r}", f"one of {POSITIONS}", "Use II, as the paper.")
-    convs = [module for name, module in block.named_children() if name.startswith("conv")]
-    norms = [module for name, module in block.named_children() if name.startswith("bn")]
-    index = POSITIONS.index(position)
-    if index == 0:
-        channels = cast(int, convs[0].in_channels)
-    else:
-        channels = cast(int, norms[min(index, len(norms)) - 1].num_features)
-    dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
-    block.add_module("dsa", dsa)
-    if index < len(convs):
-        convs[index].register_forward_pre_hook(_Before(dsa))
-    else:
-        norms[-1].register_forward_hook(_After(dsa))

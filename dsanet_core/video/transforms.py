@@ -16,8 +16,9 @@ def to_tensor(clips: Clips, protocol: Protocol) -> Tensor:
     `Protocol.snippet_of_view`: crops vary slowest, then the interleaved groups.
 
     Every distinct frame is resized (short side, antialiased bilinear), cropped (centre, or three
-    squares along the long side: DSANet, section 4.2) and normalised once. Raises ValueError for
-    clips that were sampled in another way than the protocol says.
+    squares along the long side: DSANet, section 4.2), resized again where the protocol has another
+    resolution, and normalised once. Raises ValueError for clips that were sampled in another way
+    than the protocol says.
     """
     from torchvision.transforms.v2 import functional as tv
 
@@ -29,6 +30,8 @@ def to_tensor(clips: Clips, protocol: Protocol) -> Tensor:
     crops = torch.stack(three_crops(frames, protocol.crop))  # (3, F, 3, H, W)
     if protocol.num_crops == 1:
         crops = crops[1:2]
+    if protocol.side != protocol.crop:
+        crops = tv.resize(crops, [protocol.side, protocol.side], antialias=True)
     pixels = crops.to(torch.float32) / 255
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (protocol.mean, protocol.std))
     pixels = pixels.sub_(mean).div_(std)

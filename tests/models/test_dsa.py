@@ -106,7 +106,7 @@ def test_each_position_of_a_block_equals_the_written_out_block(
     kind: type[BasicBlock] | type[Bottleneck], position: str, beta: float
 ) -> None:
     torch.manual_seed(1)
-    block = kind(16, 8, 2, 3)
+    block = kind(16, 8, 2, (3, 1))
     network = nn.Module()
     network.layer3 = nn.Sequential(block)
     plain = copy.deepcopy(block)

@@ -8,7 +8,8 @@ import torchvision
 
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.hooks import capture
-from dsanet_core.models.resnet import I3DResNet, inflate_imagenet
+from dsanet_core.models.imagenet import inflate_imagenet
+from dsanet_core.models.resnet import VideoResNet
 from tests.models.networks import stir, tiny
 
 # Table 1: kernels (time, space) of the convolutions of a block, blocks and output channels.
@@ -31,7 +32,7 @@ TABLE_1 = {
 @pytest.mark.parametrize("depth", [18, 50])
 def test_kernels_blocks_and_sizes_are_those_of_table_1(depth: int) -> None:
     with torch.device("meta"):
-        network = I3DResNet(depth, 400)
+        network = VideoResNet(depth, 400, temporal="i3d")
         x = torch.empty(1, 3, 4, 224, 224)
     assert network.conv1.kernel_size == (1, 7, 7)
     x = network.conv1(x)
@@ -52,7 +53,7 @@ def test_kernels_blocks_and_sizes_are_those_of_table_1(depth: int) -> None:
 def test_names_are_those_of_torchvision(depth: int) -> None:
     flat = getattr(torchvision.models, f"resnet{depth}")()
     with torch.device("meta"):
-        network = I3DResNet(depth, 1000)
+        network = VideoResNet(depth, 1000, temporal="i3d")
     assert set(network.state_dict()) == set(flat.state_dict())
 
 
@@ -62,14 +63,14 @@ def test_inflated_weights_see_a_still_video_as_the_2d_network_sees_its_frame(dep
     flat = getattr(torchvision.models, f"resnet{depth}")()
     stir(flat)
     flat.eval()
-    network = I3DResNet(depth, 1000).eval()
+    network = VideoResNet(depth, 1000, temporal="i3d").eval()
     inflate_imagenet(network, flat.state_dict())
     frame = torch.randn(1, 3, 32, 32)
     frames = 25  # more than the temporal kernels reach from both ends to the middle
     features = {}
     with torch.no_grad():
         flat.avgpool.register_forward_hook(lambda m, i, o: features.update(flat=i[0]))
-        network.avgpool.register_forward_hook(lambda m, i, o: features.update(deep=i[0]))
+        network.layer4.register_forward_hook(lambda m, i, o: features.update(deep=o))
         flat(frame)
         network(frame[:, None, :, None].expand(1, 1, 3, frames, 32, 32))
     scale = features["flat"].abs().max()
@@ -80,7 +81,7 @@ def test_inflated_weights_see_a_still_video_as_the_2d_network_sees_its_frame(dep
 
 def test_inflation_keeps_the_classifier_and_names_what_does_not_fit() -> None:
     flat = torchvision.models.resnet18().state_dict()
-    network = I3DResNet(18, 7)
+    network = VideoResNet(18, 7, temporal="i3d")
     head = network.fc.weight.detach().clone()
     inflate_imagenet(network, flat)
     assert torch.equal(network.fc.weight, head)
@@ -88,9 +89,9 @@ def test_inflation_keeps_the_classifier_and_names_what_does_not_fit() -> None:
         torch.testing.assert_close(network.state_dict()[key].sum(2), flat[key])
     without = {key: value for key, value in flat.items() if key != "layer2.1.bn2.bias"}
     with pytest.raises(CheckpointError, match=r"'layer2\.1\.bn2\.bias' is missing"):
-        inflate_imagenet(I3DResNet(18, 7), without)
+        inflate_imagenet(VideoResNet(18, 7, temporal="i3d"), without)
     with pytest.raises(CheckpointError, match=r"'conv1\.weight' is of shape \(64, 3, 7, 7\)"):
-        inflate_imagenet(I3DResNet(18, 7, width=16), flat)
+        inflate_imagenet(VideoResNet(18, 7, width=16, temporal="i3d"), flat)
 
 
 @pytest.mark.parametrize("name", ["i3d_synth", "tsn_i3d_synth"])
@@ -147,4 +148,4 @@ def test_other_shapes_are_refused_in_words() -> None:
     with pytest.raises(ModelError, match=r"8 snippets; expected 4"):
         network(torch.zeros(1, 8, 3, 4, 32, 32))
     with pytest.raises(ModelError, match="depth 34"):
-        I3DResNet(34, 10)
+        VideoResNet(34, 10, temporal="i3d")

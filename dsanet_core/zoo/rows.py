@@ -1,0 +1,129 @@
+"""The rows of the zoo: every network that the two papers ran, and the embedded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from dsanet_core.records import Protocol, Sampling
+from dsanet_core.zoo.protocols import kinetics, something_something
+from dsanet_core.zoo.spec import ModelSpec
+
+_DSA = {"stages": [3, 4], "position": "II", "every": 2, "num_snippets": 4}
+_DSA_PAPER = _DSA | {"kernel_size": 3, "alpha": 2, "beta": 1 / 8}
+# A quarter of the paper's channels: beta 1/8 would aggregate 4 and 8 of them only.
+_DSA_SYNTH = _DSA | {"kernel_size": 3, "alpha": 2, "beta": 1 / 2}
+_FOURD = {"stages": [3, 4], "num_snippets": 4}
+_SE = {"stages": [3, 4], "every": 2}
+_SDA = {
+    "dependencies": ["LST", "LT", "LS", "S122"], "reduction": 4, "aggregation": "sec",
+}
+
+
+def unnamed(count: int) -> tuple[str, ...]:
+    """Class names for a network that comes without."""
+    return tuple(f"class {index}" for index in range(count))
+
+
+def all_rows() -> list[ModelSpec]:
+    return [*_kinetics_rows(), *_something_rows(), *_synth_rows()]
+
+
+def _kinetics_rows() -> Iterator[ModelSpec]:
+    """DSANet (Wu et al., 2021) and what it was measured against."""
+
+    def row(name: str, depth: int, group_size: int, description: str, **more: Any) -> ModelSpec:
+        return ModelSpec(
+            name=name,
+            build=more.pop("build", "i3d_resnet"),
+            protocol=kinetics(more.pop("frames", 4), group_size=group_size),
+            args={"depth": depth, **more},
+            classes=unnamed(400),
+            description=description,
+            reference="DSANet (Wu et al., 2021), Tables 1, 2 and 4",
+        )
+
+    for depth in (18, 50):
+        net = f"I3D ResNet-{depth}"
+        yield row(f"i3d_r{depth}", depth, 1, f"{net}, trained on one snippet, scores averaged")
+        yield row(f"tsn_i3d_r{depth}", depth, 4, f"{net}, trained on 4 snippets, scores averaged")
+        yield row(f"se_i3d_r{depth}", depth, 4, f"{net} with SE in res3 and res4", se=_SE)
+        yield row(f"v4d_i3d_r{depth}", depth, 4, f"{net}, a residual 4D convolution after res3 "
+                  "and res4 (V4D)", fourd=_FOURD)
+        yield row(f"dsa_i3d_r{depth}", depth, 4, f"{net} with DSA in res3 and res4",
+                  dsa=_DSA_PAPER)
+    yield row("dsa_i3d_r50_8x8", 50, 4, "I3D ResNet-50 with DSA in res3 and res4, 8 frames per "
+              "snippet", dsa=_DSA_PAPER, frames=8)
+    yield row("dsa_tsm_r50", 50, 4, "TSM ResNet-50 with DSA in res3 and res4, 8 frames per "
+              "snippet", build="tsn_resnet", shift={}, dsa=_DSA_PAPER, frames=8)
+
+
+def _something_rows() -> Iterator[ModelSpec]:
+    """SDA-Nets (Tan et al., 2021) and what they were measured against."""
+
+    def row(name: str, depth: int, description: str, *, frames: int = 8, **more: Any) -> ModelSpec:
+        return ModelSpec(
+            name=name if frames == 8 else f"{name}_{frames}f",
+            build=more.pop("build", "tsn_resnet"),
+            protocol=something_something(frames),
+            args={"depth": depth, "axis": "clip", **more},
+            classes=unnamed(174),
+            description=f"{description}, {frames} frames",
+            reference="SDA (Tan et al., 2021), Tables 1 to 6",
+        )
+
+    for depth in (18, 50, 101):
+        yield row(f"tsn_r{depth}", depth, f"2D ResNet-{depth}, scores averaged (TSN)")
+    for depth in (18, 50, 101):
+        yield row(f"tsm_r{depth}", depth, f"2D ResNet-{depth} with temporal shift (TSM)", shift={})
+    yield row("tsm_r50", 50, "2D ResNet-50 with temporal shift (TSM)", frames=16, shift={})
+    for frames in (8, 16):
+        yield row("sda_tsn_r50", 50, "TSN ResNet-50 with SDA in every block", frames=frames,
+                  sda=_SDA)
+    for frames in (8, 16):
+        yield row("sda_tsm_r50", 50, "TSM ResNet-50 with SDA in every block", frames=frames,
+                  shift={}, sda=_SDA)
+    yield row("c3d_r50", 50, "3D ResNet-50, 3x3x3 convolutions (C3D)", build="c3d_resnet")
+    yield row("gst_r50", 50, "ResNet-50 with grouped spatial-temporal convolutions (GST)", gst={})
+
+
+def _synth_protocol(group_size: int, sampling: Sampling) -> Protocol:
+    return Protocol(
+        sampling=sampling,
+        group_size=group_size,
+        num_crops=1,
+        resize=72,
+        crop=64,
+        mean=(0.5, 0.5, 0.5),
+        std=(0.5, 0.5, 0.5),
+    )
+
+
+def _synth_rows() -> Iterator[ModelSpec]:
+    from dsanet_core.synthetic import CATEGORIES  # draws videos: needs OpenCV
+
+    def row(name: str, description: str, *, build: str, protocol: Protocol, **more: Any) -> ModelSpec:
+        return ModelSpec(
+            name=name,
+            build=build,
+            args={"depth": 18, "width": 16, "dropout": 0.2, **more},
+            protocol=protocol,
+            classes=CATEGORIES,
+            description=description,
+            reference="the embedded benchmark (dsanet_core.synthetic)",
+        )
+
+    snippets = Sampling(num_snippets=8, frames_per_snippet=4, frame_stride=4)
+    i3d = partial(row, build="i3d_resnet")
+    one, four = _synth_protocol(1, snippets), _synth_protocol(4, snippets)
+    net = "I3D ResNet-18 of width 16"
+    yield i3d("i3d_synth", f"{net} trained on one snippet, scores averaged", protocol=one)
+    yield i3d("tsn_i3d_synth", f"{net} trained on 4 snippets, scores averaged", protocol=four)
+    yield i3d("dsa_i3d_synth", f"{net} with DSA in res3 and res4", protocol=four, dsa=_DSA_SYNTH)
+
+    frames = Sampling(num_snippets=8, frames_per_snippet=1, frame_stride=1)
+    tsn = partial(row, build="tsn_resnet", protocol=_synth_protocol(8, frames), axis="clip")
+    net = "2D ResNet-18 of width 16 on 8 frames"
+    yield tsn("tsn_synth", f"{net}, scores averaged")
+    yield tsn("sda_tsn_synth", f"{net} with SDA in every block", sda=_SDA)

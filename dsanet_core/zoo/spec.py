@@ -1,0 +1,138 @@
+"""What a row of the zoo is, and how a network is built from one.
+
+A model is a row, not a branch: builder and arguments, the protocol that turns a video into its
+input, and its class names, all that must travel with weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from typing import Any
+
+from dsanet_core.errors import CheckpointError, ModelError
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.dsa import insert_dsa
+from dsanet_core.models.fourd import insert_4d
+from dsanet_core.models.gst import group_convolutions
+from dsanet_core.models.resnet import Axis, Temporal, VideoResNet
+from dsanet_core.models.sda import insert_sda
+from dsanet_core.models.se import insert_se
+from dsanet_core.models.shift import insert_shift
+from dsanet_core.records import Protocol, Sampling
+
+CONSENSUS = {
+    "average": "scores averaged",
+    "dsa": "features joined by DSA, scores averaged",
+    "4d": "features joined by 4D convolutions, scores averaged",
+    "sda": "features gated by SDA over all frames, scores averaged",
+    "shift": "features shifted between frames, scores averaged",
+    "3d": "features joined by 3D convolutions over all frames, scores averaged",
+}
+"""How the snippets of a view become its scores; only with "average" does each stand alone."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One network: what builds it, how a video becomes its input, what its outputs are called.
+
+    build: key of `BUILDERS`; args: the builder's keyword arguments, JSON values only.
+    protocol: the test protocol; its group_size is the U of one forward.
+    """
+
+    name: str
+    build: str
+    protocol: Protocol
+    classes: tuple[str, ...]
+    args: dict[str, Any] = field(default_factory=dict)
+    description: str = ""
+    reference: str = ""
+
+    @property
+    def consensus(self) -> str:
+        """How snippets meet before their scores are averaged: a key of `CONSENSUS`."""
+        if "dsa" in self.args or "fourd" in self.args:
+            return "dsa" if "dsa" in self.args else "4d"
+        if self.args.get("axis") != "clip":
+            return "average"
+        inside = [part for part in ("sda", "shift") if part in self.args]
+        three = self.build != "tsn_resnet" or "gst" in self.args
+        return inside[0] if inside else "3d" if three else "average"
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON values, as stored in a checkpoint."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
+        """Inverse of `to_dict`, also after a trip through JSON. Raises CheckpointError."""
+        try:
+            protocol = dict(values["protocol"])
+            protocol["sampling"] = Sampling(**protocol["sampling"])
+            protocol["mean"], protocol["std"] = tuple(protocol["mean"]), tuple(protocol["std"])
+            fields = dict(values) | {
+                "protocol": Protocol(**protocol),
+                "classes": tuple(str(name) for name in values["classes"]),
+            }
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(
+                f"model spec is not understood ({type(error).__name__}: {error})",
+                "the fields of ModelSpec as to_dict() writes them",
+                "Save the checkpoint again with this version.",
+            ) from error
+
+
+PARTS: dict[str, Callable[..., None]] = {
+    "gst": group_convolutions,
+    "shift": insert_shift,
+    "dsa": insert_dsa,
+    "se": insert_se,
+    "sda": insert_sda,
+    "fourd": insert_4d,
+}
+"""What can be put into a backbone: argument of a row -> what puts it there."""
+
+
+def _resnet(
+    num_classes: int,
+    *,
+    temporal: Temporal,
+    depth: int,
+    axis: Axis = "snippet",
+    width: int = 64,
+    dropout: float = 0.5,
+    **parts: Mapping[str, Any],
+) -> VideoResNet:
+    """parts: for each of `PARTS` that stands in the network its keyword arguments."""
+    if unknown := set(parts) - set(PARTS):
+        raise TypeError(f"unexpected argument {sorted(unknown)[0]!r}")
+    network = VideoResNet(
+        depth, num_classes, temporal=temporal, axis=axis, width=width, dropout=dropout
+    )
+    for name, put in PARTS.items():
+        if name in parts:
+            put(network, **parts[name])
+    return network
+
+
+BUILDERS: dict[str, Callable[..., VideoNetwork]] = {
+    "tsn_resnet": partial(_resnet, temporal="none"),
+    "i3d_resnet": partial(_resnet, temporal="i3d"),
+    "c3d_resnet": partial(_resnet, temporal="c3d"),
+}
+
+
+def build_model(spec: ModelSpec) -> VideoNetwork:
+    """The network of a row with random weights, in training mode, `.spec` set."""
+    try:
+        network = BUILDERS[spec.build](len(spec.classes), **spec.args)
+    except (KeyError, TypeError) as error:
+        raise ModelError(
+            f"builder {spec.build!r} with {spec.args} ({error})",
+            f"one of {sorted(BUILDERS)} and arguments it takes",
+            "Was this spec written by a newer version?",
+        ) from error
+    network.spec = spec
+    return network
