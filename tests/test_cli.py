@@ -299,9 +299,9 @@ def test_a_reader_that_left_is_no_error(
 def test_what_takes_long_says_what_it_is_doing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cli, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(cli.output, "PROGRESS_SECONDS", 0.01)
     said = ""
-    with cli.Progress("decode") as progress:
+    with cli.output.Progress("decode") as progress:
         progress.doing = "7 of 9 videos"
         for _ in range(1000):
             time.sleep(0.01)
@@ -313,6 +313,6 @@ def test_what_takes_long_says_what_it_is_doing(
 
 
 def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli.Progress("decode"):
+    with cli.output.Progress("decode"):
         pass
     assert capsys.readouterr() == ("", "")

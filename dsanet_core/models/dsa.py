@@ -153,7 +153,8 @@ def insert_dsa(
     index = POSITIONS.index(position)
     for block in chosen_blocks(network, stages, every):
         convs, bns = convolutions(block), norms(block)
-        channels = convs[0].in_channels if index == 0 else bns[min(index, len(bns)) - 1].num_features
+        before = bns[min(index, len(bns)) - 1] if index else None
+        channels = before.num_features if before else convs[0].in_channels
         dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
         if index < len(convs):
             insert_before(block, convs[index], "dsa", dsa)

@@ -4,8 +4,8 @@ measured against (Tables 2a, 2i, 3 to 6)."""
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import cast
 
+import torch
 from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
@@ -36,11 +36,10 @@ class FourDConvolution(nn.Module):
                 f"a multiple of {self.num_snippets}",
                 "Fold clips and snippets into the first dimension, clip by clip.",
             )
-        folded = x.unflatten(0, (-1, self.num_snippets))            # (N, U, C, T, H, W)
+        folded = torch.unflatten(x, 0, (-1, self.num_snippets))     # (N, U, C, T, H, W)
         folded = folded.transpose(1, 2).flatten(4)                  # (N, C, U, T, H*W)
         mixed: Tensor = self.bn(self.conv(folded))
-        mixed = mixed.transpose(1, 2).unflatten(4, x.shape[-2:])    # (N, U, C, T, H, W)
-        return x + mixed.flatten(0, 1)
+        return x + mixed.transpose(1, 2).reshape(x.shape)
 
 
 def insert_4d(
@@ -49,6 +48,6 @@ def insert_4d(
     """Put one residual 4D convolution after each of the stages, in place: `<last block>.fourd`."""
     for stage in stages:
         last = list(chosen_blocks(network, [stage]))[-1]
-        channels = cast(int, norms(last)[-1].num_features)
+        channels = norms(last)[-1].num_features
         insert_after(last, last, "fourd", FourDConvolution(channels, num_snippets))
     network.num_snippets = num_snippets

@@ -18,7 +18,7 @@ class GroupedConvolution(nn.Module):
     def __init__(self, channels: int, stride: int) -> None:
         super().__init__()
         half, quarter = channels // 2, channels // 4
-        self.half = half
+        self.split = half
         steps = (1, stride, stride)
         self.spatial = nn.Conv3d(
             half, channels - quarter, (1, 3, 3), steps, padding=(0, 1, 1), bias=False
@@ -29,8 +29,8 @@ class GroupedConvolution(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) -> (B, C, T, H / stride, W / stride)."""
-        static = self.spatial(x[:, : self.half])
-        return torch.cat([static, self.temporal(x[:, self.half :])], dim=1)
+        static = self.spatial(x[:, : self.split])
+        return torch.cat([static, self.temporal(x[:, self.split :])], dim=1)
 
 
 def group_convolutions(network: nn.Module) -> None:
@@ -41,4 +41,4 @@ def group_convolutions(network: nn.Module) -> None:
                 f"GST in a {type(block).__name__}", "a plain bottleneck", "Use depth 50 or 101."
             )
         conv = block.conv2
-        block.conv2 = GroupedConvolution(conv.out_channels, conv.stride[-1])
+        block.add_module("conv2", GroupedConvolution(conv.out_channels, conv.stride[-1]))

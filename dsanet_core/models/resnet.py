@@ -161,14 +161,13 @@ class VideoResNet(VideoNetwork):
 
     def encode(self, clips: Tensor) -> Tensor:
         num_clips, num_snippets = clips.shape[:2]
-        if self.axis == "clip":
-            x = clips.transpose(1, 2).flatten(2, 3)           # (N, 3, U*T, H, W)
-        else:
-            x = clips.flatten(0, 1)                           # (N*U, 3, T, H, W)
+        whole = self.axis == "clip"  # (N, 3, U*T, H, W), else (N*U, 3, T, H, W)
+        x = clips.transpose(1, 2).flatten(2, 3) if whole else clips.flatten(0, 1)
         x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (B, width, frames, H/4, W/4)
         x = self.get_submodule("hook_stem")(x)
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last
             x = self.get_submodule(f"hook_res{index + 2}")(x)
         x = x.mean((3, 4)).transpose(1, 2)                    # (B, frames, C)
-        return x.reshape(num_clips, num_snippets, -1, x.shape[-1]).mean(2)
+        features: Tensor = x.reshape(num_clips, num_snippets, -1, x.shape[-1]).mean(2)
+        return features

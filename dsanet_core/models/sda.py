@@ -79,8 +79,9 @@ def squeeze(x: Tensor, grid: Size) -> Tensor:
 
 def spread(x: Tensor, size: Size) -> Tensor:
     """A response of a grid at full size, except along axes of one place: those broadcast."""
-    target = [1 if places == 1 else full for places, full in zip(x.shape[2:], size, strict=True)]
-    return x if list(x.shape[2:]) == target else functional.adaptive_avg_pool3d(x, target)
+    t, h, w = (1 if places == 1 else full for places, full in zip(x.shape[2:], size, strict=True))
+    target = (t, h, w)
+    return x if x.shape[2:] == target else functional.adaptive_avg_pool3d(x, target)
 
 
 def response_statistics(x: Tensor) -> Tensor:
@@ -100,7 +101,8 @@ class Excitation(nn.Module):
     def __init__(self, channels: int, dependency: Dependency) -> None:
         super().__init__()
         self.dependency = dependency
-        padding = [size // 2 for size in dependency.conv]
+        t, h, w = dependency.conv
+        padding = (t // 2, h // 2, w // 2)
         self.conv = nn.Conv3d(channels, channels, dependency.conv, padding=padding, bias=False)
         self.bn = nn.BatchNorm3d(channels)
         self.hook_response = HookPoint(

@@ -103,7 +103,9 @@ def _synth_protocol(group_size: int, sampling: Sampling) -> Protocol:
 def _synth_rows() -> Iterator[ModelSpec]:
     from dsanet_core.synthetic import CATEGORIES  # draws videos: needs OpenCV
 
-    def row(name: str, description: str, *, build: str, protocol: Protocol, **more: Any) -> ModelSpec:
+    def row(
+        name: str, description: str, *, build: str, protocol: Protocol, **more: Any
+    ) -> ModelSpec:
         return ModelSpec(
             name=name,
             build=build,

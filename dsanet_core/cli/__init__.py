@@ -1,0 +1,124 @@
+"""The command line: models, predict, compare, run, train, bench.
+
+Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
+mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dsanet_core.cli.data import run, train
+from dsanet_core.cli.networks import bench, show_models
+from dsanet_core.cli.output import log
+from dsanet_core.cli.video import compare, predict
+from dsanet_core.errors import LensError, printable
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; the process's exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # file names need not be valid Unicode
+            stream.reconfigure(errors="backslashreplace")
+    args = build_parser().parse_args(argv)
+    try:
+        args.command(args)
+        sys.stdout.flush()
+    except LensError as error:
+        log(f"error: {printable(str(error))}")
+        return 2
+    except KeyboardInterrupt:
+        log("stopped")
+        return 130
+    except BrokenPipeError:
+        # The reader (`| head`) has enough; Python would complain again when it closes stdout.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, MemoryError) as error:
+        log(f"error: {error}")
+        return 2
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="dsanet_core", description="What DSANet adds to snippet averaging, on any video."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action: Any, summary: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(command=action)
+        return added
+
+    def add_json(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--json", action="store_true", help="print JSON instead of a table")
+
+    def add_device(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+
+    model_help = "embedded model (see 'models') or a .safetensors / .pth file"
+    crops_help = "crops per snippet, instead of the model's own protocol"
+
+    added = command("models", show_models, "List the networks and which have weights here.")
+    add_json(added)
+
+    added = command("predict", predict, "What one network says of one video.")
+    added.add_argument("video", metavar="VIDEO")
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    added.add_argument("--top", type=_positive, default=5, metavar="K", help="categories to list")
+    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_device(added)
+    add_json(added)
+
+    added = command("compare", compare, "Two networks on one video, snippet by snippet.")
+    added.add_argument("video", metavar="VIDEO")
+    added.add_argument(
+        "--models",
+        nargs=2,
+        default=["dsa_i3d_synth", "i3d_synth"],
+        metavar=("A", "B"),
+        help=model_help,
+    )
+    added.add_argument("--top", type=_positive, default=3, metavar="K", help="categories to list")
+    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_device(added)
+    add_json(added)
+
+    added = command("run", run, "Accuracy of a network on a dataset.")
+    added.add_argument(
+        "dataset",
+        metavar="DATASET",
+        help="synth:seed=7,n=2400[,size=288][,codec=h264], or a folder with one sub-folder of "
+        "videos per category",
+    )
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_device(added)
+    add_json(added)
+
+    added = command("train", train, "Train a network by a recipe and save its weights.")
+    added.add_argument("recipe", metavar="RECIPE", help="e.g. dsa_i3d_synth")
+    added.add_argument("--seed", type=int, default=0)
+    added.add_argument("--epochs", type=_positive, help="instead of the recipe's")
+    added.add_argument(
+        "--out", type=Path, help="weights file; default: runs/RECIPE-seedS.safetensors"
+    )
+    add_device(added)
+
+    added = command("bench", bench, "Time hook points, DSA, decoding and analysing here.")
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="ROW", help="row of the zoo")
+    add_json(added)
+    return parser
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise ValueError(text)
+    return value
