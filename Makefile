@@ -10,7 +10,7 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RECIPES := i3d_synth tsn_i3d_synth dsa_i3d_synth
+RECIPES := i3d_synth tsn_i3d_synth dsa_i3d_synth tsn_synth sda_tsn_synth
 
 .DEFAULT_GOAL := app
 .PHONY: app test lint bench train-embedded environment
