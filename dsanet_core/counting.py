@@ -1,13 +1,14 @@
 """Parameters and multiply-adds of a network, counted on shapes alone (no data, no weights).
 
-Convolutions, linear layers and the aggregation of DSA are counted; normalisation, pooling and
-activations are not, so totals lie about 0.5 % under counters that add those.
+Convolutions and linear layers are counted, and what DSA, SDA and SE do to the features that they
+squeeze, join and rescale; normalisation, pooling and activations are not, so totals lie about 0.5 %
+under counters that add those.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from math import prod
 from typing import Any, NamedTuple
 
@@ -17,17 +18,22 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
+from dsanet_core.models.sda import SDA, Dependency
+from dsanet_core.models.se import SqueezeExcitation
 
 
 class Complexity(NamedTuple):
-    """params: parameters, dsa_params of them in DSA modules. macs: multiply-adds of one forward
-    ("FLOPs" in the papers), dsa_macs of them in DSA modules (kernel MLP, squeeze, aggregation).
-    input_shape: (clips, snippets, 3, frames, height, width) of that forward."""
+    """params: parameters, dsa_params of them in DSA modules and sda_params in SDA modules.
+    macs: multiply-adds of one forward ("FLOPs" in the papers), dsa_macs of them in DSA modules
+    (kernel MLP, squeeze, aggregation), sda_macs in SDA modules (convolutions, squeezes, weighted
+    sum, gate). input_shape: (clips, snippets, 3, frames, height, width) of that forward."""
 
     params: int
     macs: int
     dsa_params: int
     dsa_macs: int
+    sda_params: int
+    sda_macs: int
     input_shape: tuple[int, ...]
 
 
@@ -41,14 +47,28 @@ def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = N
         module.register_forward_hook(_counter(name, macs))
     with torch.no_grad():
         shadow(torch.empty(input_shape, device="meta"))
-    modules = [(name, m) for name, m in shadow.named_modules() if isinstance(m, DSA)]
-    inside = tuple(f"{name}." for name, _ in modules)
+    dsa_params, dsa_macs = _share(shadow, DSA, macs)
+    sda_params, sda_macs = _share(shadow, SDA, macs)
     return Complexity(
         params=_params(shadow),
         macs=sum(macs.values()),
-        dsa_params=sum(_params(module) for _, module in modules),
-        dsa_macs=sum(count for name, count in macs.items() if f"{name}.".startswith(inside)),
+        dsa_params=dsa_params,
+        dsa_macs=dsa_macs,
+        sda_params=sda_params,
+        sda_macs=sda_macs,
         input_shape=tuple(input_shape),
+    )
+
+
+def _share(
+    network: nn.Module, kind: type[nn.Module], macs: Mapping[str, int]
+) -> tuple[int, int]:
+    """Parameters and multiply-adds inside the modules of a kind."""
+    modules = [(name, module) for name, module in network.named_modules() if type(module) is kind]
+    inside = tuple(f"{name}." for name, _ in modules)
+    return (
+        sum(_params(module) for _, module in modules),
+        sum(count for name, count in macs.items() if f"{name}.".startswith(inside)),
     )
 
 
@@ -83,4 +103,23 @@ def _own_macs(module: nn.Module, output: Tensor) -> int:
     if isinstance(module, DSA):  # one addition per value to squeeze, L multiply-adds to aggregate
         values = output.numel() // module.channels * module.aggregated
         return values * (1 + module.kernel_size)
+    if isinstance(module, SDA):
+        return _sda_macs(module, output)
+    if isinstance(module, SqueezeExcitation):  # per value one addition, one product with the gate
+        return 2 * output.numel()
     return 0
+
+
+def _sda_macs(module: SDA, output: Tensor) -> int:
+    """What SDA does beside its convolutions: per value one addition to squeeze for a dependency,
+    one to join the responses and one product with the gate; per value of a response, on its own
+    grid, one product with its weight and, with QSA, one addition for its key."""
+    clips, channels = len(output), module.down.out_channels
+    size = (output.shape[2], output.shape[3], output.shape[4])
+    places = prod(size)
+    values = places
+    for dependency in map(Dependency.parse, module.dependencies):
+        grid = dependency.grid(size)
+        values += places if grid != size else 0
+        values += prod(grid) * (1 if module.query is None else 2)
+    return clips * channels * values + output.numel()

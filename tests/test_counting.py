@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import pytest
 import torch
 
@@ -10,6 +12,7 @@ from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
 from dsanet_core.models.dsa import insert_dsa
 from dsanet_core.models.resnet import VideoResNet
+from dsanet_core.models.sda import insert_sda
 from dsanet_core.zoo import create_model
 
 PAPER_VIEW = (1, 4, 3, 4, 224, 224)
@@ -54,6 +57,35 @@ def test_dsa_macs_are_those_counted_by_hand() -> None:
     channels, values = 4, 4 * 2 * 4 * 4  # of 16 channels; snippets x frames x 4 x 4 per channel
     kernel_mlp = 4 * 8 + 8 * 5
     assert count.dsa_macs == 2 * channels * (kernel_mlp + values * (1 + 5))
+
+
+def test_sda_adds_what_its_modules_hold_and_do() -> None:
+    frames = (1, 8, 3, 1, 224, 224)
+    plain = complexity(create_model("tsn_r50"), input_shape=frames)
+    with_sda = complexity(create_model("sda_tsn_r50"), input_shape=frames)
+    assert (plain.sda_macs, plain.sda_params) == (0, 0)
+    assert with_sda.macs - plain.macs == with_sda.sda_macs
+    assert with_sda.params - plain.params == with_sda.sda_params
+    assert with_sda.sda_params / plain.params == pytest.approx(0.08, abs=0.002)  # SDA, section 4.3
+    assert with_sda.sda_macs / plain.macs == pytest.approx(0.03, abs=0.002)
+
+
+@pytest.mark.parametrize(("aggregation", "per_response"), [("avg", 1), ("sec", 2)])
+def test_sda_macs_are_those_counted_by_hand(
+    aggregation: Literal["avg", "sec"], per_response: int
+) -> None:
+    with torch.device("meta"):
+        network = VideoResNet(18, 5, width=8, temporal="none", axis="clip")
+    insert_sda(network, dependencies=("LS", "S122"), aggregation=aggregation, stages=(3,))
+    count = complexity(network, input_shape=(3, 4, 3, 1, 32, 32))
+    places, grids = 4 * 4 * 4, 4 * 1 * 1 + 4 * 2 * 2  # of 4 frames x 4 x 4: LS and S122
+    channels = 16  # reduced ones too, as there are never fewer
+    convolutions = channels * channels * (2 * places + 3 * grids)
+    squeezes_sum_and_gate = channels * (2 * places + places + places)
+    weights_and_keys = channels * per_response * grids
+    blocks, clips = 2, 3
+    by_hand = convolutions + squeezes_sum_and_gate + weights_and_keys
+    assert count.sda_macs == blocks * clips * by_hand
 
 
 def test_counting_leaves_the_network_as_it_was() -> None:
