@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dsanet_core.zoo import create_model as create_model
     from dsanet_core.zoo import list_models as list_models
     from dsanet_core.zoo import model_spec as model_spec
+    from dsanet_core.zoo import with_protocol as with_protocol
 
 _HOMES = {
     "analysis": ("analyze",),
@@ -77,7 +78,7 @@ _HOMES = {
     ),
     "serialize": ("analysis_from_json", "analysis_to_csv", "analysis_to_json"),
     "video": ("read_clips", "to_tensor"),
-    "zoo": ("ModelSpec", "create_model", "list_models", "model_spec"),
+    "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

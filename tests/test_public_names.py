@@ -46,6 +46,7 @@ PUBLIC = [
     "read_clips",
     "save_checkpoint",
     "to_tensor",
+    "with_protocol",
 ]
 
 

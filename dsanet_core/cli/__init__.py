@@ -62,8 +62,15 @@ def build_parser() -> argparse.ArgumentParser:
     def add_device(added: argparse.ArgumentParser) -> None:
         added.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
 
+    def add_protocol(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--protocol", metavar="P", help="test protocol of the papers, such as "
+                           "8x3x2 (frames x crops x clips) or 4x8x3 (frames x snippets x crops)")
+        added.add_argument("--clips", type=_positive, metavar="K",
+                           help="clips per video, instead of those of the model's own protocol")
+        added.add_argument("--crops", type=int, choices=(1, 3),
+                           help="crops per clip, instead of those of the model's own protocol")
+
     model_help = "embedded model (see 'models') or a .safetensors / .pth file"
-    crops_help = "crops per snippet, instead of the model's own protocol"
 
     added = command("models", show_models, "List the networks and which have weights here.")
     add_json(added)
@@ -72,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("video", metavar="VIDEO")
     added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
     added.add_argument("--top", type=_positive, default=5, metavar="K", help="categories to list")
-    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_protocol(added)
     add_device(added)
     add_json(added)
 
@@ -86,7 +93,7 @@ def build_parser() -> argparse.ArgumentParser:
         help=model_help,
     )
     added.add_argument("--top", type=_positive, default=3, metavar="K", help="categories to list")
-    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_protocol(added)
     add_device(added)
     add_json(added)
 
@@ -98,7 +105,7 @@ def build_parser() -> argparse.ArgumentParser:
         "videos per category",
     )
     added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
-    added.add_argument("--crops", type=int, choices=(1, 3), help=crops_help)
+    add_protocol(added)
     add_device(added)
     add_json(added)
 

@@ -16,7 +16,7 @@ def run(args: argparse.Namespace) -> None:
         from dsanet_core.runs import run_dataset
 
         dataset = open_dataset(args.dataset)
-        network = load(args.model, args.device, args.crops)
+        network = load(args.model, args)
 
         def report(done: int, total: int) -> None:
             progress.doing = f"{done} of {total} videos"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import threading
 import time
-from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
+
+from dsanet_core.errors import ModelError
 
 if TYPE_CHECKING:
     from dsanet_core.models.base import VideoNetwork
@@ -55,11 +57,15 @@ class Progress:
             pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
 
 
-def load(model: str, device: str, crops: int | None) -> VideoNetwork:
+def load(model: str, args: argparse.Namespace) -> VideoNetwork:
+    """The network of a name or file on the device and under the protocol of the command line."""
     from dsanet_core.checkpoints import load_model
+    from dsanet_core.zoo import with_protocol
 
-    network = load_model(model, device)
-    if crops is not None:
-        spec = network.spec
-        network.spec = replace(spec, protocol=replace(spec.protocol, num_crops=crops))
-    return network
+    if args.protocol is not None and (args.clips, args.crops) != (None, None):
+        raise ModelError(
+            "--protocol together with --clips or --crops", "one or the other",
+            "A protocol says how many clips and crops it has.",
+        )
+    network = load_model(model, args.device)
+    return with_protocol(network, args.protocol, clips=args.clips, crops=args.crops)

@@ -55,7 +55,7 @@ def _analyses(args: argparse.Namespace, models: Sequence[str]) -> list[Analysis]
         def report(step: str, share: float) -> None:
             progress.doing = f"{step}, {share:.0%}"
 
-        networks = [load(model, args.device, args.crops) for model in models]
+        networks = [load(model, args) for model in models]
         clips: dict[Any, Any] = {}
         for network in networks:
             sampling = network.spec.protocol.sampling

@@ -11,7 +11,7 @@ from functools import cache
 
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.zoo.protocols import TEST_PROTOCOLS
+from dsanet_core.zoo.protocols import TEST_PROTOCOLS, with_protocol
 from dsanet_core.zoo.rows import all_rows, unnamed
 from dsanet_core.zoo.spec import BUILDERS, CONSENSUS, ModelSpec, build_model
 
@@ -24,6 +24,7 @@ __all__ = [
     "create_model",
     "list_models",
     "model_spec",
+    "with_protocol",
 ]
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
+
+from dsanet_core.errors import ModelError
+from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Protocol, Sampling
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -55,3 +60,68 @@ TEST_PROTOCOLS: dict[str, Protocol] = {
 }
 """By the papers' own names: frames x crops x clips in SDA, Table 3; frames x snippets x crops in
 DSANet, Table 4."""
+
+
+def with_protocol(
+    network: VideoNetwork,
+    protocol: str | Protocol | None = None,
+    *,
+    clips: int | None = None,
+    crops: int | None = None,
+) -> VideoNetwork:
+    """The same network under another test protocol; it shares its parameters with the given one,
+    whose own protocol stays.
+
+    protocol: a name of `TEST_PROTOCOLS`; None: the network's own. clips: groups of group_size
+    snippets, instead of the protocol's; crops: 1 or 3, instead of the protocol's.
+    Raises ModelError if there is no such protocol, or it shows frames that the network was not
+    made for: another number of them in a snippet or in a clip (where snippets meet in the
+    network), of another size or normalised in another way.
+    """
+    if network.spec is None:
+        raise ModelError("a network without a spec", "one of the zoo", "Use create_model().")
+    own: Protocol = network.spec.protocol
+    if isinstance(protocol, str):
+        if protocol not in TEST_PROTOCOLS:
+            raise ModelError(
+                f"no protocol {protocol!r}", f"one of {', '.join(TEST_PROTOCOLS)}",
+                "Choose one of them, or change clips and crops of the network's own.",
+            )
+        name, chosen = protocol, TEST_PROTOCOLS[protocol]
+    else:
+        name, chosen = "of one's own", protocol or own
+    if misfit := _misfit(network, chosen):
+        raise ModelError(
+            f"protocol {name} for {network.spec.name}: {misfit[0]}", misfit[1],
+            "Choose a protocol of this network's papers, or change clips and crops of its own.",
+        )
+    try:
+        if clips is not None:
+            sampling = replace(chosen.sampling, num_snippets=clips * chosen.group_size)
+            chosen = replace(chosen, sampling=sampling)
+        if crops is not None:
+            chosen = replace(chosen, num_crops=crops)
+    except ValueError as error:
+        raise ModelError(
+            f"{clips} clips, {crops} crops ({error})", "at least 1 clip, 1 or 3 crops",
+            "Choose such numbers.",
+        ) from error
+    view = copy.copy(network)  # of the module alone: its parts and parameters are the same objects
+    view.spec = replace(network.spec, protocol=chosen)
+    return view
+
+
+def _misfit(network: VideoNetwork, protocol: Protocol) -> tuple[str, str] | None:
+    """What a protocol shows and what the network expects instead, None if it fits."""
+    own: Protocol = network.spec.protocol
+    frames, expected = (p.sampling.frames_per_snippet for p in (protocol, own))
+    if frames != expected:
+        return f"{frames} frames per snippet", f"{expected}"
+    meets = network.num_snippets is not None or network.spec.args.get("axis") == "clip"
+    if meets and protocol.group_size != own.group_size:
+        return f"{protocol.group_size} snippets in a clip", f"{own.group_size}"
+    if protocol.side != own.side:
+        return f"input of {protocol.side} pixels", f"{own.side}"
+    if (protocol.mean, protocol.std) != (own.mean, own.std):
+        return f"mean {protocol.mean}, std {protocol.std}", f"{own.mean}, {own.std}"
+    return None

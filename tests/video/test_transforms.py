@@ -88,3 +88,22 @@ def test_clips_of_another_sampling_are_refused() -> None:
     clips = clips_of(np.zeros((1, 8, 8, 3), np.uint8), np.zeros((8, 4), int), Sampling(8, 4, 2))
     with pytest.raises(ValueError, match="the protocol expects"):
         to_tensor(clips, protocol_of())
+
+
+@pytest.mark.parametrize("num_crops", [1, 3])
+def test_another_resolution_is_the_resized_crop(num_crops: int) -> None:
+    from torchvision.transforms.v2 import functional as tv
+
+    rng = np.random.default_rng(0)
+    rgb = rng.integers(0, 256, (2, 256, 340, 3), np.uint8)
+    position = np.arange(24).reshape(8, 3) % 2
+    protocol = Protocol(
+        SAMPLING, 8, num_crops, 256, 256, mean=(0.5,) * 3, std=(0.25,) * 3, resolution=224
+    )
+    tensor = to_tensor(clips_of(rgb, position), protocol)
+    assert tensor.shape == (num_crops, 8, 3, 3, 224, 224)
+    frames = torch.from_numpy(rgb).permute(0, 3, 1, 2)
+    for view, left in enumerate([42] if num_crops == 1 else [0, 42, 84]):
+        resized = tv.resize(frames[..., left : left + 256], [224, 224], antialias=True)
+        expected = (resized[position].float() / 255 - 0.5) / 0.25  # (8, 3 frames, 3, H, W)
+        torch.testing.assert_close(tensor[view], expected.transpose(1, 2))
