@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsanet_core.analysis import analyze as analyze
+    from dsanet_core.checkpoints import load_imagenet as load_imagenet
     from dsanet_core.checkpoints import load_model as load_model
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
     from dsanet_core.counting import Complexity as Complexity
@@ -37,10 +38,12 @@ if TYPE_CHECKING:
     from dsanet_core.records import Model as Model
     from dsanet_core.records import Protocol as Protocol
     from dsanet_core.records import Sampling as Sampling
+    from dsanet_core.records import Selection as Selection
     from dsanet_core.records import Video as Video
     from dsanet_core.serialize import analysis_from_json as analysis_from_json
     from dsanet_core.serialize import analysis_to_csv as analysis_to_csv
     from dsanet_core.serialize import analysis_to_json as analysis_to_json
+    from dsanet_core.serialize import dependencies_to_csv as dependencies_to_csv
     from dsanet_core.video import read_clips as read_clips
     from dsanet_core.video import to_tensor as to_tensor
     from dsanet_core.zoo import ModelSpec as ModelSpec
@@ -51,7 +54,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis": ("analyze",),
-    "checkpoints": ("load_model", "save_checkpoint"),
+    "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
     "errors": (
         "CheckpointError",
@@ -74,9 +77,15 @@ _HOMES = {
         "Model",
         "Protocol",
         "Sampling",
+        "Selection",
         "Video",
     ),
-    "serialize": ("analysis_from_json", "analysis_to_csv", "analysis_to_json"),
+    "serialize": (
+        "analysis_from_json",
+        "analysis_to_csv",
+        "analysis_to_json",
+        "dependencies_to_csv",
+    ),
     "video": ("read_clips", "to_tensor"),
     "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
 }

@@ -17,10 +17,11 @@ from torch import Tensor
 from dsanet_core.checkpoints import Weights, load_model
 from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
-from dsanet_core.hooks import capture
+from dsanet_core.hooks import Captured, capture
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
-from dsanet_core.records import Analysis, Array, Clips, Kernel, Model, Protocol
+from dsanet_core.models.sda import SDA
+from dsanet_core.records import Analysis, Array, Clips, Kernel, Model, Protocol, Selection
 from dsanet_core.video import read_clips, to_tensor
 
 Progress = Callable[[str, float], None]
@@ -31,6 +32,12 @@ THUMBNAIL_SIDE = 112
 THUMBNAIL_LONG_SIDE = 448
 PIXELS_PER_BATCH = 2**20
 _POINTS = ("hook_snippet_scores", "*.hook_kernel")
+_SELECTION_POINTS = (
+    "*.sda.hook_dependency_weights",
+    "*.sda.hook_gate",
+    "*.sda.hook_average_gate",
+    "*.sda.mdm.*.hook_response",
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +47,14 @@ class NetworkOutput:
     video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
     classes) softmax of each snippet's own logits, averaged over crops. appearance: (values,)
     statistics of the network's appearance points, averaged over views and snippets.
-    kernels: one per DSA block.
+    kernels: one per DSA block. selections: one per SDA block where they were asked for.
     """
 
     video_scores: Array
     snippet_scores: Array
     appearance: Array
     kernels: tuple[Kernel, ...]
+    selections: tuple[Selection, ...] = ()
 
 
 def analyze(
@@ -82,7 +90,7 @@ def analyze(
         views = to_tensor(clips, protocol)
         thumbnails = make_thumbnails(clips)
     with _timed("network", seconds, report):
-        output = run_network(network, views, report)
+        output = run_network(network, views, report, selections=True)
     weights = network.weights
     known = weights.familiarity if isinstance(weights, Weights) else None
     return Analysis(
@@ -95,15 +103,24 @@ def analyze(
         snippet_scores=output.snippet_scores,
         video_scores=output.video_scores,
         kernels=output.kernels,
+        selections=output.selections,
         familiarity=None if known is None else known.judge(output.appearance),
         seconds=seconds,
     )
 
 
 def run_network(
-    network: VideoNetwork, views: Tensor, progress: Progress | None = None
+    network: VideoNetwork,
+    views: Tensor,
+    progress: Progress | None = None,
+    *,
+    selections: bool = False,
 ) -> NetworkOutput:
-    """Run all views (views, U, 3, T, H, W) of one video, a bounded number at a time."""
+    """Run all views (views, U, 3, T, H, W) of one video, a bounded number at a time.
+
+    selections: also capture what the SDA blocks selected; that costs them a second gate each, under
+    equal weights.
+    """
     protocol = protocol_of(network)
     if network.training:
         raise ModelError("a network in training mode", "evaluation mode", "Call .eval() first.")
@@ -113,7 +130,7 @@ def run_network(
         )
     device = next(network.parameters()).device
     step = max(1, PIXELS_PER_BATCH // (views[0].numel() // 3))
-    points = (*_POINTS, *network.appearance_points)
+    points = (*_POINTS, *network.appearance_points, *(_SELECTION_POINTS if selections else ()))
     logits = []
     with torch.inference_mode(), _precision(protocol, device), capture(points) as captured:
         for start in range(0, len(views), step):
@@ -134,7 +151,34 @@ def run_network(
             for block, module in network.named_modules()
             if isinstance(module, DSA)
         ),
+        selections=tuple(
+            _selection(block, module, captured)
+            for block, module in network.named_modules()
+            if selections and isinstance(module, SDA)
+        ),
     )
+
+
+def _selection(block: str, module: SDA, captured: Captured) -> Selection:
+    responses = [
+        captured[f"{block}.mdm.{place}.hook_response"].numpy()  # (views, 2, t, h, w)
+        for place in range(len(module.dependencies))
+    ]
+    return Selection(
+        block=block,
+        dependencies=module.dependencies,
+        aggregation="avg" if module.query is None else "sec",
+        weights=captured[f"{block}.hook_dependency_weights"].numpy(),
+        energy=np.stack([response[:, 1].mean((1, 2, 3)) for response in responses], -1),
+        gate=_half(captured[f"{block}.hook_gate"].numpy()),
+        average_gate=_half(captured[f"{block}.hook_average_gate"].numpy()),
+        responses=tuple(_half(response[:, 0]) for response in responses),
+    )
+
+
+def _half(maps: Array) -> Array:
+    """Maps are looked at: three digits are enough, and a large network has many."""
+    return maps.clip(max=np.finfo(np.float16).max).astype(np.float16)
 
 
 def protocol_of(network: VideoNetwork) -> Protocol:

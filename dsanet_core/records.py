@@ -10,6 +10,17 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 ShortVideoPolicy = Literal["repeat_last", "loop"]
+Aggregation = Literal["avg", "sec"]
+
+CONSENSUS = {
+    "average": "scores averaged",
+    "dsa": "features joined by DSA, scores averaged",
+    "4d": "features joined by 4D convolutions, scores averaged",
+    "sda": "features gated by SDA over all frames, scores averaged",
+    "shift": "features shifted between frames, scores averaged",
+    "3d": "features joined by 3D convolutions over all frames, scores averaged",
+}
+"""How the snippets of a view become its scores; only with "average" does each stand alone."""
 
 
 def _require(condition: bool, message: str) -> None:
@@ -162,6 +173,11 @@ class Protocol:
         return self.num_groups * self.num_crops
 
     @property
+    def frames_per_view(self) -> int:
+        """Frames that one forward sees."""
+        return self.group_size * self.sampling.frames_per_snippet
+
+    @property
     def snippet_of_view(self) -> Array:
         """(views, group_size) index of the snippet at each place; crops vary slowest."""
         groups = np.arange(self.sampling.num_snippets).reshape(self.group_size, -1).T
@@ -189,8 +205,7 @@ class Model:
 
     weights: file name, or "random". trained_on: the training domain in words, "" if unknown.
     params: number of parameters; macs: multiply-adds of one view (group_size snippets, one crop).
-    consensus: how snippets meet before their scores are averaged, "average" if they do not; else
-    "dsa", "4d", "sda", "shift" or "3d", as `zoo.CONSENSUS` says in words.
+    consensus: how snippets meet before their scores are averaged, a key of `CONSENSUS`.
     """
 
     name: str
@@ -235,6 +250,66 @@ class Kernel:
 
 
 @dataclass(frozen=True)
+class Selection:
+    """What one SDA block selected for a video, and the gate it made of it (SDA, Eqs. 2 to 8).
+
+    block: dotted name of the SDA module. dependencies: their names (M). aggregation: "avg" (Eq. 5)
+    or "sec" (Eqs. 6 and 7). weights: (views, M), sum to 1. energy: (views, M) mean square of each
+    dependency's response over its channels and its own grid.
+    gate: (views, T, h, w) mean over channels of what multiplies the block's feature, 0 to 1, T all
+    frames of a view in order. average_gate: what the same block makes of the same input with equal
+    weights. responses: per dependency (views, t, h, w) mean over channels, on its own grid: 1x1x1
+    for LST, 1 x h x w for LT, T x 1 x 1 for LS, T x h/2 x w/2 for S122.
+    """
+
+    block: str
+    dependencies: tuple[str, ...]
+    aggregation: Aggregation
+    weights: Array
+    energy: Array
+    gate: Array
+    average_gate: Array
+    responses: tuple[Array, ...]
+
+    def __post_init__(self) -> None:
+        _require(self.weights.ndim == 2 and self.weights.size > 0, f"weights {self.weights.shape}")
+        views, count = self.weights.shape
+        _require(len(self.dependencies) == count, f"{count} weights of {self.dependencies}")
+        _require(self.aggregation in ("avg", "sec"), f"aggregation {self.aggregation!r}")
+        low, off = float(self.weights.min()), float(np.abs(self.weights.sum(-1) - 1).max())
+        _require(low >= 0, f"weight {low:.2g} of {self.block}")
+        _require(off < 1e-3, f"weights of {self.block} sum to 1 within {off:.2g}; expected 1e-3")
+        _require(self.energy.shape == self.weights.shape, f"energy {self.energy.shape}")
+        sound = bool((np.isfinite(self.energy) & (self.energy >= 0)).all())
+        _require(sound, f"energy of {self.block} is negative or not finite")
+        _require(self.gate.ndim == 4 and self.gate.size > 0, f"gate {self.gate.shape}")
+        _require(len(self.gate) == views, f"gates of {len(self.gate)} views; expected {views}")
+        same = self.average_gate.shape == self.gate.shape
+        _require(same, f"average_gate {self.average_gate.shape}; expected {self.gate.shape}")
+        for gate in (self.gate, self.average_gate):
+            inside = bool(((gate >= 0) & (gate <= 1)).all())
+            _require(inside, f"gate of {self.block} outside 0..1")
+        _require(len(self.responses) == count, f"{len(self.responses)} responses of {count}")
+        for name, response in zip(self.dependencies, self.responses, strict=True):
+            fits = response.ndim == 4 and response.size > 0 and len(response) == views
+            fits = fits and all(np.less_equal(response.shape, self.gate.shape))
+            _require(fits, f"response {response.shape} of {name} for a gate {self.gate.shape}")
+            _require(bool(np.isfinite(response).all()), f"response of {name} is not finite")
+
+    @property
+    def centred_weights(self) -> Array:
+        """(views, M) weights minus their average 1/M, as SDA draws them (section 4.5, footnote 2):
+        0 is the share that plain averaging gives."""
+        return np.asarray(self.weights - 1 / self.weights.shape[-1])
+
+    @property
+    def gate_change(self) -> Array:
+        """(views,) mean absolute difference that selecting makes to the gate, 0 to 1."""
+        difference = self.gate.astype(np.float64) - self.average_gate
+        return np.asarray(np.abs(difference).mean((1, 2, 3)))
+
+
+@dataclass(frozen=True)
 class Familiarity:
     """How much a video looks like the training data of the weights.
 
@@ -274,6 +349,7 @@ class Analysis:
     kernels: tuple[Kernel, ...] = ()
     familiarity: Familiarity | None = None
     seconds: dict[str, float] = field(default_factory=dict)
+    selections: tuple[Selection, ...] = ()
 
     def __post_init__(self) -> None:
         sampling = self.protocol.sampling
@@ -291,6 +367,19 @@ class Analysis:
         scores = np.concatenate([self.snippet_scores.ravel(), self.video_scores])
         finite = bool(np.isfinite(scores).all())
         _require(finite and scores.min() >= 0, "scores must be finite probabilities")
+        expected = (self.protocol.num_views, self.protocol.frames_per_view)
+        for selection in self.selections:
+            actual = selection.gate.shape[:2]
+            _require(actual == expected, f"gate is {actual} in views and frames; not {expected}")
+
+    def frames_of_view(self, per_snippet: Array, view: int) -> Array:
+        """Frames in the order in which a view shows them to the network.
+
+        per_snippet: (snippets, frames, ...), such as `thumbnails` or `pts_seconds`; (T, ...) comes
+        back, T all frames of the view.
+        """
+        chosen = per_snippet[self.protocol.snippet_of_view[view]]
+        return np.asarray(chosen.reshape(-1, *chosen.shape[2:]))
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The k best (category, probability) of the video, best first."""

@@ -1,8 +1,10 @@
 """An `Analysis` as JSON, with an exact round trip and without torch, and its scores as CSV.
 
-Scores and kernels stand as plain lists that any tool reads; a float32 is written with the fewest
-digits that give the same float32 back. Thumbnails are zlib-compressed bytes in base64. Text that
-is read back comes from anywhere: types, sizes and values are checked before a record is made.
+Scores, kernels and dependency weights stand as plain lists that any tool reads; a float32 is
+written with the fewest digits that give the same float32 back. Thumbnails, gates and responses are
+zlib-compressed bytes in base64. Text that is read back comes from anywhere: types, sizes and values
+are checked before a record is made. Fields that have a default may be absent: older exports do not
+know them.
 """
 
 from __future__ import annotations
@@ -14,19 +16,22 @@ import io
 import json
 import math
 import zlib
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 
 from dsanet_core.errors import RecordError
-from dsanet_core.records import Analysis, Array, Kernel
+from dsanet_core.records import Aggregation, Analysis, Array, Kernel, Selection
 
 FORMAT = "dsanet-lens analysis"
 VERSION = 1
 MAX_THUMBNAIL_BYTES = 64 * 2**20
+MAX_MAP_BYTES = 64 * 2**20
+"""Of all gates and responses of a record together: SDA in ResNet-101 makes 10 MiB for 6 views."""
 _NUMBER_TYPES = ("float16", "float32", "float64", "int32", "int64")
+_MAP_TYPES = ("float16", "float32")
 _ARRAYS = ("frame_index", "pts_seconds", "snippet_scores", "video_scores")
 
 
@@ -46,6 +51,8 @@ def analysis_to_json(analysis: Analysis, *, thumbnails: bool = True) -> str:
             document[entry.name] = [
                 {**_plain(kernel), "values": _pack_numbers(kernel.values)} for kernel in value
             ]
+        elif entry.name == "selections":
+            document[entry.name] = [_pack_selection(selection) for selection in value]
         else:
             document[entry.name] = _plain(value)
     lines = (f"{json.dumps(key)}: {_dumps(value)}" for key, value in document.items())
@@ -57,18 +64,17 @@ def analysis_from_json(text: str) -> Analysis:
     document = _load(text)
     try:
         hints = get_type_hints(Analysis)
-        values = {entry.name: document.pop(entry.name) for entry in fields(Analysis)}
-        if document:
-            raise _nonsense(f"unknown field {sorted(document)[0]!r}")
+        values = _entries(document, Analysis, "an analysis")
         for name in _ARRAYS:
             values[name] = _unpack_numbers(values[name], name)
-        values["thumbnails"] = _unpack_bytes(values["thumbnails"], values["frame_index"].shape)
-        values["kernels"] = tuple(_unpack_kernel(kernel) for kernel in _list(values["kernels"]))
-        for name in ("video", "model", "protocol", "familiarity", "seconds"):
+        values["thumbnails"] = _unpack_thumbnails(values["thumbnails"], values["frame_index"].shape)
+        if "kernels" in values:
+            values["kernels"] = tuple(map(_unpack_kernel, _list(values["kernels"])))
+        if "selections" in values:
+            values["selections"] = _unpack_selections(values["selections"])
+        for name in {"video", "model", "protocol", "familiarity", "seconds"} & set(values):
             values[name] = _checked(hints[name], values[name], name)
         return Analysis(**values)
-    except KeyError as error:
-        raise _nonsense(f"field {error} is missing") from error
     except (ValueError, OverflowError) as error:
         raise _nonsense(str(error)) from error
 
@@ -87,6 +93,26 @@ def analysis_to_csv(analysis: Analysis) -> str:
         table.writerow([index + 1, *span, *map(str, scores)])
     span = [f"{times.min():.3f}", f"{times.max():.3f}"]
     table.writerow(["video", *span, *map(str, analysis.video_scores)])
+    return out.getvalue()
+
+
+def dependencies_to_csv(analysis: Analysis) -> str:
+    """What every SDA block selected: one row per block, view and dependency.
+
+    centred_weight is the weight minus the equal share; gate and average_gate, means over the block,
+    are the same in all rows of a block and view.
+    """
+    out = io.StringIO()
+    table = csv.writer(out, lineterminator="\n")
+    numbers = ("weight", "centred_weight", "energy", "gate", "average_gate")
+    table.writerow(["block", "view", "dependency", *numbers])
+    for selection in analysis.selections:
+        gates = [g.mean((1, 2, 3), np.float64) for g in (selection.gate, selection.average_gate)]
+        for view, weights in enumerate(selection.weights):
+            centred, energy = selection.centred_weights[view], selection.energy[view]
+            for place, name in enumerate(selection.dependencies):
+                row = (weights[place], centred[place], energy[place], *(g[view] for g in gates))
+                table.writerow([selection.block, view, name, *map(str, row)])
     return out.getvalue()
 
 
@@ -148,14 +174,31 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _entries(value: Any, names: set[str], where: str) -> dict[str, Any]:
+def _entries(value: Any, record: Any, where: str) -> dict[str, Any]:
+    """`value` if it has the fields of a record; those with a default may be absent."""
+    needed = {entry.name for entry in fields(record) if not _has_default(entry)}
+    known = {entry.name for entry in fields(record)}
+    if not isinstance(value, dict):
+        raise ValueError(f"{where} is {type(value).__name__}")
+    if missing := sorted(needed - set(value)):
+        raise ValueError(f"field {missing[0]!r} of {where} is missing")
+    if unknown := sorted(set(value) - known):
+        raise ValueError(f"unknown field {unknown[0]!r} of {where}")
+    return value
+
+
+def _has_default(entry: Field[Any]) -> bool:
+    return entry.default is not MISSING or entry.default_factory is not MISSING
+
+
+def _exactly(value: Any, names: set[str], where: str) -> dict[str, Any]:
     if not isinstance(value, dict) or set(value) != names:
         raise ValueError(f"{where} must have the fields {', '.join(sorted(names))}")
     return value
 
 
 def _unpack_numbers(value: Any, where: str) -> Array:
-    entries = _entries(value, {"dtype", "values"}, where)
+    entries = _exactly(value, {"dtype", "values"}, where)
     if entries["dtype"] not in _NUMBER_TYPES:
         raise ValueError(f"{where} has dtype {entries['dtype']!r}")
     array = np.asarray(entries["values"])
@@ -169,7 +212,7 @@ def _unpack_numbers(value: Any, where: str) -> Array:
 
 
 def _unpack_kernel(value: Any) -> Kernel:
-    entries = _entries(value, {entry.name for entry in fields(Kernel)}, "a kernel")
+    entries = _entries(value, Kernel, "a kernel")
     return Kernel(
         block=_checked(str, entries["block"], "block"),
         values=_unpack_numbers(entries["values"], "kernel values"),
@@ -177,35 +220,81 @@ def _unpack_kernel(value: Any) -> Kernel:
     )
 
 
-def _unpack_bytes(value: Any, frames: tuple[int, ...]) -> Array:
-    """Thumbnails; `frames` is (snippets, frames). Never inflates past MAX_THUMBNAIL_BYTES."""
+def _pack_selection(selection: Selection) -> dict[str, Any]:
+    return {
+        **_plain(selection),
+        "weights": _pack_numbers(selection.weights),
+        "energy": _pack_numbers(selection.energy),
+        "gate": _pack_bytes(selection.gate),
+        "average_gate": _pack_bytes(selection.average_gate),
+        "responses": [_pack_bytes(response) for response in selection.responses],
+    }
+
+
+def _unpack_selections(value: Any) -> tuple[Selection, ...]:
+    """Never inflates more than MAX_MAP_BYTES in all."""
+    room = MAX_MAP_BYTES
+    selections = []
+    for item in _list(value):
+        entries = dict(_entries(item, Selection, "a selection"))
+        packed = [entries["gate"], entries["average_gate"], *_list(entries["responses"])]
+        maps = []
+        for each in packed:
+            maps.append(_unpack_bytes(each, "a map", 4, _MAP_TYPES, room))
+            room -= maps[-1].nbytes
+        gate, average_gate, *responses = maps
+        selections.append(
+            Selection(
+                block=_checked(str, entries["block"], "block"),
+                dependencies=_checked(tuple[str, ...], entries["dependencies"], "dependencies"),
+                aggregation=_checked(Aggregation, entries["aggregation"], "aggregation"),
+                weights=_unpack_numbers(entries["weights"], "dependency weights"),
+                energy=_unpack_numbers(entries["energy"], "energy"),
+                gate=gate,
+                average_gate=average_gate,
+                responses=tuple(responses),
+            )
+        )
+    return tuple(selections)
+
+
+def _unpack_thumbnails(value: Any, frames: tuple[int, ...]) -> Array:
+    """`frames` is (snippets, frames)."""
     if value is None:
         return np.zeros((*frames, 0, 0, 3), np.uint8)
-    entries = _entries(value, {"dtype", "shape", "zlib_base64"}, "thumbnails")
-    shape = _checked(tuple[int, ...], entries["shape"], "thumbnail shape")
-    size = math.prod(shape)
-    if entries["dtype"] != "uint8" or len(shape) != 5 or shape[-1] != 3 or min(shape) < 0:
-        raise ValueError(f"thumbnails are {entries['dtype']!r} {shape}")
-    if size > MAX_THUMBNAIL_BYTES:
-        raise ValueError(f"thumbnails of {size} bytes, more than {MAX_THUMBNAIL_BYTES}")
+    thumbnails = _unpack_bytes(value, "thumbnails", 5, ("uint8",), MAX_THUMBNAIL_BYTES)
+    if thumbnails.shape[-1] != 3:
+        raise ValueError(f"thumbnails are {thumbnails.shape}")
+    return thumbnails
+
+
+def _unpack_bytes(value: Any, where: str, ndim: int, dtypes: tuple[str, ...], most: int) -> Array:
+    """An array of `ndim` dimensions and one of `dtypes`. Never inflates past `most` bytes."""
+    entries = _exactly(value, {"dtype", "shape", "zlib_base64"}, where)
+    shape = _checked(tuple[int, ...], entries["shape"], f"shape of {where}")
+    if entries["dtype"] not in dtypes or len(shape) != ndim or min(shape) < 0:
+        raise ValueError(f"{where} of type {entries['dtype']!r} and shape {shape}")
+    dtype = np.dtype(entries["dtype"])
+    size = math.prod(shape) * dtype.itemsize
+    if size > most:
+        raise ValueError(f"{where} of {size} bytes, more than {most}")
     try:
         packed = base64.b64decode(entries["zlib_base64"], validate=True)
         data = zlib.decompressobj().decompress(packed, size + 1)
     except (binascii.Error, zlib.error, TypeError) as error:
-        raise ValueError(f"thumbnails cannot be unpacked ({error})") from error
+        raise ValueError(f"{where} cannot be unpacked ({error})") from error
     if len(data) != size:
-        raise ValueError(f"thumbnails of shape {shape} unpack to another size")
-    return np.frombuffer(data, np.uint8).reshape(shape).copy()
+        raise ValueError(f"{where} of shape {shape} unpacks to another size")
+    return np.frombuffer(data, dtype).reshape(shape).copy()
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
     """`value` from JSON as the type that `hint` names; ValueError where it is another."""
     origin, choices = get_origin(hint), get_args(hint)
     if is_dataclass(hint):
-        names = {entry.name for entry in fields(hint)}
-        entries = _entries(value, names, where)
+        entries = _entries(value, hint, where)
         hints = get_type_hints(hint)
-        checked = {name: _checked(hints[name], entries[name], name) for name in names}
+        checked = {name: _checked(hints[name], item, name) for name, item in entries.items()}
         return hint(**checked)  # type: ignore[operator]
     if origin is UnionType:
         rest = next(choice for choice in choices if choice is not NoneType)

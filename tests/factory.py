@@ -13,6 +13,7 @@ from dsanet_core.records import (
     Model,
     Protocol,
     Sampling,
+    Selection,
     Video,
 )
 
@@ -29,6 +30,38 @@ def make_kernel(
 ) -> Kernel:
     values = softmax(np.random.default_rng(seed).normal(size=(views, channels, taps)) * 2)
     return Kernel(block, values.astype(np.float32), channels_total=channels * 8)
+
+
+def make_selection(
+    seed: int = 0,
+    *,
+    block: str = "layer1.0.sda",
+    views: int = 1,
+    frames: int = 8,
+    side: int = 4,
+    dependencies: tuple[str, ...] = ("LST", "LT", "LS", "S122"),
+) -> Selection:
+    """A selection as an SDA block of `side` x `side` places makes it, maps in half precision."""
+    rng = np.random.default_rng(seed)
+    grids = {
+        "LST": (1, 1, 1), "LT": (1, side, side), "LS": (frames, 1, 1),
+        "S122": (frames, side // 2, side // 2), "S144": (frames, 2, 2),
+        "S222": (frames // 2, side // 2, side // 2),
+    }  # fmt: skip
+    gates = rng.uniform(0.2, 0.8, (2, views, frames, side, side)).astype(np.float16)
+    weights = softmax(rng.normal(size=(views, len(dependencies)))).astype(np.float32)
+    return Selection(
+        block=block,
+        dependencies=dependencies,
+        aggregation="sec",
+        weights=weights,
+        energy=rng.uniform(0.1, 2, weights.shape).astype(np.float32),
+        gate=gates[0],
+        average_gate=gates[1],
+        responses=tuple(
+            rng.uniform(0, 1, (views, *grids[name])).astype(np.float16) for name in dependencies
+        ),
+    )
 
 
 def make_analysis(
@@ -63,6 +96,14 @@ def make_analysis(
         familiarity=Familiarity("energy", 1.25, 0.5, 0.95),
         seconds={"decode": 0.125, "network": 0.5},
     )
+    if consensus == "sda":
+        shape = {"views": protocol.num_views, "frames": protocol.frames_per_view}
+        sides = {"layer1.0.sda": 8, "layer1.1.sda": 8, "layer3.0.sda": 4, "layer4.1.sda": 2}
+        selections = tuple(
+            make_selection(seed + i, block=block, side=side, **shape)
+            for i, (block, side) in enumerate(sides.items())
+        )
+        return replace(analysis, selections=selections)
     if consensus != "dsa":
         return analysis
     blocks = ("layer2.1.dsa", "layer3.1.dsa")

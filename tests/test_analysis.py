@@ -14,6 +14,7 @@ from dsanet_core.analysis import analyze, describe_model, make_thumbnails, run_n
 from dsanet_core.checkpoints import load_model, save_checkpoint
 from dsanet_core.errors import ModelError, VideoError
 from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.hooks import capture
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.serialize import analysis_from_json, analysis_to_json
@@ -102,6 +103,71 @@ def test_kernels_are_one_per_block_and_view() -> None:
     assert analyze(made_clips(), tiny("tsn_i3d_synth")).kernels == ()
 
 
+@pytest.mark.parametrize("aggregation", ["sec", "avg"])
+def test_selections_are_what_a_capture_of_the_forward_sees(aggregation: str) -> None:
+    sda = {"dependencies": ["LST", "LT", "LS", "S122"], "aggregation": aggregation}
+    network = with_protocol(tiny("sda_tsn_synth", sda=sda), num_crops=3)
+    clips = made_clips(sampling=network.spec.protocol.sampling)
+    analysis = analyze(clips, network)
+    views = to_tensor(clips, network.spec.protocol)
+    with torch.no_grad(), capture() as seen:
+        network(views)
+    assert [s.block for s in analysis.selections] == [
+        f"layer{stage}.{place}.sda" for stage in (1, 2, 3, 4) for place in (0, 1)
+    ]
+    for selection in analysis.selections:
+        assert selection.dependencies == ("LST", "LT", "LS", "S122")
+        assert selection.aggregation == aggregation
+        weights = seen[f"{selection.block}.hook_dependency_weights"]
+        np.testing.assert_allclose(selection.weights, weights, atol=1e-5)
+        for name in ("gate", "average_gate"):
+            expected = seen[f"{selection.block}.hook_{name}"]
+            np.testing.assert_allclose(getattr(selection, name), expected, atol=1e-3)
+        for place, response in enumerate(selection.responses):
+            expected = seen[f"{selection.block}.mdm.{place}.hook_response"]
+            np.testing.assert_allclose(response, expected[:, 0], atol=1e-5, rtol=1e-3)
+            energy = expected[:, 1].mean((1, 2, 3))
+            np.testing.assert_allclose(selection.energy[:, place], energy, rtol=1e-4)
+        assert selection.gate.dtype == selection.responses[3].dtype == np.float16
+        if aggregation == "avg":
+            assert selection.gate_change.tolist() == [0, 0, 0]
+            assert not selection.centred_weights.any()
+    grids = [response.shape[1:] for response in analysis.selections[0].responses]
+    assert grids == [(1, 1, 1), (1, 16, 16), (8, 1, 1), (8, 8, 8)]
+
+
+def test_the_average_gate_is_the_gate_of_a_forward_with_uniform_weights() -> None:
+    network = tiny("sda_tsn_synth")
+    clips = made_clips(sampling=network.spec.protocol.sampling)
+    views = to_tensor(clips, network.spec.protocol)
+    for selection in analyze(clips, network).selections[2:5]:
+        point = f"{selection.block}.hook_dependency_weights"
+        uniform = {point: lambda weights: torch.full_like(weights, 1 / 4)}
+        with torch.no_grad(), capture(["*.hook_gate"], interventions=uniform) as seen:
+            network(views)
+        expected = seen[f"{selection.block}.hook_gate"]
+        np.testing.assert_allclose(selection.average_gate, expected, atol=1e-3)
+        assert selection.gate_change[0] > 1e-4, "and that is another one than the block's own"
+
+
+def test_only_an_analysis_pays_for_gates() -> None:
+    network = tiny("sda_tsn_synth")
+    clips = made_clips(sampling=network.spec.protocol.sampling)
+    views = to_tensor(clips, network.spec.protocol)
+    gates = 0
+
+    def count(*_: object) -> None:
+        nonlocal gates
+        gates += 1
+
+    network.layer1[0].sda.up.register_forward_hook(count)
+    assert run_network(network, views).selections == ()
+    assert gates == 1
+    assert len(run_network(network, views, selections=True).selections) == 8
+    assert gates == 3, "its own and the one of plain averaging"
+    assert analyze(made_clips(), tiny()).selections == ()
+
+
 def test_two_models_share_one_decode(video: Path) -> None:
     networks = tiny(), tiny("i3d_synth")
     clips = read_clips(video, networks[0].spec.protocol.sampling)
@@ -183,6 +249,11 @@ def test_an_analysis_goes_through_json(video: Path) -> None:
     back = analysis_from_json(analysis_to_json(analysis))
     assert np.array_equal(back.snippet_scores, analysis.snippet_scores)
     assert np.array_equal(back.kernels[1].values, analysis.kernels[1].values)
+    with_sda = analyze(video, tiny("sda_tsn_synth"))
+    again = analysis_from_json(analysis_to_json(with_sda, thumbnails=False))
+    for a, b in zip(again.selections, with_sda.selections, strict=True):
+        assert np.array_equal(a.weights, b.weights)
+        assert np.array_equal(a.gate, b.gate)
     assert (back.video, back.model, back.protocol) == (
         analysis.video, analysis.model, analysis.protocol,
     )  # fmt: skip

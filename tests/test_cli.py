@@ -89,6 +89,28 @@ def test_predict_prints_the_categories_and_the_protocol(
     assert sum(line.endswith(synthetic.CATEGORIES) for line in out.splitlines()) == 2 + 8
 
 
+def test_predict_prints_what_every_sda_block_selected(
+    capsys: pytest.CaptureFixture[str], clip: Path, tmp_path: Path
+) -> None:
+    path = save_tiny(tmp_path, "sda_tsn_synth")
+    analysis = analyze(clip, path)
+    selections = analysis.selections
+    _, out, _ = call(capsys, "predict", clip, "--model", path)
+    lines = [line for line in out.splitlines() if ".sda " in line]
+    assert [line.split()[0] for line in lines] == [selection.block for selection in selections]
+    for line, selection in zip(lines, selections, strict=True):
+        for place, name in enumerate(selection.dependencies):
+            weight, energy = selection.weights[:, place].mean(), selection.energy[:, place].mean()
+            assert f"{name} {weight:.1%} ({energy:.2f})" in line
+        assert f"gate {selection.gate.mean(dtype=float):.3f} (" in line
+    first = analysis.pts_seconds[0, 0]
+    assert f"1: at {first:.2f} s" in out, "a snippet of one frame has no length"
+    given = answer(capsys, "predict", clip, "--model", path)["analysis"]
+    read = analysis_from_json(json.dumps(given)).selections
+    np.testing.assert_array_equal(read[3].gate, selections[3].gate)
+    np.testing.assert_array_equal(read[3].weights, selections[3].weights)
+
+
 def test_crops_change_the_protocol_and_say_so(
     capsys: pytest.CaptureFixture[str], clip: Path, weights: Path
 ) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dsanet_core.records import Clips, Frames, Kernel, Protocol, Sampling, Video
-from tests.factory import make_analysis
+from tests.factory import make_analysis, make_selection
 
 VIDEO = Video("a.mp4", "0" * 64, "mp4", "h264", 4, 2, 25.0, 1.0, 25)
 HALF = (0.5, 0.5, 0.5)
@@ -162,3 +162,66 @@ def test_familiarity_is_a_threshold() -> None:
     familiarity = make_analysis().familiarity
     assert familiarity is not None and familiarity.is_familiar
     assert not replace(familiarity, score=familiarity.threshold - 1e-6).is_familiar
+
+
+HALVES = np.full((1, 8, 4, 4), 0.5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights": np.full((1, 4), 0.3)},
+        {"weights": np.array([[1.5, -0.5, 0, 0]])},
+        {"weights": np.full((1, 4), np.nan)},
+        {"weights": np.full(4, 0.25)},
+        {"weights": np.full((2, 4), 0.25)},
+        {"dependencies": ("LST", "LT")},
+        {"aggregation": "max"},
+        {"energy": np.ones((1, 3))},
+        {"energy": -np.ones((1, 4))},
+        {"energy": np.full((1, 4), np.inf)},
+        {"gate": HALVES + 0.6},
+        {"gate": HALVES - 0.6},
+        {"gate": HALVES * np.nan},
+        {"gate": HALVES[0]},
+        {"gate": HALVES[:, :4]},
+        {"average_gate": HALVES * 3},
+        {"responses": (HALVES,) * 3},
+        {"responses": (HALVES,) * 3 + (HALVES[0],)},
+        {"responses": (HALVES,) * 3 + (HALVES * np.nan,)},
+        {"responses": (HALVES,) * 3 + (np.zeros((1, 8, 5, 4)),)},
+        {"responses": (HALVES,) * 3 + (np.zeros((2, 8, 4, 4)),)},
+    ],
+)
+def test_impossible_selections_are_refused(change: dict[str, Any]) -> None:
+    sound = make_selection()
+    assert sound.gate.shape == HALVES.shape
+    with pytest.raises(ValueError):
+        replace(sound, **change)
+
+
+def test_centred_weights_are_zero_where_selecting_is_averaging() -> None:
+    selection = make_selection()
+    even = replace(selection, weights=np.full((1, 4), 0.25), average_gate=selection.gate)
+    assert not even.centred_weights.any()
+    assert even.gate_change.tolist() == [0]
+    leaning = replace(selection, weights=np.array([[0.7, 0.1, 0.1, 0.1]]))
+    np.testing.assert_allclose(leaning.centred_weights, [[0.45, -0.15, -0.15, -0.15]])
+    quarter = replace(selection, gate=HALVES, average_gate=HALVES + 0.25)
+    assert quarter.gate_change.tolist() == [0.25]
+
+
+def test_selections_must_fit_the_views_of_the_analysis() -> None:
+    analysis = make_analysis(consensus="sda")
+    for wrong in (make_selection(views=3, frames=16), make_selection(views=2, frames=8)):
+        with pytest.raises(ValueError, match="gate is"):
+            replace(analysis, selections=(wrong,))
+
+
+def test_frames_of_a_view_stand_in_the_order_of_its_snippets() -> None:
+    analysis = make_analysis(snippets=8, frames=2, group_size=4)
+    for view, snippets in enumerate([[0, 2, 4, 6], [1, 3, 5, 7]]):
+        frames = analysis.frames_of_view(analysis.pts_seconds, view)
+        expected = [time for snippet in snippets for time in analysis.pts_seconds[snippet]]
+        assert frames.tolist() == expected
+    assert analysis.frames_of_view(analysis.thumbnails, 0).shape == (8, 6, 8, 3)

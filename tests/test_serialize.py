@@ -17,7 +17,12 @@ import pytest
 
 from dsanet_core import serialize
 from dsanet_core.errors import RecordError
-from dsanet_core.serialize import analysis_from_json, analysis_to_csv, analysis_to_json
+from dsanet_core.serialize import (
+    analysis_from_json,
+    analysis_to_csv,
+    analysis_to_json,
+    dependencies_to_csv,
+)
 from tests.factory import make_analysis
 
 
@@ -38,7 +43,7 @@ def assert_equal(a: Any, b: Any) -> None:
         assert a == b
 
 
-@pytest.mark.parametrize("consensus", ["dsa", "average"])
+@pytest.mark.parametrize("consensus", ["dsa", "average", "sda"])
 def test_round_trip_is_exact(consensus: str) -> None:
     analysis = make_analysis(3, consensus=consensus)
     assert_equal(analysis_from_json(analysis_to_json(analysis)), analysis)
@@ -111,7 +116,9 @@ def edit(**changes: Any) -> str:
         ('{"format": "other"}', "does not name the format"),
         (edit(version=99), "version 99"),
         (edit(extra=1), "unknown field 'extra'"),
-        (edit(video={"name": "x"}), "video must have the fields"),
+        (edit(video={"name": "x"}), "field 'codec' of video is missing"),
+        (edit(video=1), "video is int"),
+        (edit(video__artist="x"), "unknown field 'artist' of video"),
         (edit(video__width="wide"), "width is str; expected int"),
         (edit(video__width=True), "width is bool; expected int"),
         (edit(video__width=-3), "video size"),
@@ -129,8 +136,9 @@ def edit(**changes: Any) -> str:
         (edit(thumbnails__zlib_base64="***"), "cannot be unpacked"),
         (edit(thumbnails__zlib_base64=None), "cannot be unpacked"),
         (edit(thumbnails__shape=[8, 4, 6, 9, 3]), "another size"),
-        (edit(thumbnails__shape=[8, 4, -6, -8, 3]), "thumbnails are"),
-        (edit(thumbnails__dtype="float64"), "thumbnails are"),
+        (edit(thumbnails__shape=[8, 4, -6, -8, 3]), "thumbnails of type"),
+        (edit(thumbnails__dtype="float64"), "thumbnails of type"),
+        (edit(thumbnails__shape=[8, 4, 6, 12, 2]), "thumbnails are (8, 4, 6, 12, 2)"),
         (edit(thumbnails__shape=[8, 4, 10**6, 10**6, 3]), "more than"),
         (analysis_to_json(make_analysis()).replace('"version": 1', '"version": NaN'), "not JSON"),
     ],
@@ -144,9 +152,87 @@ def test_nonsense_is_refused_with_a_reason(text: str, says: str) -> None:
 
 def test_a_missing_field_is_named() -> None:
     document = json.loads(analysis_to_json(make_analysis()))
-    del document["kernels"]
-    with pytest.raises(RecordError, match="'kernels' is missing"):
+    del document["snippet_scores"]
+    with pytest.raises(RecordError, match="'snippet_scores' of an analysis is missing"):
         analysis_from_json(json.dumps(document))
+
+
+def test_an_export_from_before_a_field_was_added_still_opens() -> None:
+    analysis = make_analysis(8)
+    document = json.loads(analysis_to_json(analysis))
+    del document["selections"], document["protocol"]["resolution"]
+    assert_equal(analysis_from_json(json.dumps(document)), analysis)
+
+
+GATE = make_analysis(consensus="sda").selections[0].gate.shape
+
+
+def edit_selection(**changes: Any) -> str:
+    document = json.loads(analysis_to_json(make_analysis(8, consensus="sda")))
+    document["selections"][0].update(changes)
+    return json.dumps(document)
+
+
+def packed(array: np.ndarray, **changes: Any) -> dict[str, Any]:
+    data = base64.b64encode(zlib.compress(array.tobytes())).decode()
+    return {"dtype": str(array.dtype), "shape": list(array.shape), "zlib_base64": data} | changes
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (edit_selection(block=3), "block is int"),
+        (edit_selection(dependencies=["LST"]), "4 weights of ('LST',)"),
+        (edit_selection(aggregation="max"), "expected one of ('avg', 'sec')"),
+        (edit_selection(extra=1), "unknown field 'extra' of a selection"),
+        (edit_selection(weights={"dtype": "float32", "values": [[1, 1, 1, 1]]}), "sum to 1"),
+        (edit_selection(responses={}), "a list is dict"),
+        (edit_selection(responses=[]), "0 responses of 4"),
+        (edit_selection(gate=packed(np.full(GATE, 2, np.float16))), "outside 0..1"),
+        (edit_selection(gate=packed(np.full(GATE, np.nan, np.float16))), "outside 0..1"),
+        (edit_selection(gate=packed(np.zeros((1, 8, 4, 4), np.uint8))), "of type 'uint8'"),
+        (edit_selection(gate=packed(np.zeros((8, 4, 4), np.float16))), "of type 'float16'"),
+        (edit_selection(gate=packed(np.zeros(1, np.float16), shape=[1, 8, 4, 4])), "another size"),
+        (edit_selection(gate=packed(np.zeros(1, np.float16), shape=[1, 8, 9**6, 9**6])), "more"),
+    ],
+)  # fmt: skip
+def test_a_selection_that_cannot_be_is_refused(text: str, says: str) -> None:
+    with pytest.raises(RecordError) as caught:
+        analysis_from_json(text)
+    assert says in str(caught.value)
+
+
+def test_many_maps_together_are_not_inflated_past_the_limit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    text = analysis_to_json(make_analysis(8, consensus="sda"))
+    maps = [
+        each
+        for selection in make_analysis(8, consensus="sda").selections
+        for each in (selection.gate, selection.average_gate, *selection.responses)
+    ]
+    size = sum(each.nbytes for each in maps)
+    monkeypatch.setattr(serialize, "MAX_MAP_BYTES", size)
+    analysis_from_json(text)
+    monkeypatch.setattr(serialize, "MAX_MAP_BYTES", size - 1)
+    with pytest.raises(RecordError, match="bytes, more than"):
+        analysis_from_json(text)
+
+
+def test_selections_as_a_table_have_a_row_for_every_dependency() -> None:
+    analysis = make_analysis(9, consensus="sda")
+    rows = list(csv.DictReader(io.StringIO(dependencies_to_csv(analysis))))
+    assert len(rows) == sum(selection.weights.size for selection in analysis.selections)
+    last = analysis.selections[-1]
+    assert [row["dependency"] for row in rows[-4:]] == list(last.dependencies)
+    for name, expected in (
+        ("weight", last.weights[-1]),
+        ("centred_weight", last.weights[-1] - 0.25),
+        ("energy", last.energy[-1]),
+        ("gate", [last.gate[-1].mean(dtype=float)] * 4),
+        ("average_gate", [last.average_gate[-1].mean(dtype=float)] * 4),
+    ):
+        np.testing.assert_allclose([float(row[name]) for row in rows[-4:]], expected, atol=1e-6)
 
 
 def test_a_bomb_of_thumbnails_is_not_inflated(monkeypatch: pytest.MonkeyPatch) -> None:

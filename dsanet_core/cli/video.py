@@ -24,6 +24,7 @@ def predict(args: argparse.Namespace) -> None:
     print("  per snippet")
     for place, scores in zip(_places(analysis), analysis.snippet_scores, strict=True):
         print(f"    {place:<24}{_best(analysis, scores)}")
+    _print_selections(analysis)
 
 
 def compare(args: argparse.Namespace) -> None:
@@ -100,9 +101,30 @@ def _print_answer(analysis: Analysis, top: int) -> None:
         )
 
 
+def _print_selections(analysis: Analysis) -> None:
+    """What every SDA block selected: means over the views."""
+    if not analysis.selections:
+        return
+    print("  per SDA block: weight of each dependency (energy of its response); mean gate (with")
+    print("  equal weights)")
+    for selection in analysis.selections:
+        shares = "  ".join(
+            f"{name} {weight:>5.1%} ({energy:.2f})"
+            for name, weight, energy in zip(
+                selection.dependencies, selection.weights.mean(0), selection.energy.mean(0),
+                strict=True,
+            )
+        )  # fmt: skip
+        gate, average = (g.mean(dtype=float) for g in (selection.gate, selection.average_gate))
+        print(f"    {selection.block:<16}{shares}  gate {gate:.3f} ({average:.3f})")
+
+
 def _places(analysis: Analysis) -> list[str]:
     spans = zip(analysis.pts_seconds.min(1), analysis.pts_seconds.max(1), strict=True)
-    return [f"{index}: {first:.2f} to {last:.2f} s" for index, (first, last) in enumerate(spans, 1)]
+    return [
+        f"{index}: {first:.2f} to {last:.2f} s" if last > first else f"{index}: at {first:.2f} s"
+        for index, (first, last) in enumerate(spans, 1)
+    ]
 
 
 def _best(analysis: Analysis, scores: Array) -> str:

@@ -22,16 +22,6 @@ from dsanet_core.models.se import insert_se
 from dsanet_core.models.shift import insert_shift
 from dsanet_core.records import Protocol, Sampling
 
-CONSENSUS = {
-    "average": "scores averaged",
-    "dsa": "features joined by DSA, scores averaged",
-    "4d": "features joined by 4D convolutions, scores averaged",
-    "sda": "features gated by SDA over all frames, scores averaged",
-    "shift": "features shifted between frames, scores averaged",
-    "3d": "features joined by 3D convolutions over all frames, scores averaged",
-}
-"""How the snippets of a view become its scores; only with "average" does each stand alone."""
-
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -51,7 +41,7 @@ class ModelSpec:
 
     @property
     def consensus(self) -> str:
-        """How snippets meet before their scores are averaged: a key of `CONSENSUS`."""
+        """How snippets meet before their scores are averaged: a key of `records.CONSENSUS`."""
         if "dsa" in self.args or "fourd" in self.args:
             return "dsa" if "dsa" in self.args else "4d"
         if self.args.get("axis") != "clip":
