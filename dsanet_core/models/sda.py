@@ -70,18 +70,46 @@ class Dependency:
 
 
 def squeeze(x: Tensor, grid: Size) -> Tensor:
-    """Eq. 2: average pooling of (B, C, T, H, W) to (B, C, *grid)."""
+    """Eq. 2: average pooling of (B, C, T, H, W) to (B, C, *grid).
+
+    Where the sizes divide, slices are added up axis by axis: several times faster on a CPU than
+    the pooling kernel, which the other sizes take.
+    """
     whole = [axis for axis, places in enumerate(grid, 2) if places == 1 < x.shape[axis]]
     if whole:
         x = x.mean(whole, keepdim=True)
-    return x if x.shape[2:] == grid else functional.adaptive_avg_pool3d(x, grid)
+    if any(full % places for full, places in zip(x.shape[2:], grid, strict=True)):
+        return functional.adaptive_avg_pool3d(x, grid)
+    for axis, places in enumerate(grid, 2):
+        if (step := x.shape[axis] // places) > 1:
+            slices = [x[(slice(None),) * axis + (slice(at, None, step),)] for at in range(step)]
+            x = torch.stack(slices).sum(0).div_(step) if step > 2 else (slices[0] + slices[1]) / 2
+    return x
 
 
 def spread(x: Tensor, size: Size) -> Tensor:
     """A response of a grid at full size, except along axes of one place: those broadcast."""
     t, h, w = (1 if places == 1 else full for places, full in zip(x.shape[2:], size, strict=True))
-    target = (t, h, w)
-    return x if x.shape[2:] == target else functional.adaptive_avg_pool3d(x, target)
+    if any(full % places for full, places in zip((t, h, w), x.shape[2:], strict=True)):
+        return functional.adaptive_avg_pool3d(x, (t, h, w))
+    for axis, full in ((4, w), (3, h), (2, t)):  # the innermost while there is least to copy
+        if full > x.shape[axis]:
+            x = x.repeat_interleave(full // x.shape[axis], axis)
+    return x
+
+
+class FoldedConv3d(nn.Conv3d):
+    """A convolution without bias and the normalisation behind it: in evaluation mode one
+    convolution, with the running statistics folded into its weights."""
+
+    def forward(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:  # type: ignore[override]
+        if norm.training or norm.running_mean is None or norm.running_var is None:
+            out: Tensor = norm(super().forward(x))
+            return out
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        weight = self.weight * scale[:, None, None, None, None]
+        bias = norm.bias - norm.running_mean * scale
+        return functional.conv3d(x, weight, bias, self.stride, self.padding)
 
 
 def response_statistics(x: Tensor) -> Tensor:
@@ -103,7 +131,9 @@ class Excitation(nn.Module):
         self.dependency = dependency
         t, h, w = dependency.conv
         padding = (t // 2, h // 2, w // 2)
-        self.conv = nn.Conv3d(channels, channels, dependency.conv, padding=padding, bias=False)
+        self.conv = FoldedConv3d(
+            channels, channels, dependency.conv, padding=padding, bias=False
+        )
         self.bn = nn.BatchNorm3d(channels)
         self.hook_response = HookPoint(
             "clip", "statistic", "frame", "row", "column", store=response_statistics
@@ -113,7 +143,7 @@ class Excitation(nn.Module):
         """(B, C, T, H, W) -> (B, C, *grid)."""
         size = (x.shape[2], x.shape[3], x.shape[4])
         squeezed = squeeze(x, self.dependency.grid(size))
-        response: Tensor = self.hook_response(functional.relu(self.bn(self.conv(squeezed))))
+        response: Tensor = self.hook_response(functional.relu(self.conv(squeezed, self.bn)))
         return response
 
 
@@ -144,14 +174,14 @@ class SDA(nn.Module):
                 "Name more dependencies, or choose 'avg'.",
             )
         reduced = max(channels // reduction, MIN_CHANNELS)
-        self.down = nn.Conv3d(channels, reduced, 1, bias=False)
+        self.down = FoldedConv3d(channels, reduced, 1, bias=False)
         self.bn1 = nn.BatchNorm3d(reduced)
         self.mdm = nn.ModuleList(Excitation(reduced, dependency) for dependency in parsed)
         if aggregation == "sec":
             self.query = nn.Parameter(torch.randn(reduced) / reduced**0.5)
         else:
             self.register_parameter("query", None)
-        self.up = nn.Conv3d(reduced, channels, 1, bias=False)
+        self.up = FoldedConv3d(reduced, channels, 1, bias=False)
         self.bn2 = nn.BatchNorm3d(channels)
         self.hook_dependency_weights = HookPoint("clip", "dependency")
         self.hook_gate = HookPoint("clip", "frame", "row", "column", store=channel_mean)
@@ -167,37 +197,50 @@ class SDA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in and out: Eq. 8."""
-        reduced = functional.relu(self.bn1(self.down(x)), inplace=True)
-        responses = [branch(reduced) for branch in self._branches()]
+        reduced = functional.relu(self.down(x, self.bn1), inplace=True)
+        responses = [branch(reduced) for branch in self._branches()]        # each of its grid
         size = (x.shape[2], x.shape[3], x.shape[4])
-        local = [spread(response, size) for response in responses]
-        weights = self.hook_dependency_weights(self.select(local))          # (B, M)
+        weights = self.hook_dependency_weights(self.select(responses, size))  # (B, M)
         if self.hook_average_gate.is_wanted and not self.training:
-            self.hook_average_gate(self.gate(local, torch.full_like(weights, 1 / len(local))))
-        gate: Tensor = self.hook_gate(self.gate(local, weights))            # (B, C, T, H, W)
-        return x * gate
+            equal = torch.full_like(weights, 1 / len(responses))
+            self.hook_average_gate(self.gate(responses, equal, size))
+        gate = self.gate(responses, weights, size)                          # (B, C, T, H, W)
+        shown: Tensor = self.hook_gate(gate)
+        if shown is gate and not torch.is_grad_enabled():
+            return gate.mul_(x)  # ours alone and seen by nobody: no need of new memory
+        return x * shown
 
-    def select(self, responses: Sequence[Tensor]) -> Tensor:
-        """Eqs. 5 and 6: (B, M) weights that sum to 1."""
+    def select(self, responses: Sequence[Tensor], size: Size) -> Tensor:
+        """Eqs. 5 and 6: (B, M) weights that sum to 1; keys are averages at full size."""
         if self.query is None:
             share = 1 / len(responses)
             return responses[0].new_full((len(responses[0]), len(responses)), share)
-        keys = torch.stack([response.mean((2, 3, 4)) for response in responses], 1)  # (B, M, C')
-        dtype = torch.promote_types(keys.dtype, torch.float32)
-        return torch.softmax(keys @ self.query.to(keys.dtype), -1, dtype=dtype)
+        keys = []
+        for response in responses:
+            grid = response.shape[2:]
+            even = all(full % places == 0 for full, places in zip(size, grid, strict=True))
+            keys.append((response if even else spread(response, size)).mean((2, 3, 4)))
+        scores = torch.stack(keys, 1) @ self.query.to(keys[0].dtype)        # (B, M)
+        return torch.softmax(scores, -1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
-    def gate(self, responses: Sequence[Tensor], weights: Tensor) -> Tensor:
-        """Eqs. 7 and 8: responses (B, C', t, h, w), 1 or full along each axis -> (B, C, T, H, W).
-
-        The small ones are summed first; broadcasting grows a sum no earlier than it must.
-        """
+    def gate(self, responses: Sequence[Tensor], weights: Tensor, size: Size) -> Tensor:
+        """Eqs. 7 and 8: responses (B, C', t, h, w) of their grids -> (B, C, T, H, W)."""
         shares = weights.to(responses[0].dtype)[(...,) + (None,) * 4]       # (B, M, 1, 1, 1, 1)
         weighted = [response * shares[:, place] for place, response in enumerate(responses)]
-        weighted.sort(key=torch.numel)
-        mixed = weighted[0]
-        for response in weighted[1:]:
+        return torch.sigmoid_(self.up(self.mix(weighted, size), self.bn2))
+
+    @staticmethod
+    def mix(responses: Sequence[Tensor], size: Size) -> Tensor:
+        """The sum at full size. What has one place in space is added to a response on its small
+        grid before that is spread, what has one frame after it: nothing is spread twice."""
+        first, *rest = sorted(responses, key=lambda r: (r.shape[3] * r.shape[4] > 1, -r.shape[2]))
+        mixed = first
+        for response in rest:
+            grids = zip(mixed.shape[2:], response.shape[2:], strict=True)
+            if not all(a == b or 1 in (a, b) for a, b in grids):
+                mixed, response = spread(mixed, size), spread(response, size)
             mixed = mixed + response
-        return torch.sigmoid(self.bn2(self.up(mixed)))
+        return spread(mixed, size).expand(-1, -1, *size)
 
     def extra_repr(self) -> str:
         return f"{', '.join(self.dependencies)}, {self.down.in_channels} channels"
