@@ -24,6 +24,7 @@ FLOORS = {
     "counting": 2,
     "checkpoints": 3,
     "analysis": 4,
+    "catalogue": 4,
     "runs": 5,
     "train": 6,
     "bench": 6,
