@@ -6,11 +6,10 @@ import pytest
 import torch
 import torchvision
 
-from dsanet_core.errors import CheckpointError, ModelError
+from dsanet_core.errors import ModelError
 from dsanet_core.hooks import capture
-from dsanet_core.models.imagenet import inflate_imagenet
 from dsanet_core.models.resnet import VideoResNet
-from tests.models.networks import stir, tiny
+from tests.models.networks import tiny
 
 # Table 1: kernels (time, space) of the convolutions of a block, blocks and output channels.
 TABLE_1 = {
@@ -55,43 +54,6 @@ def test_names_are_those_of_torchvision(depth: int) -> None:
     with torch.device("meta"):
         network = VideoResNet(depth, 1000, temporal="i3d")
     assert set(network.state_dict()) == set(flat.state_dict())
-
-
-@pytest.mark.parametrize("depth", [18, 50])
-def test_inflated_weights_see_a_still_video_as_the_2d_network_sees_its_frame(depth: int) -> None:
-    torch.manual_seed(0)
-    flat = getattr(torchvision.models, f"resnet{depth}")()
-    stir(flat)
-    flat.eval()
-    network = VideoResNet(depth, 1000, temporal="i3d").eval()
-    inflate_imagenet(network, flat.state_dict())
-    frame = torch.randn(1, 3, 32, 32)
-    frames = 25  # more than the temporal kernels reach from both ends to the middle
-    features = {}
-    with torch.no_grad():
-        flat.avgpool.register_forward_hook(lambda m, i, o: features.update(flat=i[0]))
-        network.layer4.register_forward_hook(lambda m, i, o: features.update(deep=o))
-        flat(frame)
-        network(frame[:, None, :, None].expand(1, 1, 3, frames, 32, 32))
-    scale = features["flat"].abs().max()
-    torch.testing.assert_close(
-        features["deep"][:, :, frames // 2] / scale, features["flat"] / scale, rtol=0, atol=1e-5
-    )
-
-
-def test_inflation_keeps_the_classifier_and_names_what_does_not_fit() -> None:
-    flat = torchvision.models.resnet18().state_dict()
-    network = VideoResNet(18, 7, temporal="i3d")
-    head = network.fc.weight.detach().clone()
-    inflate_imagenet(network, flat)
-    assert torch.equal(network.fc.weight, head)
-    for key in ("layer3.0.conv1.weight", "layer1.0.conv1.weight"):
-        torch.testing.assert_close(network.state_dict()[key].sum(2), flat[key])
-    without = {key: value for key, value in flat.items() if key != "layer2.1.bn2.bias"}
-    with pytest.raises(CheckpointError, match=r"'layer2\.1\.bn2\.bias' is missing"):
-        inflate_imagenet(VideoResNet(18, 7, temporal="i3d"), without)
-    with pytest.raises(CheckpointError, match=r"'conv1\.weight' is of shape \(64, 3, 7, 7\)"):
-        inflate_imagenet(VideoResNet(18, 7, width=16, temporal="i3d"), flat)
 
 
 @pytest.mark.parametrize("name", ["i3d_synth", "tsn_i3d_synth"])
