@@ -73,6 +73,11 @@ def build_parser() -> argparse.ArgumentParser:
     model_help = "embedded model (see 'models') or a .safetensors / .pth file"
 
     added = command("models", show_models, "List the networks and which have weights here.")
+    added.add_argument(
+        "--complexity",
+        action="store_true",
+        help="the papers' printed parameters and multiply-adds beside those counted here",
+    )
     add_json(added)
 
     added = command("predict", predict, "What one network says of one video.")
