@@ -1,4 +1,4 @@
-"""What things cost on this machine: idle hook points, DSA, decoding and analysing a clip.
+"""What things cost on this machine: idle hook points, DSA, SDA, decoding and analysing a clip.
 
 Medians of repeated runs. A share is measured inside one run (a point alone times how often it
 fires, over a forward), as the difference of two noisy forwards would say nothing.
@@ -23,6 +23,7 @@ from dsanet_core.analysis import analyze
 from dsanet_core.hooks import HookPoint, capture, hook_points
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
+from dsanet_core.models.sda import SDA
 from dsanet_core.video import encode_h264, read_clips
 from dsanet_core.zoo import create_model
 
@@ -31,19 +32,21 @@ CLIP_SECONDS = 10
 CLIP_FPS = 25
 
 
-def run_bench(*, model: str = "dsa_i3d_synth", repeats: int = 15) -> dict[str, Any]:
+def run_bench(
+    *, model: str = "dsa_i3d_synth", against: str | None = None, repeats: int = 15
+) -> dict[str, Any]:
     """Measure on the CPU with random weights; JSON values, seconds unless the name says a share.
 
     The clip is a 10 s 340x256 H.264 file at 25 frames per second, made for the occasion.
+    against: another row of the zoo, whose forwards alternate with those of `model`.
     """
     network = create_model(model).eval()
     protocol = network.spec.protocol
-    frames, crop = protocol.sampling.frames_per_snippet, protocol.crop
-    view = torch.randn(1, protocol.group_size, 3, frames, crop, crop)
+    view = _view(network)
     with torch.inference_mode():
         network(view)
         forward = _median(lambda: network(view), repeats)
-        dsa = _inside(network, DSA, lambda: network(view), repeats)
+        dsa, sda = (_inside(network, kind, lambda: network(view), repeats) for kind in (DSA, SDA))
         with capture() as captured:
             network(view)
     point = _idle_point()
@@ -62,8 +65,37 @@ def run_bench(*, model: str = "dsa_i3d_synth", repeats: int = 15) -> dict[str, A
         "idle_hook_points_share": point * len(captured) / forward,
         "dsa_seconds": dsa,
         "dsa_share": dsa / forward,
+        "sda_seconds": sda,
+        "sda_share": sda / forward,
         "decode_seconds": decode,
         "analyze_seconds": whole,
+        **({} if against is None else _race(network, create_model(against).eval(), repeats)),
+    }
+
+
+def _view(network: VideoNetwork) -> torch.Tensor:
+    """(1, U, 3, T, H, W) noise, one view of a network's own protocol."""
+    protocol = network.spec.protocol
+    frames = protocol.sampling.frames_per_snippet
+    return torch.randn(1, protocol.group_size, 3, frames, protocol.side, protocol.side)
+
+
+def _race(network: VideoNetwork, other: VideoNetwork, repeats: int) -> dict[str, Any]:
+    """Forwards of two networks in turn, so that what slows the machine slows both."""
+    times: dict[VideoNetwork, list[float]] = {network: [], other: []}
+    views = {network: _view(network), other: _view(other)}
+    with torch.inference_mode():
+        for _ in range(repeats + 2):
+            for runner, spent in times.items():
+                start = time.perf_counter()
+                runner(views[runner])
+                spent.append(time.perf_counter() - start)
+    mine, theirs = (statistics.median(spent[2:]) for spent in times.values())
+    return {
+        "against": other.spec.name,
+        "alternating_seconds": mine,
+        "against_seconds": theirs,
+        "ratio": mine / theirs,
     }
 
 

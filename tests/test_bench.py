@@ -23,6 +23,17 @@ def test_time_inside_modules_counts_those_modules_alone() -> None:
         ), "the stop-watches are gone"
 
 
+def test_two_networks_take_turns() -> None:
+    network, other = tiny_network("sda_tsn_synth"), tiny_network("tsn_synth")
+    turns: list[str] = []
+    for runner in (network, other):
+        runner.register_forward_hook(lambda module, x, y: turns.append(module.spec.name))
+    raced = bench._race(network, other, 3)
+    assert turns == ["tiny_sda_tsn_synth", "tiny_tsn_synth"] * 5
+    assert raced["against"] == "tiny_tsn_synth"
+    assert raced["ratio"] == raced["alternating_seconds"] / raced["against_seconds"]
+
+
 def test_the_clip_is_what_the_figures_are_quoted_for(tmp_path) -> None:
     network = tiny_network()
     video = read_clips(

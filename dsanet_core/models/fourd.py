@@ -16,7 +16,7 @@ from dsanet_core.models.insert import chosen_blocks, insert_after, norms
 class FourDConvolution(nn.Module):
     """x + BN(conv(x)) with a convolution over snippets and frames, kernel (U, T, H, W) 3x3x1x1.
 
-    The normalisation starts at zero, so that a network starts as it would be without (V4D, 3.3).
+    The normalisation starts at zero: a network with ImageNet weights starts as it would be without.
     """
 
     def __init__(self, channels: int, num_snippets: int = 4) -> None:
