@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
     from dsanet_core.counting import Complexity as Complexity
     from dsanet_core.counting import complexity as complexity
+    from dsanet_core.ensemble import Ensemble as Ensemble
     from dsanet_core.errors import CheckpointError as CheckpointError
     from dsanet_core.errors import DatasetError as DatasetError
     from dsanet_core.errors import LensError as LensError
@@ -40,10 +41,13 @@ if TYPE_CHECKING:
     from dsanet_core.records import Sampling as Sampling
     from dsanet_core.records import Selection as Selection
     from dsanet_core.records import Video as Video
+    from dsanet_core.runs import mean_average_precision as mean_average_precision
     from dsanet_core.serialize import analysis_from_json as analysis_from_json
     from dsanet_core.serialize import analysis_to_csv as analysis_to_csv
     from dsanet_core.serialize import analysis_to_json as analysis_to_json
     from dsanet_core.serialize import dependencies_to_csv as dependencies_to_csv
+    from dsanet_core.untrimmed import analyze_untrimmed as analyze_untrimmed
+    from dsanet_core.untrimmed import integrate_windows as integrate_windows
     from dsanet_core.video import read_clips as read_clips
     from dsanet_core.video import to_tensor as to_tensor
     from dsanet_core.zoo import ModelSpec as ModelSpec
@@ -56,6 +60,7 @@ _HOMES = {
     "analysis": ("analyze",),
     "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
+    "ensemble": ("Ensemble",),
     "errors": (
         "CheckpointError",
         "DatasetError",
@@ -80,12 +85,14 @@ _HOMES = {
         "Selection",
         "Video",
     ),
+    "runs": ("mean_average_precision",),
     "serialize": (
         "analysis_from_json",
         "analysis_to_csv",
         "analysis_to_json",
         "dependencies_to_csv",
     ),
+    "untrimmed": ("analyze_untrimmed", "integrate_windows"),
     "video": ("read_clips", "to_tensor"),
     "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
 }

@@ -45,13 +45,15 @@ class NetworkOutput:
     """What a network made of the views of one video.
 
     video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
-    classes) softmax of each snippet's own logits, averaged over crops. appearance: (values,)
-    statistics of the network's appearance points, averaged over views and snippets.
+    classes) softmax of each snippet's own logits, averaged over crops. snippet_logits: (views, U,
+    classes) those logits. appearance: (values,) statistics of the network's appearance points,
+    averaged over views and snippets.
     kernels: one per DSA block. selections: one per SDA block where they were asked for.
     """
 
     video_scores: Array
     snippet_scores: Array
+    snippet_logits: Array
     appearance: Array
     kernels: tuple[Kernel, ...]
     selections: tuple[Selection, ...] = ()
@@ -137,12 +139,14 @@ def run_network(
             logits.append(network(views[start : start + step].to(device)).float().cpu())
             if progress is not None:
                 progress("network", min(1.0, (start + step) / len(views)))
-    own_scores = captured["hook_snippet_scores"].softmax(-1).flatten(0, 1).numpy()
+    snippet_logits = captured["hook_snippet_scores"].float()  # (views, U, classes)
+    own_scores = snippet_logits.softmax(-1).flatten(0, 1).numpy()
     snippet_scores = np.zeros((protocol.sampling.num_snippets, own_scores.shape[-1]), np.float32)
     np.add.at(snippet_scores, protocol.snippet_of_view.ravel(), own_scores)
     return NetworkOutput(
         video_scores=torch.cat(logits).softmax(-1).mean(0).numpy(),
         snippet_scores=snippet_scores / protocol.num_crops,
+        snippet_logits=snippet_logits.numpy(),
         appearance=np.concatenate(
             [captured[point].mean(0).flatten().numpy() for point in network.appearance_points]
         ),

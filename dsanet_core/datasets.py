@@ -9,6 +9,7 @@ from __future__ import annotations
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video import encode_h264, read_clips, snippet_indices
 
 SYNTH = "synth:"
+Part = tuple[int, int] | None
 FORMS = f"'{SYNTH}seed=7,n=2400' or a folder with one sub-folder of videos per category"
 
 
@@ -41,8 +43,9 @@ class Dataset(ABC):
         """How to call row `index` in messages."""
 
     @abstractmethod
-    def clips(self, index: int, sampling: Sampling) -> Clips:
-        """The frames of row `index` that a protocol asks for. Raises VideoError."""
+    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
+        """The frames of row `index` that a protocol asks for, `part` as of `read_clips`.
+        Raises VideoError."""
 
 
 class SyntheticDataset(Dataset):
@@ -72,11 +75,15 @@ class SyntheticDataset(Dataset):
     def video_name(self, index: int) -> str:
         return f"synth-{self.seed}-{index}"
 
-    def clips(self, index: int, sampling: Sampling) -> Clips:
-        return self._encoded(index, sampling) if self.through_h264 else self._drawn(index, sampling)
+    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
+        read = self._encoded if self.through_h264 else self._drawn
+        return read(index, sampling, part)
 
-    def _drawn(self, index: int, sampling: Sampling) -> Clips:
+    def _drawn(self, index: int, sampling: Sampling, part: Part) -> Clips:
         wanted = snippet_indices(synthetic.NUM_FRAMES, sampling)
+        if part is not None:
+            wanted = wanted[slice(*part)]
+            sampling = replace(sampling, num_snippets=len(wanted))
         frame_index, position = np.unique(wanted, return_inverse=True)
         made = synthetic.make_video(self.seed, index, size=self.size, frame_index=frame_index)
         height, width = self.size
@@ -94,12 +101,12 @@ class SyntheticDataset(Dataset):
         frames = Frames(video, made.rgb, frame_index, frame_index / synthetic.FPS)
         return Clips(frames, sampling, position.reshape(wanted.shape))
 
-    def _encoded(self, index: int, sampling: Sampling) -> Clips:
+    def _encoded(self, index: int, sampling: Sampling, part: Part) -> Clips:
         made = synthetic.make_video(self.seed, index, size=self.size)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{self.video_name(index)}.mp4"
             encode_h264(made.rgb, fps=synthetic.FPS, path=path)
-            return read_clips(path, sampling)
+            return read_clips(path, sampling, part=part)
 
 
 class FolderDataset(Dataset):
@@ -114,8 +121,8 @@ class FolderDataset(Dataset):
     def video_name(self, index: int) -> str:
         return str(Path(self.categories[index]) / self.files[index].name)
 
-    def clips(self, index: int, sampling: Sampling) -> Clips:
-        return read_clips(self.files[index], sampling)
+    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
+        return read_clips(self.files[index], sampling, part=part)
 
 
 def open_dataset(description: str) -> Dataset:

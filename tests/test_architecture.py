@@ -25,13 +25,15 @@ FLOORS = {
     "checkpoints": 3,
     "analysis": 4,
     "catalogue": 4,
-    "runs": 5,
-    "train": 6,
-    "bench": 6,
-    "figures": 6,
-    "cli": 7,
-    "__main__": 8,
-    "__init__": 8,
+    "untrimmed": 5,
+    "ensemble": 6,
+    "runs": 7,
+    "train": 8,
+    "bench": 8,
+    "figures": 8,
+    "cli": 9,
+    "__main__": 10,
+    "__init__": 10,
 }
 SOURCES = sorted(
     path

@@ -70,6 +70,12 @@ def build_parser() -> argparse.ArgumentParser:
         added.add_argument("--crops", type=int, choices=(1, 3),
                            help="crops per clip, instead of those of the model's own protocol")
 
+    def add_model(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--model", default="dsa_i3d_synth", metavar="M",
+                           help=f"{model_help}; A+B: an ensemble, scores averaged")
+        added.add_argument("--untrimmed", action="store_true", help="for long videos: one snippet "
+                           "per second, Multi-scale Temporal Window Integration (M-TWI)")
+
     model_help = "embedded model (see 'models') or a .safetensors / .pth file"
 
     added = command("models", show_models, "List the networks and which have weights here.")
@@ -82,7 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     added = command("predict", predict, "What one network says of one video.")
     added.add_argument("video", metavar="VIDEO")
-    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    add_model(added)
     added.add_argument("--top", type=_positive, default=5, metavar="K", help="categories to list")
     add_protocol(added)
     add_device(added)
@@ -109,7 +115,7 @@ def build_parser() -> argparse.ArgumentParser:
         help="synth:seed=7,n=2400[,size=288][,codec=h264], or a folder with one sub-folder of "
         "videos per category",
     )
-    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    add_model(added)
     add_protocol(added)
     add_device(added)
     add_json(added)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from dsanet_core.errors import ModelError
 
 if TYPE_CHECKING:
+    from dsanet_core.ensemble import Ensemble
     from dsanet_core.models.base import VideoNetwork
 
 PROGRESS_SECONDS = 2.0
@@ -49,6 +50,10 @@ class Progress:
         self._done.set()
         self._ticker.join()
 
+    def report(self, step: str, share: float) -> None:
+        """What analyses report: a step and the done share of it."""
+        self.doing = f"{step}, {share:.0%}"
+
     def _tick(self) -> None:
         pause = PROGRESS_SECONDS
         while not self._done.wait(pause):
@@ -57,8 +62,9 @@ class Progress:
             pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
 
 
-def load(model: str, args: argparse.Namespace) -> VideoNetwork:
-    """The network of a name or file on the device and under the protocol of the command line."""
+def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> VideoNetwork:
+    """The network of a name or file on the device and under the protocol of the command line;
+    protocol: what stands for it where the command line says nothing."""
     from dsanet_core.checkpoints import load_model
     from dsanet_core.zoo import with_protocol
 
@@ -68,4 +74,12 @@ def load(model: str, args: argparse.Namespace) -> VideoNetwork:
             "A protocol says how many clips and crops it has.",
         )
     network = load_model(model, args.device)
-    return with_protocol(network, args.protocol, clips=args.clips, crops=args.crops)
+    name = args.protocol or protocol
+    return with_protocol(network, name, clips=args.clips, crops=args.crops)
+
+
+def load_members(model: str, args: argparse.Namespace) -> Ensemble:
+    """What `--model` names: a network is an ensemble of one."""
+    from dsanet_core.ensemble import Ensemble, member_names
+
+    return Ensemble([load(name, args, protocol) for name, protocol in member_names(model)])

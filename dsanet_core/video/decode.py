@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ def read_clips(
     path: str | os.PathLike[str],
     sampling: Sampling,
     *,
+    part: tuple[int, int] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     cancel: threading.Event | None = None,
 ) -> Clips:
@@ -35,10 +36,15 @@ def read_clips(
     `Video.notes` says what was unusual. Time and memory do not grow with the length of an intact
     file of constant frame rate.
 
+    part: (start, stop) decodes only these of the snippets, so that many of them need not be held
+    at once; the clips then have a sampling of stop - start snippets.
+
     The work is done in a child process within `limits`. Raises VideoError if the file is no video,
     too damaged, or not within them; concurrent.futures.CancelledError soon after `cancel` is set.
     """
-    request = {"task": "clips", "sampling": asdict(sampling)}
+    request = {"task": "clips", "sampling": asdict(sampling), "part": part}
+    if part is not None:
+        sampling = replace(sampling, num_snippets=part[1] - part[0])
     most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
     with open_upload(path, limits) as upload, ThreadPoolExecutor(1) as hasher:
         sha256 = hasher.submit(upload.sha256)

@@ -9,7 +9,7 @@ contradict an account, the next one is asked.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -66,15 +66,18 @@ class Reading:
     frames_decoded: int
 
 
-def read_snippets(file: BinaryIO, sampling: Sampling, limits: Limits) -> Reading:
-    """The frames of the test-time snippets of a video file. Raises RefusalError."""
+def read_snippets(
+    file: BinaryIO, sampling: Sampling, limits: Limits, part: Sequence[int] | None = None
+) -> Reading:
+    """The frames of the test-time snippets of a video file, or of those from part[0] to before
+    part[1]. Raises RefusalError."""
     decoded = 0
     for account in (header_timeline, packet_timeline, decoded_timeline):
         source = Source(file, limits)
         try:
             timeline = account(source, limits)
             _check_length(timeline, source, limits)
-            indices = snippet_indices(len(timeline.ticks), sampling)
+            indices = snippet_indices(len(timeline.ticks), sampling)[slice(*(part or (None,)))]
             # Not np.unique: it imports a module, and this process can open no file any more.
             wanted = np.array(sorted(set(indices.ravel().tolist())), np.int64)
             decoded += source.decoded

@@ -81,7 +81,8 @@ def main(request: dict[str, Any], video: BinaryIO) -> None:
                 reply(transcode.make_proxy(video, out, request["max_seconds"], limits))
         else:
             confine(limits, max_output_bytes=0, num_files=OUTPUT_FD)
-            reading = reader.read_snippets(video, Sampling(**request["sampling"]), limits)
+            sampling = Sampling(**request["sampling"])
+            reading = reader.read_snippets(video, sampling, limits, request.get("part"))
             reply(reading.facts, reading.pictures)
     except source.RefusalError as refusal:
         reply({"refused": refusal.code, "detail": refusal.detail})

@@ -75,8 +75,8 @@ def with_protocol(
     protocol: a name of `TEST_PROTOCOLS`; None: the network's own. clips: groups of group_size
     snippets, instead of the protocol's; crops: 1 or 3, instead of the protocol's.
     Raises ModelError if there is no such protocol, or it shows frames that the network was not
-    made for: another number of them in a snippet or in a clip (where snippets meet in the
-    network), of another size or normalised in another way.
+    made for: another number of them in a snippet, or of snippets in a clip where snippets meet in
+    the network, of another size or normalised in another way.
     """
     if network.spec is None:
         raise ModelError("a network without a spec", "one of the zoo", "Use create_model().")
@@ -117,8 +117,7 @@ def _misfit(network: VideoNetwork, protocol: Protocol) -> tuple[str, str] | None
     frames, expected = (p.sampling.frames_per_snippet for p in (protocol, own))
     if frames != expected:
         return f"{frames} frames per snippet", f"{expected}"
-    meets = network.num_snippets is not None or network.spec.args.get("axis") == "clip"
-    if meets and protocol.group_size != own.group_size:
+    if network.spec.consensus != "average" and protocol.group_size != own.group_size:
         return f"{protocol.group_size} snippets in a clip", f"{own.group_size}"
     if protocol.side != own.side:
         return f"input of {protocol.side} pixels", f"{own.side}"

@@ -21,6 +21,15 @@ _SDA = {
 }
 
 
+ENSEMBLES: dict[str, dict[str, str]] = {
+    "sda_tsn_r50_en": {"sda_tsn_r50": "8x3x2", "sda_tsn_r50_16f": "16x3x2"},
+    "sda_tsm_r50_en": {"sda_tsm_r50": "8x3x2", "sda_tsm_r50_16f": "16x3x2"},
+    "dsa_i3d_r50_en": {"dsa_i3d_r50": "4x8x3", "dsa_i3d_r50_8x8": "8x8x3"},
+}
+"""The ensembles of the papers ("En" of SDA, Table 3; "(4+8)x8x3" of DSANet, Table 4): rows of their
+members, and the test protocol of each."""
+
+
 def unnamed(count: int) -> tuple[str, ...]:
     """Class names for a network that comes without."""
     return tuple(f"class {index}" for index in range(count))
