@@ -20,6 +20,8 @@ st.navigation(
             st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/search:", default=True),
             st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:"),
             st.Page(PAGES / "kernels.py", title="Kernels", icon=":material/grid_on:"),
-        ]
+            st.Page(PAGES / "dependencies.py", title="Dependencies", icon=":material/tune:"),
+        ],
+        "Networks": [st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:")],
     }
 ).run()

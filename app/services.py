@@ -26,8 +26,9 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 from app import samples
 from app.jobs import Job, Workroom
 from app.uploads import Uploads
-from dsanet_core import checkpoints, synthetic, video, zoo
+from dsanet_core import catalogue, checkpoints, synthetic, video, zoo
 from dsanet_core.analysis import analyze
+from dsanet_core.catalogue import Comparison, Network
 from dsanet_core.errors import CheckpointError, LensError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Analysis, Clips, Frames, Sampling, Video
@@ -174,6 +175,29 @@ def model_card(name: str) -> Card:
     known = entry["model"] in zoo.list_models()
     description = zoo.model_spec(entry["model"]).description if known else ""
     return Card(description, entry["accuracy"])
+
+
+def models_with(part: str) -> list[str]:
+    """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
+    rows = {name: entry["model"] for name, entry in _manifest().items()}
+    known = zoo.list_models()
+    return [n for n, row in rows.items() if row in known and part in zoo.model_spec(row).args]
+
+
+def networks() -> list[Network]:
+    """Every row of the zoo with its cost, counted once, and the weights that are at hand."""
+    return _networks(_manifest())
+
+
+@st.cache_data(max_entries=2, show_spinner="Counting the networks of the zoo …")
+def _networks(manifest: dict[str, dict[str, Any]]) -> list[Network]:
+    return catalogue.list_networks(manifest)
+
+
+@st.cache_data(max_entries=1, show_spinner="Counting the networks of the papers …")
+def comparisons() -> list[Comparison]:
+    """The papers' printed figures beside ours, counted once."""
+    return catalogue.compare_with_papers()
 
 
 def take_upload(file: UploadedFile) -> str:

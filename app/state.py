@@ -27,6 +27,7 @@ _RESTORED = "restored_from_address"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
 SAMPLE_GROUP = "sample_group"
+ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
 
 
 def restore() -> None:
@@ -39,7 +40,7 @@ def restore() -> None:
             if key in st.query_params:
                 st.session_state[key] = st.query_params[key]
         st.session_state[_RESTORED] = True
-    for name in (*Key, SAMPLE_GROUP):
+    for name in (*Key, SAMPLE_GROUP, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 

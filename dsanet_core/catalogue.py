@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 
-from dsanet_core.checkpoints import read_manifest
 from dsanet_core.counting import complexity
 from dsanet_core.zoo import build_model, list_models, model_spec
 from dsanet_core.zoo.published import Counted, Published, published_rows
@@ -75,9 +74,9 @@ class Comparison:
         return all(known) if known else None
 
 
-def list_networks() -> list[Network]:
-    """Every row of the zoo, its cost counted, its weights and their accuracy from the manifest."""
-    manifest = read_manifest()
+def list_networks(manifest: Mapping[str, Mapping[str, Any]]) -> list[Network]:
+    """Every row of the zoo, its cost counted, its weights and their accuracy from the manifest
+    (`checkpoints.read_manifest`)."""
     networks = []
     for name in list_models():
         spec = model_spec(name)

@@ -20,8 +20,9 @@ def show_models(args: argparse.Namespace) -> None:
         return
     with Progress("counting"):
         from dsanet_core.catalogue import list_networks
+        from dsanet_core.checkpoints import read_manifest
 
-        networks = list_networks()
+        networks = list_networks(read_manifest())
     if args.json:
         print_json([_network_entry(network) for network in networks])
         return
@@ -129,7 +130,7 @@ def bench(args: argparse.Namespace) -> None:
     with Progress("measuring"):
         from dsanet_core.bench import run_bench
 
-        figures = run_bench(model=args.model)
+        figures = run_bench(model=args.model, against=args.against)
     if args.json:
         print_json(figures)
         return
@@ -139,4 +140,6 @@ def bench(args: argparse.Namespace) -> None:
             name, value, unit = name.removesuffix("_seconds"), f"{1000 * value:.4g}", " ms"
         elif name.endswith("_share"):
             value = f"{value:.3%}"
+        elif name == "ratio":
+            value = f"{value:.3f}"
         print(f"{name.replace('_', ' '):<28}{value}{unit}")

@@ -1,12 +1,25 @@
 """Pure functions from a record to a Plotly figure."""
 
 from dsanet_core.figures.compare import compare_snippets, disagreement
+from dsanet_core.figures.dependencies import (
+    dependency_response,
+    dependency_weights,
+    gate_maps,
+    gate_over_time,
+)
 from dsanet_core.figures.kernels import kernel_distances, kernel_heatmap, kernel_ternary, tap_names
 from dsanet_core.figures.scores import snippet_timeline, top_bars
+from dsanet_core.figures.zoo import CostPoint, accuracy_against_cost
 
 __all__ = [
+    "CostPoint",
+    "accuracy_against_cost",
     "compare_snippets",
+    "dependency_response",
+    "dependency_weights",
     "disagreement",
+    "gate_maps",
+    "gate_over_time",
     "kernel_distances",
     "kernel_heatmap",
     "kernel_ternary",

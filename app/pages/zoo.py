@@ -1,0 +1,82 @@
+"""Zoo: every network this tool builds, what it costs, and how the papers' figures compare."""
+
+import streamlit as st
+
+from app import services, state, widgets, words, zoo_words
+from app.tables import table
+from dsanet_core.figures import accuracy_against_cost
+
+with widgets.page(
+    "Zoo", "Every network of the two papers: what it costs, and how accurate it is where measured."
+):
+    networks, comparisons = services.networks(), services.comparisons()
+
+    st.subheader("Accuracy against cost")
+    state.settle(state.ZOO_CHART, list(zoo_words.CHARTS), next(iter(zoo_words.CHARTS)))
+    st.selectbox("Data set of the papers", list(zoo_words.CHARTS), key=state.ZOO_CHART)
+    rows = [comparison.row for comparison in comparisons]
+    points = zoo_words.paper_points(rows, st.session_state[state.ZOO_CHART])
+    widgets.chart(
+        accuracy_against_cost(points, measured_here=False, height=520),
+        "The papers' accuracies against the cost of a video",
+    )
+    st.caption(
+        "How to read it: further up is more often right, further left is cheaper, each step of the "
+        "axis a factor. All points are printed in the paper and none was measured here; hollow "
+        "marks say so. The cost of a video is that of a view times the views of that network's "
+        "own test protocol, which the hover text names. A line joins one network's protocols."
+    )
+
+    st.subheader("Embedded networks, measured here")
+    measured = zoo_words.measured_points(networks)
+    for data, members in measured.items():
+        widgets.chart(
+            accuracy_against_cost(
+                {f"Measured here on {data}": members}, measured_here=True, height=340
+            ),
+            "Measured accuracies of the embedded networks against the cost of a video",
+        )
+    if measured:
+        st.caption(
+            "How to read it: as above, but with the small networks whose weights come with this "
+            "tool, on videos of the embedded benchmark: other networks, other videos and another "
+            "number of categories, so no point here can be held against one above."
+        )
+    else:
+        st.info(
+            "No weights with a measured accuracy are here. Run: make train-embedded",
+            icon=":material/info:",
+        )
+
+    st.subheader("All networks")
+    search = st.text_input(
+        "Search", key=state.ZOO_SEARCH, placeholder="name, module, paper, protocol: e.g. SDA 16"
+    )
+    found = zoo_words.network_rows(networks, search)
+    if found:
+        table(found, digits={"Top-1 (%)": 1, "Views": 0})
+    else:
+        st.info(
+            f"None of the {len(networks)} networks has all words of “{words.escape(search)}”. "
+            "Search for less, for example: SDA",
+            icon=":material/search_off:",
+        )
+    st.caption(
+        f"{len(found)} of {len(networks)} networks. How to read it: a click on a head sorts. A "
+        "view is one clip and crop; the protocol says which frames and crops of a video a network "
+        "is shown, at its own frame size. Multiply-adds are counted for convolutions, linear "
+        "layers, DSA, SDA and SE. Networks without weights here can be built, with random ones."
+    )
+
+    st.subheader("The papers' figures and ours")
+    st.markdown(zoo_words.verdict(comparisons))
+    tables = zoo_words.tables(comparisons)
+    state.settle(state.ZOO_TABLE, tables, tables[0])
+    st.selectbox("Table", tables, key=state.ZOO_TABLE)
+    table(zoo_words.comparison_rows(comparisons, st.session_state[state.ZOO_TABLE]))
+    st.caption(
+        "How to read it: multiply-adds (the papers' FLOPs) are those of one view at 224 x 224. "
+        "Ours lie about half a per cent lower, since the papers' counters add normalisation and "
+        "pooling. An ensemble counts as its members together; an empty cell is a figure that the "
+        "paper does not print, or a network that is not built here."
+    )
