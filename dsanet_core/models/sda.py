@@ -87,6 +87,15 @@ def squeeze(x: Tensor, grid: Size) -> Tensor:
     return x
 
 
+def even(x: Tensor, size: Size) -> Tensor:
+    """A response whose grid does not divide the full size, spread; any other as it is.
+
+    What is left on its grid is spread by copying, so that its average is that at full size.
+    """
+    uneven = any(full % places for full, places in zip(size, x.shape[2:], strict=True))
+    return spread(x, size) if uneven else x
+
+
 def spread(x: Tensor, size: Size) -> Tensor:
     """A response of a grid at full size, except along axes of one place: those broadcast."""
     t, h, w = (1 if places == 1 else full for places, full in zip(x.shape[2:], size, strict=True))
@@ -104,12 +113,22 @@ class FoldedConv3d(nn.Conv3d):
 
     def forward(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:  # type: ignore[override]
         if norm.training or norm.running_mean is None or norm.running_var is None:
-            out: Tensor = norm(super().forward(x))
+            out: Tensor = norm(self._convolve(x, self.weight, None))
             return out
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        weight = self.weight * scale[:, None, None, None, None]
         bias = norm.bias - norm.running_mean * scale
-        return functional.conv3d(x, weight, bias, self.stride, self.padding)
+        return self._convolve(x, self.weight * scale[:, None, None, None, None], bias)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """In two dimensions where that is the same: on a CPU up to four times faster."""
+        time, height, width = (size // 2 for size in self.kernel_size)
+        if height == width == 0:
+            out = functional.conv2d(x.flatten(3), weight[..., 0], bias, padding=(time, 0))
+            return torch.unflatten(out, 3, x.shape[3:])
+        if time == 0 and x.shape[2] == 1:
+            out = functional.conv2d(x[:, :, 0], weight[:, :, 0], bias, padding=(height, width))
+            return out[:, :, None]
+        return functional.conv3d(x, weight, bias, padding=(time, height, width))
 
 
 def response_statistics(x: Tensor) -> Tensor:
@@ -129,11 +148,7 @@ class Excitation(nn.Module):
     def __init__(self, channels: int, dependency: Dependency) -> None:
         super().__init__()
         self.dependency = dependency
-        t, h, w = dependency.conv
-        padding = (t // 2, h // 2, w // 2)
-        self.conv = FoldedConv3d(
-            channels, channels, dependency.conv, padding=padding, bias=False
-        )
+        self.conv = FoldedConv3d(channels, channels, dependency.conv, bias=False)
         self.bn = nn.BatchNorm3d(channels)
         self.hook_response = HookPoint(
             "clip", "statistic", "frame", "row", "column", store=response_statistics
@@ -198,9 +213,9 @@ class SDA(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in and out: Eq. 8."""
         reduced = functional.relu(self.down(x, self.bn1), inplace=True)
-        responses = [branch(reduced) for branch in self._branches()]        # each of its grid
         size = (x.shape[2], x.shape[3], x.shape[4])
-        weights = self.hook_dependency_weights(self.select(responses, size))  # (B, M)
+        responses = [even(branch(reduced), size) for branch in self._branches()]
+        weights = self.hook_dependency_weights(self.select(responses))      # (B, M)
         if self.hook_average_gate.is_wanted and not self.training:
             equal = torch.full_like(weights, 1 / len(responses))
             self.hook_average_gate(self.gate(responses, equal, size))
@@ -210,17 +225,13 @@ class SDA(nn.Module):
             return gate.mul_(x)  # ours alone and seen by nobody: no need of new memory
         return x * shown
 
-    def select(self, responses: Sequence[Tensor], size: Size) -> Tensor:
-        """Eqs. 5 and 6: (B, M) weights that sum to 1; keys are averages at full size."""
+    def select(self, responses: Sequence[Tensor]) -> Tensor:
+        """Eqs. 5 and 6: (B, M) weights that sum to 1; responses as `even` leaves them."""
         if self.query is None:
             share = 1 / len(responses)
             return responses[0].new_full((len(responses[0]), len(responses)), share)
-        keys = []
-        for response in responses:
-            grid = response.shape[2:]
-            even = all(full % places == 0 for full, places in zip(size, grid, strict=True))
-            keys.append((response if even else spread(response, size)).mean((2, 3, 4)))
-        scores = torch.stack(keys, 1) @ self.query.to(keys[0].dtype)        # (B, M)
+        keys = torch.stack([response.mean((2, 3, 4)) for response in responses], 1)  # (B, M, C')
+        scores = keys @ self.query.to(keys.dtype)                           # (B, M)
         return torch.softmax(scores, -1, dtype=torch.promote_types(scores.dtype, torch.float32))
 
     def gate(self, responses: Sequence[Tensor], weights: Tensor, size: Size) -> Tensor:

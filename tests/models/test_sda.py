@@ -224,16 +224,22 @@ def test_squeezing_and_spreading_are_adaptive_average_pooling(
     torch.testing.assert_close(back, functional.adaptive_avg_pool3d(squeezed, size))
 
 
-def test_a_folded_convolution_equals_the_two_layers() -> None:
+@pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 1, 1), (1, 3, 5), (3, 1, 3)])
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_folded_convolution_equals_the_two_layers(
+    kernel: tuple[int, int, int], frames: int
+) -> None:
     torch.manual_seed(0)
-    conv, norm = FoldedConv3d(5, 6, (3, 1, 3), padding=(1, 0, 1), bias=False), nn.BatchNorm3d(6)
+    folded, norm = FoldedConv3d(5, 6, kernel, bias=False), nn.BatchNorm3d(6)
+    plain = nn.Conv3d(5, 6, kernel, padding=[size // 2 for size in kernel], bias=False)
+    plain.load_state_dict(folded.state_dict())
     stir(norm)
-    conv.double(), norm.double()
-    x = torch.randn(2, 5, 3, 4, 4, dtype=torch.float64)
+    for module in (folded, plain, norm):
+        module.double()
+    x = torch.randn(2, 5, frames, 4, 6, dtype=torch.float64)
     for mode in (True, False):
         norm.train(mode)
-        expected = norm(nn.Conv3d.forward(conv, x))
-        torch.testing.assert_close(conv(x, norm), expected, rtol=0, atol=1e-12)
+        torch.testing.assert_close(folded(x, norm), norm(plain(x)), rtol=0, atol=1e-12)
 
 
 def test_the_input_is_left_alone_and_gradients_change_nothing() -> None:
