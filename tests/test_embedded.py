@@ -37,6 +37,13 @@ def test_averaging_knows_motion_but_not_orders(name: str, summaries: dict[str, S
     assert groups["order"] < 0.6
 
 
+def test_sda_sees_what_single_frames_do_not_show(summaries: dict[str, Summary]) -> None:
+    sda, tsn = summaries["sda_tsn_synth"], summaries["tsn_synth"]
+    assert sda.top1 - tsn.top1 > 0.25
+    for group in ("motion", "interaction", "order"):
+        assert sda.per_group[group] - tsn.per_group[group] > 0.2
+
+
 @pytest.mark.parametrize("name", list(RECIPES))
 def test_the_manifest_tells_the_measured_accuracy(
     name: str, summaries: dict[str, Summary]

@@ -48,16 +48,18 @@ def main(arguments: list[str]) -> None:
     parts = PARTS if "--crops" in arguments else (WHOLE,)
     names = [name for name in arguments if name != "--crops"]
     networks = [load_model(name) for name in read_manifest()]
-    protocols = [network.spec.protocol for network in networks]
-    marked = np.zeros(len(networks), int)
-    count = 0
-    for clips in all_clips(names, parts, protocols[0].sampling):
-        count += 1
-        for row, (network, protocol) in enumerate(zip(networks, protocols, strict=True)):
-            appearance = run_network(network, to_tensor(clips, protocol)).appearance
-            marked[row] += not network.weights.familiarity.judge(appearance).is_familiar
-    for network, times in zip(networks, marked, strict=True):
-        print(f"{network.spec.name}: marked {times} of {count} ({times / count:.1%})")
+    samplings = {network.spec.protocol.sampling for network in networks}
+    for sampling in samplings:  # networks that look at the same frames share them
+        alike = [n for n in networks if n.spec.protocol.sampling == sampling]
+        marked, count = np.zeros(len(alike), int), 0
+        for clips in all_clips(names, parts, sampling):
+            count += 1
+            for row, network in enumerate(alike):
+                views = to_tensor(clips, network.spec.protocol)
+                appearance = run_network(network, views).appearance
+                marked[row] += not network.weights.familiarity.judge(appearance).is_familiar
+        for network, times in zip(alike, marked, strict=True):
+            print(f"{network.spec.name}: marked {times} of {count} ({times / count:.1%})")
 
 
 if __name__ == "__main__":
