@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import NoReturn
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -17,9 +18,9 @@ from app.services import Source
 from app.state import Key
 from dsanet_core import synthetic
 from dsanet_core.errors import LensError
-from dsanet_core.figures import kernel_ternary, palette
-from dsanet_core.records import Analysis, Kernel, Video
-from dsanet_core.serialize import analysis_to_csv, analysis_to_json
+from dsanet_core.figures import dependency_response, kernel_ternary, palette
+from dsanet_core.records import Analysis, Kernel, Selection, Video
+from dsanet_core.serialize import analysis_to_csv, analysis_to_json, dependencies_to_csv
 
 logger = logging.getLogger(__name__)
 
@@ -155,24 +156,50 @@ def choose_categories(analysis: Analysis, source: Source) -> list[int]:
 
 
 def choose_kernel(analysis: Analysis) -> tuple[Kernel, int]:
-    """A DSA block and a view; a model without DSA ends the page with what to do instead."""
+    """A DSA block and a view; a model without DSA ends the page with what to choose instead."""
     if not analysis.kernels:
-        st.info(
-            f"{words.escape(analysis.model.name)} averages the scores of its snippets and has no "
-            "dynamic kernels. Choose a model with DSA above, for example dsa\\_i3d\\_synth.",
-            icon=":material/info:",
-        )
-        st.stop()
-    blocks = {kernel.block: kernel for kernel in analysis.kernels}
+        _suggest("dsa", "DSA", f"{words.escape(analysis.model.name)} has no dynamic kernels.")
+    kernels = {kernel.block: kernel for kernel in analysis.kernels}
+    block, view = _choose_block_and_view(analysis, "DSA block", list(kernels), next(iter(kernels)))
+    return kernels[block], view
+
+
+def choose_selection(analysis: Analysis) -> tuple[Selection, int]:
+    """An SDA block (at first the one whose gate selecting changes most) and a view; a model without
+    SDA ends the page with what to choose instead."""
+    if not analysis.selections:
+        _suggest("sda", "SDA", f"{words.escape(analysis.model.name)} selects no dependencies.")
+    selections = {selection.block: selection for selection in analysis.selections}
+    most = max(selections, key=lambda block: float(selections[block].gate_change.mean()))
+    block, view = _choose_block_and_view(analysis, "SDA block", list(selections), most)
+    return selections[block], view
+
+
+def _choose_block_and_view(
+    analysis: Analysis, label: str, blocks: list[str], default: str
+) -> tuple[str, int]:
     views = {words.view_name(analysis.protocol, v): v for v in range(analysis.protocol.num_views)}
-    state.settle(Key.BLOCK, list(blocks), next(iter(blocks)))
+    state.settle(Key.BLOCK, blocks, default)
     state.settle(Key.VIEW, list(views), next(iter(views)))
     left, right = st.columns(2)
     with left:
-        st.selectbox("DSA block", blocks, key=Key.BLOCK, format_func=words.block_name)
+        st.selectbox(label, blocks, key=Key.BLOCK, format_func=words.block_name)
     with right:
-        st.selectbox("Snippets joined", views, key=Key.VIEW)
-    return blocks[st.session_state[Key.BLOCK]], views[st.session_state[Key.VIEW]]
+        word = words.snippet_word([analysis])
+        st.selectbox(f"{word.capitalize()}s joined", views, key=Key.VIEW)
+    return str(st.session_state[Key.BLOCK]), views[st.session_state[Key.VIEW]]
+
+
+def _suggest(part: str, title: str, why: str) -> NoReturn:
+    """Say what a page needs, offer the models at hand that have it, and end the page."""
+    names = services.models_with(part)
+    here = f", for example {words.escape(names[0])}" if names else ""
+    st.info(f"{why} Choose a model with {title} above{here}.", icon=":material/info:")
+    with st.container(horizontal=True):
+        for name in names:
+            label = f"Show {words.escape(name)}"
+            st.button(label, key=f"take_{name}", on_click=state.put, args=(Key.MODEL, name))
+    st.stop()
 
 
 def wait_for(source: Source, names: Sequence[str]) -> list[Analysis]:
@@ -278,8 +305,15 @@ def simplex(kernel: Kernel) -> None:
         st.info(f"A kernel of {kernel.values.shape[-1]} taps has no place on a triangle.")
 
 
-def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
-    """The data of the page as files, made when somebody asks for one."""
+TABLES: dict[str, Callable[[Analysis], str]] = {
+    "scores": analysis_to_csv,
+    "kernels": words.kernels_to_csv,
+    "dependencies": dependencies_to_csv,
+}
+
+
+def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
+    """The data of the page as files, made when somebody asks for one. table: key of `TABLES`."""
     with st.container(horizontal=True):
         for place, analysis in enumerate(analyses):
             stem = f"{analysis.model.name}_{analysis.video.sha256[:8]}"
@@ -292,13 +326,23 @@ def export(analyses: Sequence[Analysis], *, kernels: bool = False) -> None:
                 icon=":material/download:",
                 on_click="ignore",
             )
-            to_csv = words.kernels_to_csv if kernels else analysis_to_csv
             st.download_button(
-                f"{analysis.model.name}: {'kernels' if kernels else 'scores'} (CSV)",
-                partial(to_csv, analysis),
-                f"{stem}_{'kernels' if kernels else 'scores'}.csv",
+                f"{analysis.model.name}: {table} (CSV)",
+                partial(TABLES[table], analysis),
+                f"{stem}_{table}.csv",
                 "text/csv",
                 key=f"csv_{place}",
                 icon=":material/download:",
                 on_click="ignore",
             )
+
+
+def responses(analysis: Analysis, selection: Selection, view: int) -> None:
+    """Each dependency's own response, four beside each other."""
+    names = selection.dependencies
+    for start in range(0, len(names), 4):
+        cells = st.columns(4, gap="medium")
+        for name, cell in zip(names[start : start + 4], cells, strict=False):
+            with cell, st.container(height="stretch", vertical_alignment="distribute"):
+                st.markdown(words.dependency_heading(selection, name, view))
+                chart(dependency_response(analysis, selection, name, view), f"Response of {name}")

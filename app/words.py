@@ -10,13 +10,29 @@ from typing import Any
 
 import numpy as np
 
+from dsanet_core.figures.compare import saw_the_same
 from dsanet_core.figures.style import percent as percent
-from dsanet_core.records import Analysis, Kernel, Protocol, Video
+from dsanet_core.figures.style import stage_and_place
+from dsanet_core.records import CONSENSUS, Analysis, Kernel, Protocol, Selection, Video
 
-CONSENSUS = {
-    "average": "scores averaged",
-    "dsa": "features joined by DSA, scores averaged",
+_DRAWS_ON = {
+    "dsa": "its neighbours",
+    "4d": "its neighbours",
+    "sda": "all others",
+    "shift": "those before and after it",
+    "3d": "those before and after it",
 }
+_DEPENDENCIES = {
+    "LST": "the whole video at once",
+    "LT": "every place, over all of the time",
+    "LS": "every frame, as a whole",
+    "S122": "patches of 2 x 2 places, from frame to frame",
+    "S144": "patches of 4 x 4 places, from frame to frame",
+    "S222": "patches of 2 x 2 places in 2 frames",
+}
+"""What each dependency looks at (SDA, section 3.1)."""
+EVEN = 0.03
+"""Weights that are no farther apart than this are called equal."""
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
 
@@ -101,18 +117,100 @@ def kernel_reading(kernel: Kernel, view: int) -> str:
 def view_name(protocol: Protocol, view: int) -> str:
     """The snippets, counted from 1, that one forward pass aggregated."""
     snippets = ", ".join(str(index + 1) for index in protocol.snippet_of_view[view])
+    name = "snippets" if protocol.sampling.frames_per_snippet > 1 else "frames"
     order = f"View {view + 1} of {protocol.num_views}"
     crops = ("left or top", "middle", "right or bottom")
     crop = crops[view // protocol.num_groups] if protocol.num_crops == 3 else ""
-    return f"{order}: snippets {snippets}{f', {crop} crop' if crop else ''}"
+    return f"{order}: {name} {snippets}{f', {crop} crop' if crop else ''}"
 
 
 def block_name(block: str) -> str:
     """layer2.1.dsa -> "res3, block 2 (layer2.1.dsa)", as the papers count."""
-    match = re.search(r"layer(\d+)\.(\d+)", block)
-    if match is None:
-        return block
-    return f"res{int(match[1]) + 1}, block {int(match[2]) + 1} ({block})"
+    stage = stage_and_place(block)
+    return block if stage is None else f"{stage[0]}, block {stage[1]} ({block})"
+
+
+def dependency_meaning(name: str) -> str:
+    """What a dependency looks at; for one without a name in the paper, its kernels."""
+    return _DEPENDENCIES.get(name, f"pooling and convolution kernels {name}")
+
+
+def selection_lead(analysis: Analysis, view: int) -> str:
+    """Which dependency leads where in a network, and where selecting matters, for one view."""
+    selections = analysis.selections
+    if all(selection.aggregation == "avg" for selection in selections):
+        return (
+            "**Every dependency counts the same in every block:** this network was built to "
+            "average them (Eq. 5 of the paper) and selects nothing."
+        )
+    led: dict[str, list[tuple[float, str]]] = {}
+    for selection in selections:
+        weights = selection.weights[view]
+        best = int(weights.argmax())
+        place = (float(weights[best]), _short_name(selection.block))
+        led.setdefault(selection.dependencies[best], []).append(place)
+    order = sorted(led.items(), key=lambda item: (-len(item[1]), -max(item[1])[0]))
+    parts = []
+    for name, places in order:
+        weight, most_in = max(places)
+        where = f"{most_in} ({100 * weight:.0f} %)"
+        many = f"{len(places)} of {len(selections)} blocks, most in " if len(places) > 1 else ""
+        parts.append(f"{escape(name)} in {many}{where}")
+    changes = [float(selection.gate_change[view]) for selection in selections]
+    most, least = int(np.argmax(changes)), int(np.argmin(changes))
+    return (
+        f"**Which dependency leads:** {'; '.join(parts)}. Selecting, instead of plain averaging, "
+        f"changes the gate most in {_short_name(selections[most].block)}, by {changes[most]:.3f} "
+        f"on average, and least in {_short_name(selections[least].block)}, by {changes[least]:.3f}."
+    )
+
+
+def selection_reading(selection: Selection, view: int) -> str:
+    """What one block leans on, and what selecting changes, for one view."""
+    weights = selection.weights[view]
+    order = np.argsort(-weights, kind="stable")
+    names = [escape(selection.dependencies[place]) for place in order]
+    shares = [f"{100 * weights[place]:.0f} %" for place in order]
+    equal = f"{100 / len(weights):.0f} %"
+    if selection.aggregation == "avg":
+        leaning = f"**This block averages:** each dependency counts {equal}, whatever the video."
+    elif weights.max() - weights.min() <= EVEN:
+        leaning = (
+            f"**This block weighs its dependencies almost equally:** {shares[-1]} to {shares[0]}, "
+            f"where equal shares are {equal}."
+        )
+    else:
+        hardly = "hardly" if weights.min() < 0.6 / len(weights) else "least"
+        leaning = (
+            f"**This block leans on {names[0]} ({shares[0]})**, {hardly} on {names[-1]} "
+            f"({shares[-1]}); equal shares are {equal} each."
+        )
+    difference = selection.gate[view].astype(float) - selection.average_gate[view]
+    change = float(selection.gate_change[view])
+    if not difference.any():
+        return f"{leaning} Under equal weights its gate is the same."
+    signed_mean = float(difference.mean())
+    direction = "opens" if signed_mean > 0 else "closes"
+    return (
+        f"{leaning} Selecting changes its gate by {change:.3f} on average and by "
+        f"{np.abs(difference).max():.3f} where it changes most; as a whole it {direction} the gate "
+        f"by {abs(signed_mean):.3f}, from {selection.average_gate[view].mean(dtype=float):.3f} to "
+        f"{selection.gate[view].mean(dtype=float):.3f}."
+    )
+
+
+def dependency_heading(selection: Selection, dependency: str, view: int) -> str:
+    """A dependency, what it looks at, its weight in the block and the energy of its response."""
+    place = selection.dependencies.index(dependency)
+    return (
+        f"**{escape(dependency)}:** {escape(dependency_meaning(dependency))}. Weight "
+        f"{100 * selection.weights[view, place]:.0f} %, energy {selection.energy[view, place]:.2f}."
+    )
+
+
+def _short_name(block: str) -> str:
+    stage = stage_and_place(block)
+    return escape(block) if stage is None else f"{stage[0]}, block {stage[1]}"
 
 
 def familiarity(analysis: Analysis) -> str:
@@ -136,14 +234,78 @@ def familiarity(analysis: Analysis) -> str:
     )
 
 
+def is_single_frames(analysis: Analysis) -> bool:
+    """Whether every snippet is one frame."""
+    return analysis.protocol.sampling.frames_per_snippet == 1
+
+
+def snippet_word(analyses: Sequence[Analysis]) -> str:
+    """What the parts of a video are called that these networks score."""
+    return "frame" if all(map(is_single_frames, analyses)) else "snippet"
+
+
 def snippet_scores(analyses: Sequence[Analysis]) -> str:
-    """What a snippet's own score is made of: with DSA not of that snippet alone."""
-    joined = [escape(a.model.name) for a in analyses if a.model.consensus == "dsa"]
+    """What a snippet's own score is made of: not of that snippet alone where they are joined."""
+    word = snippet_word(analyses)
+    joined: dict[str, list[str]] = {}
+    for analysis in analyses:
+        if analysis.model.consensus != "average":
+            others = _DRAWS_ON[analysis.model.consensus]
+            joined.setdefault(others, []).append(escape(analysis.model.name))
     if not joined:
-        return "Every snippet is scored on its own."
+        return f"Every {word} is scored on its own."
+    return " ".join(
+        f"In {' and '.join(dict.fromkeys(names))} a {word}'s score already draws on {others} of "
+        "the same view."
+        for others, names in joined.items()
+    )
+
+
+def timeline_reading(analysis: Analysis) -> str:
+    """How to read the scores of the snippets over time."""
+    if is_single_frames(analysis):
+        shown = (
+            "above, the single frames the network saw; below them, at the time of each, how "
+            "probable its score makes each category."
+        )
+    else:
+        shown = (
+            "above, the frames each snippet saw, in order from top to bottom; below them, how "
+            "probable its score makes each category, the bar as long as what it saw."
+        )
     return (
-        f"In {' and '.join(dict.fromkeys(joined))} a snippet's score already draws on its "
-        "neighbours of the same view."
+        f"How to read it: {shown} The dotted line is the whole video's score. "
+        f"{snippet_scores([analysis])}"
+    )
+
+
+def compare_reading(a: Analysis, b: Analysis) -> str:
+    """How to read the best categories of two networks beside each other."""
+    word = snippet_word([a, b])
+    apart = (
+        ""
+        if saw_the_same(a, b)
+        else f" The two saw different frames, so each {word} stands at its own time and reaches "
+        "halfway to the next."
+    )
+    return (
+        f"How to read it: the best category of each {word}, and of the whole video.{apart} With a "
+        "known label, ✓ on green is right and ✗ on red is wrong; without, all is grey. "
+        f"{snippet_scores([a, b])}"
+    )
+
+
+def disagreement_reading(a: Analysis, b: Analysis) -> str:
+    """How to read the differences of two networks."""
+    apart = (
+        ""
+        if saw_the_same(a, b)
+        else " The two saw different frames, so only their answers for the whole video are set "
+        "against each other."
+    )
+    return (
+        f"How to read it: bars upwards, {escape(a.model.name)} finds the category more probable; "
+        f"downwards, {escape(b.model.name)} does.{apart}"
     )
 
 
@@ -183,8 +345,7 @@ def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -
     lines = [
         f"**Network:** {escape(model.name)}{f', {escape(description)}' if description else ''}.",
         f"**Input:** {protocol.describe()}. {seen(analysis)}",
-        f"**Answer:** in each of {protocol.num_views} views {CONSENSUS[model.consensus]}; then "
-        "the softmax of every view, averaged over the views.",
+        f"**Answer:** {_answer(analysis)}",
         f"**Weights:** {escape(model.weights)} (sha256 {model.weights_sha256[:12]}), trained on "
         f"{escape(model.trained_on)}. {measured(accuracy)}",
         f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",
@@ -192,6 +353,15 @@ def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -
         f"**Time here:** {spent}.{shared}",
     ]
     return "\n".join(f"- {line}" for line in lines)
+
+
+def _answer(analysis: Analysis) -> str:
+    views, how = analysis.protocol.num_views, CONSENSUS[analysis.model.consensus]
+    if views == 1:
+        return f"one view: {how}; then their softmax."
+    return (
+        f"in each of {views} views {how}; then the softmax of every view, averaged over the views."
+    )
 
 
 def kernels_to_csv(analysis: Analysis) -> str:

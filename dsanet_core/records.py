@@ -187,11 +187,12 @@ class Protocol:
         """One line for captions: snippets x frames x stride, grouping, crops, size, precision."""
         s = self.sampling
         snippets = f"{s.num_snippets} snippet{'s' if s.num_snippets > 1 else ''}"
-        frames = f"{s.frames_per_snippet} frame{'s' if s.frames_per_snippet > 1 else ''}"
+        shown = f"{snippets} x {s.frames_per_snippet} frames, stride {s.frame_stride}"
+        if s.frames_per_snippet == 1:
+            shown = f"{s.num_snippets} single frame{'s' if s.num_snippets > 1 else ''}"
         groups = f" in {self.num_groups} interleaved groups of {self.group_size}"
         return (
-            f"{snippets} x {frames}, stride {s.frame_stride}"
-            f"{groups if 1 < self.group_size < s.num_snippets else ''}; "
+            f"{shown}{groups if 1 < self.group_size < s.num_snippets else ''}; "
             f"{'centre crop' if self.num_crops == 1 else '3 crops'} {self.crop}x{self.crop} of "
             f"short side {self.resize}"
             f"{f', resized to {self.side}x{self.side}' if self.side != self.crop else ''}; "

@@ -25,20 +25,14 @@ with widgets.page(
         widgets.verdict(b, source)
     widgets.warn_if_unfamiliar(a)
 
-    st.subheader("Snippet by snippet")
-    widgets.chart(compare_snippets(a, b, source.category), "Best category of each snippet")
-    st.caption(
-        "How to read it: the best category of each snippet, and of the whole video. With a known "
-        "label, ✓ on green is right and ✗ on red is wrong; without, all is grey. "
-        f"{words.snippet_scores([a, b])}"
-    )
+    word = words.snippet_word([a, b])
+    st.subheader(f"{word.capitalize()} by {word}")
+    widgets.chart(compare_snippets(a, b, source.category), f"Best category of each {word}")
+    st.caption(words.compare_reading(a, b))
 
     st.subheader("Where they part ways")
     widgets.chart(disagreement(a, b), "Differences of probability")
-    st.caption(
-        f"How to read it: bars upwards, {words.escape(a.model.name)} finds the category more "
-        f"probable; downwards, {words.escape(b.model.name)} does."
-    )
+    st.caption(words.disagreement_reading(a, b))
 
     st.subheader("What each costs")
     st.markdown(words.costs([a, b]))

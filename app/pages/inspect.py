@@ -19,14 +19,11 @@ with widgets.page("Inspect", "What a network says of a video, and which part of 
         widgets.chart(top_bars(analysis, 5), "Bars: the five most probable categories")
     widgets.familiarity(analysis)
 
-    st.subheader("Snippet by snippet")
+    word = words.snippet_word([analysis])
+    st.subheader(f"{word.capitalize()} by {word}")
     classes = widgets.choose_categories(analysis, source)
     widgets.chart(snippet_timeline(analysis, classes), "Scores of each snippet over time")
-    st.caption(
-        "How to read it: above, the frames each snippet saw, in order from top to bottom; below "
-        "them, how probable its score makes each category, the bar as long as what it saw. The "
-        f"dotted line is the whole video's score. {words.snippet_scores([analysis])}"
-    )
+    st.caption(words.timeline_reading(analysis))
 
     st.subheader("On what grounds")
     widgets.grounds(analysis, name)

@@ -36,4 +36,4 @@ with widgets.page(
 
     st.subheader("On what grounds")
     widgets.grounds(analysis, name)
-    widgets.export([analysis], kernels=True)
+    widgets.export([analysis], table="kernels")

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, percent, plain, wrap
+from dsanet_core.figures.style import blank, percent, plain, span_text, wrap
 from dsanet_core.records import Analysis, Array
 
 _WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
+
+
+_CELLS: dict[str, Any] = {
+    "zmin": _WRONG,
+    "zmax": _RIGHT,
+    "colorscale": [[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
+    "showscale": False,
+    "xgap": 6,
+    "ygap": 3,
+}
 
 
 @dataclass(frozen=True)
@@ -32,9 +43,13 @@ class _Cell:
 def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) -> go.Figure:
     """Best category and probability of each snippet and of the video, one column per network.
 
+    Networks that saw the same frames have a row for each snippet. Otherwise each network's snippets
+    stand at their own times, from top to bottom, and reach halfway to the next.
     With a true label, right answers are green and ticked, wrong ones red and crossed; without,
     all are grey.
     """
+    if not saw_the_same(a, b) and all(map(_moves_on, (a, b))):
+        return _compare_by_time(a, b, true_label)
     count = max(len(a.snippet_scores), len(b.snippet_scores))
     columns = (_column(a, count, true_label), _column(b, count, true_label))
     rows = list(zip(*columns, strict=True))
@@ -53,15 +68,57 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
         ],
         hovertemplate="%{x} · %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
         hoverongaps=False,
-        zmin=_WRONG,
-        zmax=_RIGHT,
-        colorscale=[[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
-        showscale=False,
-        xgap=6,
-        ygap=3,
+        **_CELLS,
     )
     figure.update_xaxes(side="top", type="category", showgrid=False)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return figure
+
+
+def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Figure:
+    """One column of cells per network over a common axis of time; below, the whole video."""
+    end = max(
+        max(each.video.duration_seconds, float(each.pts_seconds.max())) for each in (a, b)
+    )
+    count = max(len(a.snippet_scores), len(b.snippet_scores))
+    row = end / count
+    names = _model_names(a, b)
+    figure = blank(60 + 46 * (count + 1))
+    for column, (analysis, name) in enumerate(zip((a, b), names, strict=True)):
+        *cells, video = _column(analysis, len(analysis.snippet_scores), true_label)
+        middle = _middles(analysis)
+        halfway = (middle[1:] + middle[:-1]) / 2
+        spans = [span_text(first, last) for first, last in _spans(analysis)]
+        for found, edges, places in (
+            (cells, [0.0, *halfway, end], spans),
+            ([video], [end + 0.25 * row, end + 1.25 * row], ["video"]),
+        ):
+            shown = [cell for cell in found if cell is not None]
+            figure.add_heatmap(
+                z=[[cell.verdict] for cell in shown],
+                x=[column, column + 1],
+                y=edges,
+                text=[[cell.text] for cell in shown],
+                texttemplate="%{text}",
+                textfont={"size": 12},
+                customdata=[
+                    [(place, plain(cell.category))]
+                    for place, cell in zip(places, shown, strict=True)
+                ],
+                hovertemplate=f"{name} · %{{customdata[0]}}<br>%{{customdata[1]}}<extra></extra>",
+                **_CELLS,
+            )
+    seconds = np.arange(0, end, max(1, round(end / 8)))
+    figure.update_xaxes(
+        side="top", tickvals=[0.5, 1.5], ticktext=names, showgrid=False, zeroline=False
+    )
+    figure.update_yaxes(
+        range=[end + 1.3 * row, 0],
+        tickvals=[*seconds, end + 0.75 * row],
+        ticktext=[*(f"{second:g} s" for second in seconds), "<b>Whole video</b>"],
+        showgrid=False,
+        zeroline=False,
+    )
     return figure
 
 
@@ -75,10 +132,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
     answers: dict[str, list[str]] = {}
     for analysis, row in zip((a, b), _model_names(a, b), strict=True):
         answers.setdefault(analysis.top(1)[0][0], []).append(row)
-    same = a.frame_index.shape == b.frame_index.shape and bool(
-        (a.frame_index == b.frame_index).all()
-    )
-    snippets = len(a.snippet_scores) if same else 0
+    snippets = len(a.snippet_scores) if saw_the_same(a, b) else 0
     figure = blank(320)
     colours = (palette.MODEL_A, palette.MODEL_B)
     for (name, models), colour in zip(answers.items(), colours, strict=False):
@@ -88,12 +142,35 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
             y=difference,
             name=f"{plain(name)}: answer of {' and '.join(models)}",
             marker={"color": colour},
+            width=None if snippets else 0.2,
+            showlegend=True,
             hovertemplate=f"%{{x}} · {plain(name)}<br>%{{y:+.1f}} points<extra></extra>",
         )
     figure.update_xaxes(type="category")
     title = f"Points of probability<br>{' − '.join(_model_names(a, b))}"
     figure.update_yaxes(title=title, range=[-105, 105], zerolinecolor=palette.NEUTRAL)
     return figure
+
+
+def saw_the_same(a: Analysis, b: Analysis) -> bool:
+    """Whether the snippets of two networks are the same frames of the video."""
+    return np.array_equal(a.frame_index, b.frame_index)
+
+
+def _spans(analysis: Analysis) -> list[tuple[float, float]]:
+    """First and last second that each snippet saw."""
+    return list(
+        zip(analysis.pts_seconds.min(1).tolist(), analysis.pts_seconds.max(1).tolist(), strict=True)
+    )
+
+
+def _middles(analysis: Analysis) -> Array:
+    return np.asarray(analysis.pts_seconds.min(1) + analysis.pts_seconds.max(1)) / 2
+
+
+def _moves_on(analysis: Analysis) -> bool:
+    """Whether every snippet is later than the one before: in a very short video some are one."""
+    return bool((np.diff(_middles(analysis)) > 0).all())
 
 
 def _column(analysis: Analysis, count: int, true_label: str | None) -> list[_Cell | None]:
@@ -117,9 +194,9 @@ def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
 def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
     """Snippets with the seconds they saw, where both networks saw the same ones."""
     names = [f"Snippet {index + 1}" for index in range(count)]
-    if a.pts_seconds.shape == b.pts_seconds.shape and np.allclose(a.pts_seconds, b.pts_seconds):
-        spans = zip(names, a.pts_seconds.min(1), a.pts_seconds.max(1), strict=True)
-        names = [f"{name}<br>{first:.1f} to {last:.1f} s" for name, first, last in spans]
+    if saw_the_same(a, b):
+        spans = zip(names, _spans(a), strict=True)
+        names = [f"{name}<br>{span_text(first, last)}" for name, (first, last) in spans]
     return [*names, "<b>Whole video</b>"]
 
 

@@ -14,6 +14,8 @@ from dsanet_core.records import Analysis, Array
 
 FRAME_PIXELS = 64
 """Height of one frame on the page, where the figure is wide enough."""
+SINGLE_PIXELS = 88
+"""The same where a snippet is one frame: they stand in one line."""
 
 STACK = 4
 """Up to this many frames of a snippet stand in one column, in order of time."""
@@ -32,11 +34,12 @@ def add_frames(figure: go.Figure, analysis: Analysis) -> None:
     width = float(apart[apart > 0].min()) if (apart > 0).any() else end / len(middle)
     columns = ceil(analysis.thumbnails.shape[1] / STACK)
     rows = ceil(analysis.thumbnails.shape[1] / columns)
-    height = figure.layout.height + rows * FRAME_PIXELS
-    band = rows * FRAME_PIXELS / height
+    pixels = SINGLE_PIXELS if analysis.thumbnails.shape[1] == 1 else rows * FRAME_PIXELS
+    height = figure.layout.height + pixels
+    band = pixels / height
     for centre, frames in zip(middle, analysis.thumbnails, strict=True):
         figure.add_layout_image(
-            source=_png_address(_grid(frames, columns)),
+            source=png_address(_grid(frames, columns)),
             xref="x",
             yref="paper",
             x=float(centre),
@@ -51,6 +54,18 @@ def add_frames(figure: go.Figure, analysis: Analysis) -> None:
     figure.update_yaxes(domain=[0, 0.98 - band])
 
 
+def crops_of_view(analysis: Analysis, view: int) -> Array:
+    """(T, side, side, 3): what of every thumbnail a view showed to the network, in its order."""
+    frames = analysis.frames_of_view(analysis.thumbnails, view)
+    protocol = analysis.protocol
+    height, width = frames.shape[1:3]
+    side = max(1, round(min(height, width) * protocol.crop / protocol.resize))
+    part = view // protocol.num_groups / 2 if protocol.num_crops == 3 else 0.5
+    down, across = (0.5, part) if width >= height else (part, 0.5)
+    top, left = int((height - side) * down), int((width - side) * across)
+    return np.asarray(frames[:, top : top + side, left : left + side])
+
+
 def _grid(frames: Array, columns: int) -> Array:
     """(T, h, w, 3) -> one picture, the frames row by row."""
     count, height, width, _ = frames.shape
@@ -61,7 +76,7 @@ def _grid(frames: Array, columns: int) -> Array:
     return sheet.reshape(rows * height, columns * width, 3)
 
 
-def _png_address(picture: Array) -> str:
+def png_address(picture: Array) -> str:
     """(H, W, 3) uint8 as a data address. Plotly takes no arrays, and this floor has no codec."""
     height, width, _ = picture.shape
     no_filter = np.zeros((height, 1), np.uint8)

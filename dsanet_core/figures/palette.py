@@ -5,12 +5,30 @@ those that stand side by side stay apart under the three dichromacies; tests hol
 wrong differ in their symbol too, so that no reading rests on colour alone.
 """
 
+from collections.abc import Sequence
+
 LIGHT_PAGE = "#FFFFFF"
 DARK_PAGE = "#0F1419"
 
 CATEGORICAL = ("#0072B2", "#D97706", "#9429FF", "#815931", "#949494")
 """For chosen categories, in the order they were chosen; marker symbols repeat the distinction."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
+
+_NAMED = ("LST", "LT", "LS", "S122", "S144", "S222")
+_MARKS = [*zip(CATEGORICAL, SYMBOLS, strict=True), ("#DD55FF", "x")]
+
+
+def dependency_marks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Colour and symbol of each dependency of an SDA block, the same for a name in every figure.
+
+    Those that the paper does not name take what the others leave, from the start again past 6.
+    """
+    marks = dict(zip(_NAMED, _MARKS, strict=True))
+    free = [mark for name, mark in marks.items() if name not in names] or _MARKS
+    unnamed = [name for name in names if name not in marks]
+    marks |= {name: free[place % len(free)] for place, name in enumerate(unnamed)}
+    return {name: marks[name] for name in names}
+
 
 MODEL_A, MODEL_B = CATEGORICAL[:2]
 
@@ -22,3 +40,5 @@ TRANSPARENT = "rgba(0,0,0,0)"
 
 SEQUENTIAL = "Cividis"
 """Plotly scale for magnitudes: lightness grows evenly, made for colour-blind readers."""
+DIVERGING = ((0, CATEGORICAL[1]), (0.5, "rgba(127,127,127,0.10)"), (1, CATEGORICAL[0]))
+"""Scale for differences: orange below 0, blue above, 0 hardly there on either page."""

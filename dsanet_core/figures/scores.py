@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
 from dsanet_core.figures.frames import add_frames
-from dsanet_core.figures.style import blank, percent, plain, wrap
+from dsanet_core.figures.style import blank, percent, plain, span_text, wrap
 from dsanet_core.records import Analysis
 
 
 def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Figure:
     """Probability of chosen categories per snippet, over the time each snippet saw.
 
-    A marker stands at the middle of a snippet, its bar spans the first to the last frame seen;
-    the dotted line is the video's score. Two traces per category: snippets, then video. Above
-    stand the frames of each snippet.
+    A marker stands at the middle of a snippet, its bar spans the first to the last frame seen (a
+    single frame has none); the dotted line is the video's score. Two traces per category: snippets,
+    then video. Above stand the frames of each snippet.
     """
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     end = max(analysis.video.duration_seconds, float(last.max()))
+    word = "snippet" if analysis.protocol.sampling.frames_per_snippet > 1 else "frame"
     figure = blank(320)
     for order, index in enumerate(class_indices):
         colour = palette.CATEGORICAL[order % len(palette.CATEGORICAL)]
@@ -36,9 +36,11 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
             legendgroup=str(index),
             marker={"symbol": symbol, "size": 10, "color": colour},
             line={"color": colour, "width": 1},
-            customdata=np.stack([np.arange(len(first)) + 1, first, last], axis=-1),
-            hovertemplate="snippet %{customdata[0]} · %{customdata[1]:.2f} to "
-            f"%{{customdata[2]:.2f}} s<br>{plain(name)}: %{{y:.1%}}<extra></extra>",
+            customdata=[
+                f"{word} {place} · {span_text(*span)}"
+                for place, span in enumerate(zip(first, last, strict=True), 1)
+            ],
+            hovertemplate=f"%{{customdata}}<br>{plain(name)}: %{{y:.1%}}<extra></extra>",
         )
         score = float(analysis.video_scores[index])
         figure.add_scatter(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 from textwrap import wrap as wrap_lines
 
 import plotly.graph_objects as go
@@ -39,6 +40,17 @@ def plain(text: str) -> str:
 def wrap(text: str, width: int) -> str:
     """Text in lines of at most `width` characters."""
     return "<br>".join(plain(line) for line in wrap_lines(text, width))
+
+
+def stage_and_place(block: str) -> tuple[str, int] | None:
+    """layer2.1.sda -> ("res3", 2), as the papers count; None for a block of another name."""
+    match = re.search(r"layer(\d+)\.(\d+)", block)
+    return None if match is None else (f"res{int(match[1]) + 1}", int(match[2]) + 1)
+
+
+def span_text(first: float, last: float) -> str:
+    """The seconds that a snippet saw; a single frame has one moment."""
+    return f"{first:.1f} to {last:.1f} s" if last > first else f"at {first:.1f} s"
 
 
 def percent(probability: float) -> str:

@@ -57,7 +57,9 @@ def test_timeline_holds_the_scores_at_the_times_that_were_seen() -> None:
 
 def test_timeline_takes_single_frame_snippets() -> None:
     one = make_analysis(2, frames=1)
-    assert set(figures.snippet_timeline(one, [0]).data[0].error_x.array) == {0.0}
+    snippets = figures.snippet_timeline(one, [0]).data[0]
+    assert set(snippets.error_x.array) == {0.0}
+    assert list(snippets.customdata)[:2] == ["frame 1 · at 0.0 s", "frame 2 · at 0.4 s"]
 
 
 def test_top_bars_are_the_best_categories_in_order() -> None:
@@ -102,9 +104,28 @@ def test_compare_marks_right_and_wrong_only_when_the_truth_is_known(true_label: 
     assert dict(cells.colorscale) == {0: palette.WRONG, 0.5: palette.NEUTRAL, 1: palette.RIGHT}
 
 
-def test_compare_takes_networks_with_other_numbers_of_snippets() -> None:
+def test_networks_that_saw_different_frames_are_lined_up_by_time() -> None:
     short = make_analysis(3, snippets=4, name="short")
-    cells = figures.compare_snippets(A, short).data[0]
+    figure = figures.compare_snippets(A, short, "moving left")
+    for column, analysis in enumerate((A, short)):
+        cells, video = figure.data[2 * column : 2 * column + 2]
+        assert list(cells.x) == list(video.x) == [column, column + 1]
+        assert len(cells.y) == len(analysis.snippet_scores) + 1, "edges"
+        for place, (first, last) in enumerate(analysis.pts_seconds[:, [0, -1]]):
+            assert cells.y[place] < (first + last) / 2 < cells.y[place + 1]
+        assert (cells.y[0], cells.y[-1]) == (0, A.video.duration_seconds)
+        scores = np.vstack([analysis.snippet_scores, analysis.video_scores])
+        best = [analysis.model.classes[i] for i in scores.argmax(1)]
+        verdicts = [row[0] for row in (*cells.z, *video.z)]
+        assert verdicts == [2 if name == "moving left" else 0 for name in best]
+        assert [row[0][1] for row in (*cells.customdata, *video.customdata)] == best
+        assert min(video.y) > max(cells.y), "the whole video stands below"
+
+
+def test_snippets_without_an_order_in_time_are_lined_up_by_number() -> None:
+    short = make_analysis(3, snippets=4, name="short")
+    still = replace(short, pts_seconds=np.zeros_like(short.pts_seconds))
+    cells = figures.compare_snippets(A, still).data[0]
     assert [row[1] for row in cells.z] == [1] * 4 + [None] * 4 + [1]
     assert cells.customdata[-1][1][0] == "video"
 

@@ -1,0 +1,360 @@
+"""What SDA blocks selected for a video: weights, gates, responses (SDA, section 4.5, Figure 5)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import ceil, sqrt
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dsanet_core.figures import palette
+from dsanet_core.figures.frames import crops_of_view, png_address
+from dsanet_core.figures.style import blank, plain, stage_and_place
+from dsanet_core.records import Analysis, Array, Selection
+
+CELL = 0.94
+"""Side of a map, where the next one begins at 1."""
+RESPONSE_PIXELS = 290
+LEAST_CHANGE = 0.01
+"""A colour scale of differences ends here at the least: smaller ones shall look small."""
+
+
+def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> go.Figure:
+    """Weights of each dependency in every SDA block of a network, for one view.
+
+    Above as shares that sum to 1, below centred: in points above or below equal shares, as SDA
+    draws them in Figure 5. The chosen block is framed. Raises ValueError without SDA blocks.
+    """
+    selections = analysis.selections
+    if not selections:
+        raise ValueError(f"{analysis.model.name} has no SDA blocks")
+    names = list(dict.fromkeys(name for each in selections for name in each.dependencies))
+    figure = blank(500)
+    for name, (colour, symbol) in palette.dependency_marks(names).items():
+        rows = [
+            (place, float(each.weights[view, column]), float(each.centred_weights[view, column]))
+            for place, each in enumerate(selections)
+            for column in [i for i, other in enumerate(each.dependencies) if other == name]
+        ]
+        places, weights, centred = zip(*rows, strict=True)
+        labels = [_label(selections[place].block) for place in places]
+        hover = f"%{{customdata}}<br>{plain(name)}: "
+        figure.add_bar(
+            x=places,
+            y=weights,
+            customdata=labels,
+            text=[f"{100 * weight:.0f} %" for weight in weights],
+            textposition="inside",
+            insidetextanchor="middle",
+            textangle=0,
+            marker={"color": colour},
+            name=plain(name),
+            legendgroup=name,
+            showlegend=False,
+            hovertemplate=f"{hover}%{{y:.1%}}<extra></extra>",
+        )
+        figure.add_scatter(
+            x=places,
+            y=[100 * value for value in centred],
+            customdata=labels,
+            yaxis="y2",
+            mode="lines+markers",
+            line={"color": colour, "width": 2},
+            marker={"color": colour, "symbol": symbol, "size": 10},
+            name=plain(name),
+            legendgroup=name,
+            hovertemplate=f"{hover}%{{y:+.1f}} points from equal shares<extra></extra>",
+        )
+    most = max(float(np.abs(each.centred_weights[view]).max()) for each in selections)
+    figure.update_layout(
+        barmode="stack",
+        bargap=0.12,
+        uniformtext={"mode": "hide", "minsize": 11},
+        yaxis={"domain": [0.5, 1], "range": [0, 1], "tickformat": ".0%", "title": "Weight"},
+        yaxis2={
+            **figure.layout.yaxis.to_plotly_json(),
+            "domain": [0, 0.44],
+            "range": [-max(5, 115 * most), max(5, 115 * most)],
+            "zerolinecolor": palette.NEUTRAL,
+            "zerolinewidth": 1,
+            "title": "Points from<br>equal shares",
+        },
+        margin={"b": 52},
+    )
+    _name_blocks(figure, [each.block for each in selections], chosen)
+    return figure
+
+
+def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Figure:
+    """A block's gate over a view's frames in space: what the view saw, the gate, what it would be
+    under equal weights, and the difference.
+
+    The gates share one scale, from the lowest to the highest of both in any view; the scale of the
+    differences is centred at 0. Frames follow each other in lines of up to 8 (16, where there are
+    more than 16).
+    """
+    times = analysis.frames_of_view(analysis.pts_seconds, view)
+    gate, average = (
+        each[view].astype(np.float32) for each in (selection.gate, selection.average_gate)
+    )
+    rows: list[tuple[str, Array, str]] = [
+        ("Its gate: the share of each place that passes", gate, "coloraxis"),
+        ("Its gate under equal weights", average, "coloraxis"),
+        ("The difference: what selecting adds or takes", gate - average, "coloraxis2"),
+    ]
+    pictures = crops_of_view(analysis, view) if analysis.thumbnails.size else None
+    columns = _columns(len(times))
+    figure = _board()
+    top = 0.0
+    for start in range(0, len(times), columns):
+        part = range(start, min(start + columns, len(times)))
+        if pictures is not None:
+            top = _heading(figure, top, "What the network saw")
+            for frame in part:
+                _add_picture(figure, pictures[frame], frame - start, top)
+            top -= 1
+        top = _times(figure, top, [times[frame] for frame in part])
+        for title, maps, scale in rows:
+            top = _heading(figure, top, title)
+            for frame in part:
+                said = f"frame {frame + 1} · {times[frame]:.2f} s<br>%{{z:.3f}}<extra></extra>"
+                _add_map(figure, maps[frame], frame - start, top, scale, said)
+            top -= 1
+        top -= 0.2
+    gates = selection.gate, selection.average_gate
+    low, high = (float(end) for end in (min(g.min() for g in gates), max(g.max() for g in gates)))
+    most = max(float(np.abs(gate - average).max()), LEAST_CHANGE)
+    figure.update_layout(
+        coloraxis=_scale(palette.SEQUENTIAL, low, high, "Gate", 0.0),
+        coloraxis2=_scale(palette.DIVERGING, -most, most, "Difference", 0.54),
+        xaxis={"range": [0, columns]},
+        yaxis={"range": [top, 0]},
+        height=round(-top * _pixels(columns) + 84),
+    )
+    return figure
+
+
+def gate_over_time(analysis: Analysis, selection: Selection, view: int = 0) -> go.Figure:
+    """Mean gate of every frame of a view, as the block made it and under equal weights."""
+    times = analysis.frames_of_view(analysis.pts_seconds, view)
+    figure = blank(240)
+    for name, gate, colour, symbol, dash in (
+        ("selecting", selection.gate, palette.MODEL_A, "circle", "solid"),
+        ("equal weights", selection.average_gate, palette.MODEL_B, "square", "dot"),
+    ):
+        figure.add_scatter(
+            x=times,
+            y=gate[view].mean((1, 2), dtype=np.float64),
+            mode="lines+markers",
+            name=name,
+            line={"color": colour, "width": 2, "dash": dash},
+            marker={"color": colour, "symbol": symbol, "size": 9},
+            hovertemplate=f"%{{x:.2f}} s<br>{name}: %{{y:.3f}}<extra></extra>",
+        )
+    figure.update_xaxes(title="Time (s)")
+    figure.update_yaxes(title="Mean gate", nticks=5)
+    return figure
+
+
+def dependency_response(
+    analysis: Analysis, selection: Selection, dependency: str, view: int = 0
+) -> go.Figure:
+    """A dependency's own response, mean over channels, on its own grid.
+
+    One number (LST), a map (LT), a curve over the frames (LS), or a map for every frame (S122);
+    maps, curves and numbers of a block run over one scale, 0 to its largest response in any view.
+    """
+    response = selection.responses[selection.dependencies.index(dependency)][view].astype(
+        np.float32
+    )
+    most = max(float(each.max()) for each in selection.responses) or 1.0
+    frames, height, width = response.shape
+    if frames > 1 and height == width == 1:
+        return _curve(analysis, selection, dependency, response[:, 0, 0], most, view)
+    figure = _board()
+    columns = ceil(sqrt(frames))
+    for place, values in enumerate(response):
+        moment = _moment(analysis, view, place, frames)
+        said = f"{moment}%{{z:.3f}}<extra></extra>"
+        _add_map(figure, values, place % columns, -(place // columns), "coloraxis", said)
+    if response.size == 1:
+        value = float(response[0, 0, 0])
+        # Cividis is dark below its middle and light above.
+        ink = palette.LIGHT_PAGE if value < most / 2 else palette.DARK_PAGE
+        figure.add_annotation(
+            text=f"{value:.3f}", x=0.5, y=-0.5, showarrow=False, font={"size": 26, "color": ink}
+        )
+    figure.update_layout(
+        coloraxis=_scale(palette.SEQUENTIAL, 0, most, "Response", 0.0) | {"showscale": True},
+        xaxis={"range": [0, columns]},
+        yaxis={"range": [-columns, 0]},
+    )
+    figure.layout.coloraxis.colorbar.len = 1
+    return figure
+
+
+def _curve(
+    analysis: Analysis,
+    selection: Selection,
+    dependency: str,
+    values: Array,
+    most: float,
+    view: int,
+) -> go.Figure:
+    """A response (t,) over the times of a view; places of a shorter grid stand at their middles."""
+    colour, symbol = palette.dependency_marks(selection.dependencies)[dependency]
+    times = analysis.frames_of_view(analysis.pts_seconds, view)
+    middles = [part.mean() for part in np.array_split(times, len(values))]
+    figure = blank(RESPONSE_PIXELS)
+    figure.add_scatter(
+        x=middles,
+        y=values,
+        mode="lines+markers",
+        line={"color": colour, "width": 2},
+        marker={"color": colour, "symbol": symbol, "size": 8},
+        showlegend=False,
+        hovertemplate="%{x:.2f} s<br>%{y:.3f}<extra></extra>",
+    )
+    figure.update_xaxes(title="Time (s)", nticks=5)
+    figure.update_yaxes(title="Response", range=[-0.04 * most, 1.04 * most], nticks=5)
+    return figure
+
+
+def _moment(analysis: Analysis, view: int, place: int, frames: int) -> str:
+    """Which of a view's frames a place of a response's time axis stands for."""
+    if frames == 1:
+        return "all frames<br>"
+    times = analysis.frames_of_view(analysis.pts_seconds, view)
+    middle = np.array_split(times, frames)[place].mean()
+    return f"{middle:.2f} s<br>"
+
+
+def _label(block: str) -> str:
+    stage = stage_and_place(block)
+    return plain(block) if stage is None else f"{stage[0]}, block {stage[1]}"
+
+
+def _name_blocks(figure: go.Figure, blocks: list[str], chosen: str) -> None:
+    """Ticks for the blocks and, below them, their stages, with a line between two stages."""
+    stages = [stage_and_place(block) for block in blocks]
+    ticks = [plain(blocks[i]) if stage is None else str(stage[1]) for i, stage in enumerate(stages)]
+    names = ["" if stage is None else stage[0] for stage in stages]
+    last = len(blocks) - 0.5
+    figure.update_xaxes(
+        tickvals=list(range(len(blocks))),
+        ticktext=ticks,
+        range=[-0.5, last],
+        showgrid=False,
+        zeroline=False,
+        anchor="y2",
+    )
+    for name in filter(None, dict.fromkeys(names)):
+        own = [place for place, other in enumerate(names) if other == name]
+        figure.add_annotation(
+            text=f"<b>{name}</b>",
+            x=sum(own) / len(own),
+            y=0,
+            yref="paper",
+            yshift=-26,
+            yanchor="top",
+            showarrow=False,
+        )
+        if own[0] > 0:
+            figure.add_vline(own[0] - 0.5, line={"color": palette.NEUTRAL, "width": 1})
+    if chosen in blocks:
+        place = blocks.index(chosen)
+        figure.add_shape(
+            x0=place - 0.48,
+            x1=place + 0.48,
+            y0=0,
+            y1=1,
+            yref="paper",
+            line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"},
+            fillcolor=palette.GRID,
+            layer="below",
+        )
+
+
+def _board() -> go.Figure:
+    """A plane of unit squares, x to the right, y downwards from 0, for pictures and maps."""
+    figure = blank(RESPONSE_PIXELS)
+    hidden = {"visible": False, "constrain": "domain", "fixedrange": True}
+    figure.update_xaxes(hidden | {"constraintoward": "center"})
+    figure.update_yaxes(hidden | {"constraintoward": "top", "scaleanchor": "x"})
+    return figure
+
+
+def _columns(frames: int) -> int:
+    return 16 if frames > 16 else min(max(frames, 4), 8)
+
+
+def _pixels(columns: int) -> int:
+    """Side of a cell on the page, where it is wide enough."""
+    return 740 // max(columns, 7)
+
+
+def _heading(figure: go.Figure, top: float, text: str) -> float:
+    """A line of text above a row; the height where the row begins."""
+    figure.add_annotation(
+        text=text, x=0, y=top - 0.14, xanchor="left", showarrow=False, font={"size": 13}
+    )
+    return top - 0.3
+
+
+def _times(figure: go.Figure, top: float, times: Iterable[float]) -> float:
+    """When each frame of a row was, below it; the height where the next row begins."""
+    for column, seconds in enumerate(times):
+        figure.add_annotation(
+            text=f"{seconds:.1f} s",
+            x=column + CELL / 2,
+            y=top - 0.1,
+            showarrow=False,
+            font={"size": 11},
+        )
+    return top - 0.22
+
+
+def _add_picture(figure: go.Figure, picture: Array, column: int, top: float) -> None:
+    figure.add_layout_image(
+        source=png_address(picture),
+        xref="x",
+        yref="y",
+        x=column,
+        y=top,
+        sizex=CELL,
+        sizey=CELL,
+        sizing="stretch",
+    )
+
+
+def _add_map(
+    figure: go.Figure, values: Array, column: int, top: float, scale: str, said: str
+) -> None:
+    """A map (h, w) as a square: its first row on top, though y grows upwards."""
+    height, width = values.shape
+    figure.add_heatmap(
+        z=values[::-1],
+        x0=column + CELL / width / 2,
+        dx=CELL / width,
+        y0=top - CELL + CELL / height / 2,
+        dy=CELL / height,
+        coloraxis=scale,
+        hovertemplate=said,
+    )
+
+
+def _scale(colours: object, low: float, high: float, title: str, left: float) -> dict[str, object]:
+    """A colour scale with its bar below the figure, from `left` of its width on."""
+    bar = {
+        "orientation": "h",
+        "title": {"text": title, "side": "top"},
+        "x": left,
+        "xanchor": "left",
+        "y": 0,
+        "yanchor": "top",
+        "len": 0.46,
+        "thickness": 10,
+        "nticks": 5,
+    }
+    return {"colorscale": colours, "cmin": low, "cmax": high, "colorbar": bar}
