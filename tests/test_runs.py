@@ -13,7 +13,13 @@ from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Sampling
-from dsanet_core.runs import match_categories, run_dataset, score_dataset, top_k_hits
+from dsanet_core.runs import (
+    match_categories,
+    mean_average_precision,
+    run_dataset,
+    score_dataset,
+    top_k_hits,
+)
 from dsanet_core.video import encode_h264
 from tests.weights import preferring, tiny_network
 
@@ -165,3 +171,62 @@ def test_a_dataset_of_unreadable_videos_is_an_error(tmp_path: Path) -> None:
     (folder / "a.mp4").write_text("no video")
     with pytest.raises(DatasetError, match="none of the 1 videos"):
         run_dataset(open_dataset(str(tmp_path)), tiny_network())
+
+
+def loops(scores: np.ndarray, labels: np.ndarray) -> tuple[float, int]:
+    """Interpolated average precision in words: walk down the ranking of a category; each of its
+    videos counts with the best precision from there on."""
+    precisions, left_out = [], 0
+    for category in range(scores.shape[1]):
+        ranking = sorted(range(len(scores)), key=lambda row: (-scores[row, category], row))
+        hits = [bool(labels[row, category]) for row in ranking]
+        if not any(hits):
+            left_out += 1
+            continue
+        precision = [sum(hits[: rank + 1]) / (rank + 1) for rank in range(len(hits))]
+        at_hits = [max(precision[rank:]) for rank, hit in enumerate(hits) if hit]
+        precisions.append(sum(at_hits) / len(at_hits))
+    return sum(precisions) / len(precisions), left_out
+
+
+def test_mean_average_precision_is_what_plain_loops_give() -> None:
+    rng = np.random.default_rng(0)
+    for share in (0.05, 0.3, 0.9):
+        scores = rng.integers(0, 30, (60, 8)) / 30  # with ties
+        labels = rng.random((60, 8)) < share  # several labels a video
+        labels[:, 3] = False
+        found = mean_average_precision(scores, labels)
+        mean, left_out = loops(scores, labels)
+        assert found.mean == pytest.approx(mean, abs=1e-12)
+        assert found.left_out == left_out >= 1
+
+
+def test_mean_average_precision_of_known_rankings() -> None:
+    labels = np.array([[True], [False], [False], [True]])
+    ranked = np.array([[4.0], [3.0], [2.0], [1.0]])
+    assert mean_average_precision(ranked, labels).mean == pytest.approx((1 + 2 / 4) / 2)
+    # Interpolated: a video ranked second counts with the 2 of 3 right that follow.
+    later = np.array([[3.0], [4.0], [1.0], [2.0]])
+    assert mean_average_precision(later, labels).mean == pytest.approx(2 / 3)
+    assert mean_average_precision(labels * 1.0, labels) == (1.0, 0)
+    assert mean_average_precision(np.eye(3), np.eye(3, dtype=bool)) == (1.0, 0)
+
+
+def test_labels_that_do_not_fit_the_scores_are_refused() -> None:
+    for labels in (np.ones((3, 4), bool), np.ones(3, bool), np.zeros((3, 2), bool)):
+        with pytest.raises(ValueError, match="expected equal shapes"):
+            mean_average_precision(np.zeros((3, 2)), labels)
+
+
+def test_the_summary_holds_the_mean_average_precision_of_the_scores() -> None:
+    network, dataset = tiny_network(), open_dataset("synth:seed=14,n=30")
+    scored = score_dataset(dataset, network)
+    labels = np.zeros_like(scored.scores, bool)
+    labels[np.arange(30), scored.labels] = True
+    summary = run_dataset(dataset, network)
+    assert (summary.mean_average_precision, summary.categories_left_out) == (
+        pytest.approx(loops(scored.scores, labels)[0]), 0,
+    )
+    few = run_dataset(open_dataset("synth:seed=14,n=4"), network)
+    assert few.categories_left_out == COUNT - 4
+    assert few.to_dict()["mean_average_precision"] == few.mean_average_precision
