@@ -18,6 +18,20 @@ CHARTS = {
 """What the papers' chart can show: name -> paper, table, data set."""
 PROTOCOLS = {"DSANet": "frames x snippets x crops", "SDA": "frames x crops x clips"}
 ALL_TABLES = "All tables"
+NETWORK_FORMATS = {
+    "Parameters (M)": "%.2f",
+    "MACs/view (G)": "%.2f",
+    "Views": "plain",
+    "MACs/video (G)": "%.2f",
+    "Top-1 (%)": "%.1f",
+}
+COMPARISON_FORMATS = {
+    "Parameters: paper (M)": "plain",
+    "here (M)": "%.2f",
+    "MACs: paper (G)": "plain",
+    "here (G)": "%.2f",
+    "Off by (%)": "%.1f",
+}
 
 
 def paper_points(rows: Sequence[Published], chart: str) -> dict[str, list[CostPoint]]:
@@ -62,14 +76,14 @@ def network_rows(networks: Sequence[Network], search: str) -> list[dict[str, Any
     rows = [
         {
             "Network": network.name,
-            "What it is": network.description,
             "Parameters (M)": network.params / 1e6,
-            "Multiply-adds of a view (G)": network.macs / 1e9,
+            "MACs/view (G)": network.macs / 1e9,
             "Views": network.views,
-            "Multiply-adds of a video (G)": network.video_macs / 1e9,
+            "MACs/video (G)": network.video_macs / 1e9,
             "Top-1 (%)": _percent(network.accuracy),
             "Measured on": str(network.accuracy.get("dataset", "")),
             "Weights here": ", ".join(network.weights) or "none",
+            "What it is": network.description,
             "Protocol": network.protocol,
             "Reference": network.reference,
         }
@@ -104,10 +118,10 @@ def comparison_rows(comparisons: Sequence[Comparison], table: str) -> list[dict[
             "Table": table_name(c.row),
             "Row": c.row.label,
             "Protocol": c.row.protocol,
-            "Parameters, paper (M)": _number(c.row.params),
-            "Parameters, here (M)": None if c.params is None else c.params / 1e6,
-            "Multiply-adds, paper (G)": _number(c.row.macs),
-            "Multiply-adds, here (G)": None if c.macs is None else c.macs / 1e9,
+            "Parameters: paper (M)": _number(c.row.params),
+            "here (M)": None if c.params is None else c.params / 1e6,
+            "MACs: paper (G)": _number(c.row.macs),
+            "here (G)": None if c.macs is None else c.macs / 1e9,
             "Off by (%)": None if c.macs_error is None else 100 * c.macs_error,
             "Matches": verdicts[c.is_matched],
             "Remark": c.row.remark or ("" if c.row.networks else "not built here"),
@@ -124,16 +138,19 @@ def _number(printed: str) -> float | None:
 def verdict(comparisons: Sequence[Comparison]) -> str:
     """How many rows match, and each that does not with its reason, as Markdown."""
     matched = sum(c.is_matched is True for c in comparisons)
-    reasons = [
-        f"- {escape(f'{table_name(c.row)}, {c.row.label}, {c.row.protocol}')}: "
-        f"{escape(c.row.remark)}."
-        for c in comparisons
-        if c.is_matched is False
-    ]
+    reasons: dict[str, list[str]] = {}
+    for c in comparisons:
+        if c.is_matched is False:
+            name = f"{table_name(c.row)}, {c.row.label}, {c.row.protocol}"
+            reasons.setdefault(c.row.remark, []).append(name)
     sentence = (
         f"**{matched} rows match**: parameters to the printed digit, multiply-adds within "
         f"{100 * TOLERANCE:g} %."
     )
     if not reasons:
         return sentence
-    return "\n".join([f"{sentence} **{len(reasons)} do not:**", "", *reasons])
+    lines = [
+        f"- {escape(' and '.join(names))}: {escape(reason)}." for reason, names in reasons.items()
+    ]
+    unmatched = sum(map(len, reasons.values()))
+    return "\n".join([f"{sentence} **{unmatched} do not:**", "", *lines])

@@ -17,14 +17,15 @@ with widgets.page(
     rows = [comparison.row for comparison in comparisons]
     points = zoo_words.paper_points(rows, st.session_state[state.ZOO_CHART])
     widgets.chart(
-        accuracy_against_cost(points, measured_here=False, height=520),
+        accuracy_against_cost(points, measured_here=False),
         "The papers' accuracies against the cost of a video",
     )
     st.caption(
         "How to read it: further up is more often right, further left is cheaper, each step of the "
         "axis a factor. All points are printed in the paper and none was measured here; hollow "
         "marks say so. The cost of a video is that of a view times the views of that network's "
-        "own test protocol, which the hover text names. A line joins one network's protocols."
+        "own test protocol, which the hover text names. A line joins one network's protocols; its "
+        "name stands at the most accurate one, or in the hover text alone where it is crowded."
     )
 
     st.subheader("Embedded networks, measured here")
@@ -54,7 +55,7 @@ with widgets.page(
     )
     found = zoo_words.network_rows(networks, search)
     if found:
-        table(found, digits={"Top-1 (%)": 1, "Views": 0})
+        table(found, formats=zoo_words.NETWORK_FORMATS)
     else:
         st.info(
             f"None of the {len(networks)} networks has all words of “{words.escape(search)}”. "
@@ -62,21 +63,22 @@ with widgets.page(
             icon=":material/search_off:",
         )
     st.caption(
-        f"{len(found)} of {len(networks)} networks. How to read it: a click on a head sorts. A "
-        "view is one clip and crop; the protocol says which frames and crops of a video a network "
-        "is shown, at its own frame size. Multiply-adds are counted for convolutions, linear "
-        "layers, DSA, SDA and SE. Networks without weights here can be built, with random ones."
+        f"{len(found)} of {len(networks)} networks. How to read it: a click on a head sorts. MACs "
+        "are multiply-adds, counted for convolutions, linear layers, DSA, SDA and SE at the frame "
+        "size of the network's own test protocol; a view is one clip and crop of it. Networks "
+        "without weights here can be built, with random ones."
     )
 
-    st.subheader("The papers' figures and ours")
+    st.subheader("The papers' numbers and ours")
     st.markdown(zoo_words.verdict(comparisons))
     tables = zoo_words.tables(comparisons)
     state.settle(state.ZOO_TABLE, tables, tables[0])
     st.selectbox("Table", tables, key=state.ZOO_TABLE)
-    table(zoo_words.comparison_rows(comparisons, st.session_state[state.ZOO_TABLE]))
+    shown = zoo_words.comparison_rows(comparisons, st.session_state[state.ZOO_TABLE])
+    table(shown, formats=zoo_words.COMPARISON_FORMATS)
     st.caption(
-        "How to read it: multiply-adds (the papers' FLOPs) are those of one view at 224 x 224. "
-        "Ours lie about half a per cent lower, since the papers' counters add normalisation and "
-        "pooling. An ensemble counts as its members together; an empty cell is a figure that the "
-        "paper does not print, or a network that is not built here."
+        "How to read it: MACs are multiply-adds (the papers' FLOPs) of one view at 224 x 224. Ours "
+        "lie about half a per cent lower, since the papers' counters add normalisation and "
+        "pooling. An ensemble counts as its members together. A dash is a number that the paper "
+        "does not print, or a network that is not built here."
     )

@@ -55,7 +55,7 @@ class _Box(NamedTuple):
 
 
 def accuracy_against_cost(
-    groups: Mapping[str, Sequence[CostPoint]], *, measured_here: bool, height: int = 460
+    groups: Mapping[str, Sequence[CostPoint]], *, measured_here: bool, height: int = 560
 ) -> go.Figure:
     """One series of points per group, the group's name in the legend; cost on a log axis.
 
@@ -85,7 +85,8 @@ def accuracy_against_cost(
             y=[point.top1 for point in ordered],
             mode="markers+text",
             name=plain(group),
-            text=[plain(point.name) if point in sides else "" for point in ordered],
+            # Spaces that do not break keep a name off its marker.
+            text=[f"\u00a0{plain(p.name)}\u00a0" if p in sides else "" for p in ordered],
             textposition=[sides.get(point, "middle right") for point in ordered],
             textfont={"size": 12},
             cliponaxis=False,
@@ -112,7 +113,8 @@ def accuracy_against_cost(
         tickvals=ticks,
         ticktext=[f"{tick:g}" for tick in ticks],
     )
-    figure.update_yaxes(title="Top-1 (%)", range=list(y_range))
+    # Lines across would strike names through; the hover text has the value.
+    figure.update_yaxes(title="Top-1 (%)", range=list(y_range), showgrid=False, ticks="outside")
     return figure
 
 
@@ -155,10 +157,9 @@ def _place(
     sides: dict[CostPoint, str] = {}
     for point in sorted(best.values(), key=lambda point: -point.top1):
         x, y = pixel(point)
-        wide = _LETTER * len(point.name)
+        wide = _LETTER * (len(point.name) + 1)
         for side, (right, up) in _SIDES.items():
-            # Labels stand off the marker by its half and a little more.
-            centre_x = x + right * (wide + _MARKER + 4)
+            centre_x = x + right * (wide + _MARKER)
             centre_y = y + up * (_LINE + _MARKER)
             box = _Box(
                 centre_x - wide / 2, centre_y - _LINE / 2, centre_x + wide / 2, centre_y + _LINE / 2

@@ -234,7 +234,7 @@ _TABLE_3: tuple[tuple[str, str, str, str, float | None, float | None, str], ...]
     ("SDA-TSN", "8×3×2", "25.8", "33.9", 49.5, 63.0, "sda_tsn_r50"),
     ("SDA-TSN", "16×1×1", "25.8", "67.8", 49.3, 62.4, "sda_tsn_r50"),
     ("SDA-TSN", "16×3×2", "25.8", "67.8", 50.6, 64.7, "sda_tsn_r50"),
-    ("SDA-TSN, ensemble", "(16+8)×3×2", "", "101.7", 52.6, 66.1, "sda_tsn_r50"),
+    ("SDA-TSN En", "(16+8)×3×2", "", "101.7", 52.6, 66.1, "sda_tsn_r50"),
     ("TSM", "8×1×1", "23.9", "32.9", 45.6, 59.7, "tsm_r50"),
     ("SDA-TSM", "8×1×1", "25.8", "33.9", 48.6, 61.8, "sda_tsm_r50"),
     ("TSM", "8×1×2", "23.9", "32.9", 47.2, 61.2, "tsm_r50"),
@@ -245,7 +245,7 @@ _TABLE_3: tuple[tuple[str, str, str, str, float | None, float | None, str], ...]
     ("TSM", "16×1×2", "23.9", "65.8", 48.4, 63.1, "tsm_r50"),
     ("SDA-TSM", "16×1×2", "25.8", "67.8", 52.2, 64.7, "sda_tsm_r50"),
     ("SDA-TSM", "16×3×2", "25.8", "67.8", 52.8, 65.4, "sda_tsm_r50"),
-    ("SDA-TSM, ensemble", "(16+8)×3×2", "", "101.7", 54.8, 67.3, "sda_tsm_r50"),
+    ("SDA-TSM En", "(16+8)×3×2", "", "101.7", 54.8, 67.3, "sda_tsm_r50"),
 )
 """Label, frames x crops x clips, M, G of one view, top-1 on V1 and V2, row of the zoo."""
 

@@ -98,7 +98,7 @@ def test_the_page_needs_no_video_and_runs_no_network(open_zoo: OpenZoo) -> None:
         "Accuracy against cost",
         "Embedded networks, measured here",
         "All networks",
-        "The papers' figures and ours",
+        "The papers' numbers and ours",
     ]
 
 
@@ -118,7 +118,7 @@ def test_ours_are_the_accuracy_of_the_manifest_at_our_cost(open_zoo: OpenZoo) ->
     assert drawn["y"] == [75.0, 25.0]
     for (name, _), gmacs in zip(drawn["customdata"], drawn["x"], strict=True):
         row = rows[name]
-        assert gmacs == pytest.approx(row["Multiply-adds of a view (G)"] * row["Views"])
+        assert gmacs == pytest.approx(row["MACs/view (G)"] * row["Views"])
 
 
 def test_another_data_set_shows_its_own_points_and_counts_nothing_again(
@@ -163,7 +163,7 @@ def test_unmatched_rows_stand_with_their_reason(open_zoo: OpenZoo) -> None:
         for row in at.dataframe[1].value.to_dict("records")
     }
     gst = rows["SDA, Table 3", "GST", "8×1×1"]
-    assert (gst["Matches"], gst["Multiply-adds, paper (G)"]) == ("no", 29.5)
+    assert (gst["Matches"], gst["MACs: paper (G)"]) == ("no", 29.5)
     assert gst["Off by (%)"] == pytest.approx(-1.7, abs=0.05)
     assert rows["SDA, Table 1", "LST", "8×1×1"]["Matches"] == "yes"
     assert rows["DSANet, Table 4", "TEA", "8×10×3"]["Remark"] == "not built here"

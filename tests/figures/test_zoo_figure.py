@@ -51,7 +51,7 @@ def test_printed_points_are_hollow_and_measured_ones_filled() -> None:
 def test_a_name_stands_once_and_never_as_markup() -> None:
     texts = [t for trace in points_of(accuracy_against_cost(PAPER, measured_here=False))
              for t in trace.text]
-    assert sorted(texts) == ["", "DSA &lt;b&gt;", "NL", "TSM"]
+    assert sorted(text.strip() for text in texts) == ["", "DSA &lt;b&gt;", "NL", "TSM"]
 
 
 def test_a_line_joins_points_of_one_name_only() -> None:
@@ -88,9 +88,9 @@ def test_every_network_of_dsanets_figure_is_named_and_no_name_meets_another_on_a
 ):
     rows = [row for row in published_rows() if row.table == "4"]
     points = [CostPoint(r.label, r.video_gmacs or 0.0, r.top1[KINETICS]) for r in rows]
-    figure = accuracy_against_cost({"paper": points}, measured_here=False, height=520)
+    figure = accuracy_against_cost({"paper": points}, measured_here=False)
     trace = points_of(figure)[0]
-    assert sorted(trace.text) == sorted(row.label for row in rows)
+    assert sorted(text.strip() for text in trace.text) == sorted(row.label for row in rows)
 
     (left, right), (low, high) = figure.layout.xaxis.range, figure.layout.yaxis.range
     boxes: list[tuple[str, float, float, float, float]] = []
@@ -98,7 +98,7 @@ def test_every_network_of_dsanets_figure_is_named_and_no_name_meets_another_on_a
         centre_x = (log10(x) - left) / (right - left) * PLOT_WIDTH
         centre_y = (y - low) / (high - low) * (figure.layout.height - 100)
         boxes.append(("marker", centre_x - 4, centre_y - 4, centre_x + 4, centre_y + 4))
-        wide = LETTER * len(text)
+        wide = LETTER * (len(text) - 1)  # two narrow spaces
         across = {"right": 1, "left": -1, "center": 0}[side.split()[1]]
         up = {"top": 1, "bottom": -1, "middle": 0}[side.split()[0]]
         middle_x = centre_x + across * (wide / 2 + MARKER / 2)
