@@ -179,9 +179,12 @@ def model_card(name: str) -> Card:
 
 def models_with(part: str) -> list[str]:
     """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
-    rows = {name: entry["model"] for name, entry in _manifest().items()}
-    known = zoo.list_models()
-    return [n for n, row in rows.items() if row in known and part in zoo.model_spec(row).args]
+    return [name for name, entry in _manifest().items() if part in _parts(name, entry["sha256"])]
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _parts(name: str, weights_sha256: str) -> list[str]:
+    return list(checkpoints.read_spec(name).args)
 
 
 def networks() -> list[Network]:

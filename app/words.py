@@ -319,7 +319,7 @@ def costs(analyses: Sequence[Analysis]) -> str:
         ("Multiply-adds of the video", lambda a: amount(a.model.macs * a.protocol.num_views)),
         ("Network, seconds here", lambda a: f"{a.seconds['network']:.2f}"),
         ("Preprocessing, seconds here", lambda a: f"{a.seconds['transform']:.2f}"),
-        ("Snippets of a view", lambda a: CONSENSUS[a.model.consensus]),
+        ("How a view is scored", lambda a: CONSENSUS[a.model.consensus]),
     ]
     lines = [f"| {title} | " + " | ".join(map(cell, analyses)) + " |" for title, cell in rows]
     return "\n".join([heads, "|---" * (len(analyses) + 1) + "|", *lines])

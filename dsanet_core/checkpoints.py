@@ -134,6 +134,13 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> VideoNetwork:
     return network.to(target).eval()
 
 
+def read_spec(name_or_path: str | Path) -> ModelSpec:
+    """The row that a file was saved with, without making a network; errors as `load_model`."""
+    path, _ = _find(name_or_path)
+    metadata, _ = _parse(_read_file(path), path)
+    return ModelSpec.from_dict(_json(metadata, "spec", dict, path))
+
+
 def load_weights(network: VideoNetwork, tensors: Mapping[str, Tensor]) -> None:
     """Give a network, also one on the meta device, all its parameters and buffers.
 

@@ -49,7 +49,7 @@ def test_a_saved_network_comes_back_with_its_facts_and_gives_the_same_logits(
     path = tmp_path / f"a.{suffix}"
     sha256 = save(path, network, familiarity=calibration)
     loaded = load_model(path, device="cpu")
-    assert loaded.spec == network.spec
+    assert loaded.spec == checkpoints.read_spec(path) == network.spec
     assert not loaded.training
     weights = loaded.weights
     assert (weights.file, weights.sha256, weights.trained_on) == (path.name, sha256, "a test")

@@ -7,7 +7,7 @@ from app.state import Key
 from dsanet_core.figures import compare_snippets, disagreement
 
 with widgets.page(
-    "Compare", "Two networks on one video: what each says of every snippet and of the whole."
+    "Compare", "Two networks on one video: what each says of its parts and of the whole."
 ):
     source = widgets.choose_video()
     film, left, right = st.columns([2, 3, 3], gap="medium")

@@ -15,6 +15,8 @@ from dsanet_core.records import Analysis, Array
 _WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
 
 
+_LEAST_PIXELS, _MOST_PIXELS = 42, 1000
+"""Height of the shortest cell where cells stand for times, and of all together."""
 _CELLS: dict[str, Any] = {
     "zmin": _WRONG,
     "zmax": _RIGHT,
@@ -53,7 +55,8 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
     count = max(len(a.snippet_scores), len(b.snippet_scores))
     columns = (_column(a, count, true_label), _column(b, count, true_label))
     rows = list(zip(*columns, strict=True))
-    places = [*(f"snippet {index + 1}" for index in range(count)), "video"]
+    word = _word(a, b)
+    places = [*(f"{word} {index + 1}" for index in range(count)), "video"]
     figure = blank(40 + 46 * len(rows))
     figure.add_heatmap(
         z=[[cell.verdict if cell else None for cell in row] for row in rows],
@@ -77,27 +80,24 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
 
 def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Figure:
     """One column of cells per network over a common axis of time; below, the whole video."""
-    end = max(
-        max(each.video.duration_seconds, float(each.pts_seconds.max())) for each in (a, b)
-    )
-    count = max(len(a.snippet_scores), len(b.snippet_scores))
-    row = end / count
+    end = max(max(each.video.duration_seconds, float(each.pts_seconds.max())) for each in (a, b))
+    edges = [np.array([0.0, *halfway, end]) for halfway in map(_halfway, (a, b))]
+    row = end / max(len(a.snippet_scores), len(b.snippet_scores))
+    least = min(float(np.diff(each).min()) for each in edges)
     names = _model_names(a, b)
-    figure = blank(60 + 46 * (count + 1))
+    figure = blank(40 + min(_MOST_PIXELS, round(_LEAST_PIXELS * (end + 1.3 * row) / least)))
     for column, (analysis, name) in enumerate(zip((a, b), names, strict=True)):
         *cells, video = _column(analysis, len(analysis.snippet_scores), true_label)
-        middle = _middles(analysis)
-        halfway = (middle[1:] + middle[:-1]) / 2
         spans = [span_text(first, last) for first, last in _spans(analysis)]
-        for found, edges, places in (
-            (cells, [0.0, *halfway, end], spans),
+        for found, between, places in (
+            (cells, edges[column].tolist(), spans),
             ([video], [end + 0.25 * row, end + 1.25 * row], ["video"]),
         ):
             shown = [cell for cell in found if cell is not None]
             figure.add_heatmap(
                 z=[[cell.verdict] for cell in shown],
                 x=[column, column + 1],
-                y=edges,
+                y=between,
                 text=[[cell.text] for cell in shown],
                 texttemplate="%{text}",
                 textfont={"size": 12},
@@ -133,12 +133,13 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
     for analysis, row in zip((a, b), _model_names(a, b), strict=True):
         answers.setdefault(analysis.top(1)[0][0], []).append(row)
     snippets = len(a.snippet_scores) if saw_the_same(a, b) else 0
+    word = _word(a, b).capitalize()
     figure = blank(320)
     colours = (palette.MODEL_A, palette.MODEL_B)
     for (name, models), colour in zip(answers.items(), colours, strict=False):
         difference = 100 * (_scores_of(a, name, snippets) - _scores_of(b, name, snippets))
         figure.add_bar(
-            x=[*(f"Snippet {index + 1}" for index in range(snippets)), "Video"],
+            x=[*(f"{word} {index + 1}" for index in range(snippets)), "Video"],
             y=difference,
             name=f"{plain(name)}: answer of {' and '.join(models)}",
             marker={"color": colour},
@@ -157,6 +158,12 @@ def saw_the_same(a: Analysis, b: Analysis) -> bool:
     return np.array_equal(a.frame_index, b.frame_index)
 
 
+def _word(a: Analysis, b: Analysis) -> str:
+    """What the parts of the video are called that both networks score."""
+    single = all(each.protocol.sampling.frames_per_snippet == 1 for each in (a, b))
+    return "frame" if single else "snippet"
+
+
 def _spans(analysis: Analysis) -> list[tuple[float, float]]:
     """First and last second that each snippet saw."""
     return list(
@@ -166,6 +173,12 @@ def _spans(analysis: Analysis) -> list[tuple[float, float]]:
 
 def _middles(analysis: Analysis) -> Array:
     return np.asarray(analysis.pts_seconds.min(1) + analysis.pts_seconds.max(1)) / 2
+
+
+def _halfway(analysis: Analysis) -> Array:
+    """(snippets - 1,) seconds halfway from the middle of each snippet to the next."""
+    middle = _middles(analysis)
+    return np.asarray((middle[1:] + middle[:-1]) / 2)
 
 
 def _moves_on(analysis: Analysis) -> bool:
@@ -193,7 +206,7 @@ def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
 
 def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
     """Snippets with the seconds they saw, where both networks saw the same ones."""
-    names = [f"Snippet {index + 1}" for index in range(count)]
+    names = [f"{_word(a, b).capitalize()} {index + 1}" for index in range(count)]
     if saw_the_same(a, b):
         spans = zip(names, _spans(a), strict=True)
         names = [f"{name}<br>{span_text(first, last)}" for name, (first, last) in spans]

@@ -26,7 +26,7 @@ OpenPage = Callable[..., AppTest]
 def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Random weights under the names of the embedded ones, with a manifest."""
     folder = tmp_path_factory.mktemp("checkpoints")
-    for seed, row in enumerate(("dsa_i3d_synth", "i3d_synth")):
+    for seed, row in enumerate(("dsa_i3d_synth", "i3d_synth", "sda_tsn_synth")):
         network = tiny_network(row, seed=seed)
         channels = network.appearance_size
         everything = FamiliarityModel(np.zeros(channels), np.eye(channels), -1e9, 1.0)

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from app import words
-from dsanet_core.records import Familiarity, Kernel
+from dsanet_core.records import CONSENSUS, Familiarity, Kernel
 from tests.factory import make_analysis
 
 ANALYSIS = make_analysis(0)
+SDA = make_analysis(0, name="sda_tsn_synth", consensus="sda", frames=1, group_size=8)
+BLOCK = SDA.selections[1]
 
 
 @pytest.mark.parametrize(
@@ -76,12 +78,94 @@ def test_familiarity_is_said_with_its_numbers(score: float) -> None:
     assert "trained on synthetic: it knows its 5 categories" in said
 
 
-def test_scores_of_snippets_are_not_called_independent_where_dsa_joins_them() -> None:
+def test_scores_of_snippets_are_not_called_independent_where_networks_join_them() -> None:
     plain = make_analysis(1, name="plain", consensus="average")
     assert words.snippet_scores([plain]) == "Every snippet is scored on its own."
     said = words.snippet_scores([ANALYSIS, plain])
     assert said.startswith(r"In dsa\_i3d\_synth a snippet's score already draws on its neighbours")
     assert "plain" not in said
+    both = words.snippet_scores([ANALYSIS, SDA])
+    assert "draws on its neighbours of" in both
+    assert r"In sda\_tsn\_synth a snippet's score already draws on all others of" in both
+
+
+@pytest.mark.parametrize("consensus", CONSENSUS)
+def test_every_way_to_join_snippets_has_its_sentences(consensus: str) -> None:
+    analysis = make_analysis(1, consensus=consensus, frames=1, group_size=8)
+    alone = consensus == "average"
+    said = words.snippet_scores([analysis])
+    assert (said == "Every frame is scored on its own.") is alone
+    assert ("a frame's score already draws on" in said) is not alone
+    timed = replace(analysis, seconds={"transform": 0.1, "network": 0.5})
+    assert CONSENSUS[consensus] in words.costs([timed])
+    assert f"one view: {CONSENSUS[consensus]}; then" in words.grounds(analysis, "", {})
+
+
+def test_single_frames_are_not_called_snippets() -> None:
+    for said in (
+        words.snippet_scores([SDA]),
+        words.timeline_reading(SDA),
+        words.compare_reading(SDA, SDA),
+        words.view_name(SDA.protocol, 0),
+        SDA.protocol.describe(),
+    ):
+        assert "snippet" not in said
+        assert "frame" in said
+    assert words.view_name(SDA.protocol, 0) == "View 1 of 1: frames 1, 2, 3, 4, 5, 6, 7, 8"
+    assert SDA.protocol.describe().startswith("8 single frames; centre crop")
+    assert "the bar as long as what it saw" in words.timeline_reading(ANALYSIS)
+    assert words.snippet_word([SDA, ANALYSIS]) == "snippet"
+
+
+def test_networks_that_saw_different_frames_are_said_to() -> None:
+    for reading in (words.compare_reading, words.disagreement_reading):
+        assert "The two saw different frames" in reading(ANALYSIS, SDA)
+        assert "different frames" not in reading(ANALYSIS, make_analysis(1, name="other"))
+
+
+def test_the_reading_of_a_block_names_its_strongest_and_weakest_dependency() -> None:
+    leaning = replace(BLOCK, weights=np.array([[0.09, 0.3, 0.2, 0.41]]))
+    said = words.selection_reading(leaning, 0)
+    assert "leans on S122 (41 %)**, hardly on LST (9 %); equal shares are 25 % each" in said
+    change = np.abs(BLOCK.gate.astype(float) - BLOCK.average_gate)
+    assert f"by {change.mean():.3f} on average and by {change.max():.3f} where" in said
+    means = [gate.mean(dtype=float) for gate in (BLOCK.average_gate, BLOCK.gate)]
+    assert f"from {means[0]:.3f} to {means[1]:.3f}" in said
+    assert ("opens" if means[1] > means[0] else "closes") in said
+    even = replace(BLOCK, weights=np.array([[0.26, 0.25, 0.25, 0.24]]))
+    assert "almost equally:** 24 % to 26 %" in words.selection_reading(even, 0)
+    averaged = replace(
+        BLOCK, aggregation="avg", weights=np.full((1, 4), 0.25), average_gate=BLOCK.gate
+    )
+    said = words.selection_reading(averaged, 0)
+    assert "each dependency counts 25 %" in said
+    assert said.endswith("Under equal weights its gate is the same.")
+
+
+def test_the_lead_counts_the_blocks_that_each_dependency_leads() -> None:
+    peaks = np.array([[0.7, 0.1, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7], [0.5, 0.3, 0.1, 0.1]])
+    blocks = ("layer1.0.sda", "layer2.1.sda", "layer4.0.sda")
+    selections = tuple(
+        replace(BLOCK, block=block, weights=weights[None], average_gate=gate)
+        for block, weights, gate in zip(
+            blocks, peaks, (BLOCK.gate, BLOCK.average_gate, BLOCK.gate / 2), strict=True
+        )
+    )
+    said = words.selection_lead(replace(SDA, selections=selections), 0)
+    assert "LST in 2 of 3 blocks, most in res2, block 1 (70 %)" in said
+    assert "S122 in res3, block 2 (70 %)" in said
+    most = max(selections[1:], key=lambda selection: selection.gate_change[0])
+    assert f"changes the gate most in {words.block_name(most.block).split(' (')[0]}" in said
+    assert "least in res2, block 1, by 0.000" in said
+    averaging = tuple(replace(each, aggregation="avg") for each in selections)
+    assert "selects nothing" in words.selection_lead(replace(SDA, selections=averaging), 0)
+
+
+def test_dependencies_are_introduced_in_words() -> None:
+    said = words.dependency_heading(BLOCK, "LT", 0)
+    assert said.startswith("**LT:** every place, over all of the time. Weight ")
+    assert f"energy {BLOCK.energy[0, 1]:.2f}." in said
+    assert words.dependency_meaning("1x3x3/3x1x1").endswith("kernels 1x3x3/3x1x1")
 
 
 def test_unmeasured_familiarity_is_not_claimed() -> None:

@@ -1,0 +1,101 @@
+"""The page Dependencies, and the other pages with a network of SDA: what a user sees and pays."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from app import samples, services, words
+from dsanet_core.analysis import analyze
+from dsanet_core.checkpoints import load_model
+from tests.app.conftest import OpenPage, go, settle, text
+
+SDA = {"video": "sample-15", "model": "sda_tsn_synth"}
+
+
+def test_the_page_shows_weights_gate_and_responses(open_page: OpenPage) -> None:
+    at = open_page("dependencies", **SDA)
+    assert not at.error
+    headings = [heading.value for heading in at.subheader]
+    assert headings[0] == "Through the network"
+    assert headings[1].startswith("The gate of res")
+    assert headings[2:] == ["What each dependency answered", "On what grounds"]
+    assert len(at.get("plotly_chart")) == 3 + 4
+    for said in (
+        "Which dependency leads", "Selecting changes its gate by", "**LST:** the whole video",
+        "its Residual Block 1 is res2", "8 single frames", "gated by SDA over all frames",
+    ):  # fmt: skip
+        assert said in text(at)
+    labels = [button.label for button in at.download_button]
+    assert [label.split(": ")[1] for label in labels] == [
+        "all data (JSON)", "dependencies (CSV)",
+    ]  # fmt: skip
+
+
+def test_at_first_the_block_is_the_one_that_selecting_changes_most(open_page: OpenPage) -> None:
+    at = open_page("dependencies", **SDA)
+    analysis = analyze(samples.clip(15), load_model(SDA["model"]))
+    most = max(analysis.selections, key=lambda selection: selection.gate_change.mean())
+    assert at.selectbox(key="block").value == most.block
+    assert words.selection_reading(most, 0) in text(at)
+    assert words.selection_lead(analysis, 0) in text(at)
+
+
+def test_switching_block_or_page_runs_no_network_again(open_page: OpenPage) -> None:
+    at = open_page("dependencies", **SDA)
+    runs, decodes = services.network_runs(), services.decodes()
+    assert runs == 1
+    readings = set()
+    for block in ("layer1.0.sda", "layer3.1.sda", "layer4.1.sda"):
+        at = settle(at.selectbox(key="block").set_value(block).run())
+        assert at.query_params["block"] == block
+        assert block in text(at)
+        readings.add(next(m.value for m in at.markdown if "equal shares are" in m.value))
+    assert len(readings) == 3, "every block has its own reading"
+    for page in ("inspect", "kernels", "dependencies"):
+        at = go(at, page)
+    assert (services.network_runs(), services.decodes()) == (runs, decodes)
+
+
+def test_a_deep_link_brings_back_block_and_view(open_page: OpenPage) -> None:
+    query = SDA | {
+        "block": "layer3.1.sda", "view": "View 1 of 1: frames 1, 2, 3, 4, 5, 6, 7, 8"
+    }  # fmt: skip
+    at = open_page("dependencies", **query)
+    assert at.selectbox(key="block").value == query["block"]
+    assert at.query_params == query
+
+
+@pytest.mark.parametrize(
+    ("page", "model", "part", "takes"),
+    [
+        ("dependencies", "dsa_i3d_synth", "SDA", "sda_tsn_synth"),
+        ("kernels", "sda_tsn_synth", "DSA", "dsa_i3d_synth"),
+    ],
+)
+def test_a_page_that_needs_another_network_offers_it(
+    open_page: OpenPage, page: str, model: str, part: str, takes: str
+) -> None:
+    at = open_page(page, video=SDA["video"], model=model)
+    assert f"Choose a model with {part} above" in at.info[0].value
+    assert not at.get("plotly_chart")
+    next(button for button in at.button if button.key == f"take_{takes}").click()
+    at = settle(at.run())
+    assert at.selectbox(key="model").value == at.query_params["model"] == takes
+    assert at.get("plotly_chart")
+
+
+def test_inspect_speaks_of_frames_where_snippets_are_frames(open_page: OpenPage) -> None:
+    at = open_page(**SDA)
+    assert at.subheader[0].value == "Frame by frame"
+    assert "a frame's score already draws on all others of the same view" in text(at)
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_networks_of_different_sampling_are_compared_by_time(open_page: OpenPage) -> None:
+    at = open_page("compare", video=SDA["video"], other="sda_tsn_synth")
+    assert not at.error
+    assert text(at).count("The two saw different frames") == 2
+    cells = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
+    assert len(cells) == 4, "snippets and video of each network"
