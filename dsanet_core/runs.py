@@ -47,7 +47,8 @@ class Accuracy:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary(Accuracy):
-    """Accuracy of one network. untrimmed: scored by M-TWI (`untrimmed`), one snippet per second."""
+    """Accuracy of one network. untrimmed: scored by M-TWI (see the room `untrimmed`), one snippet
+    per second; the protocol's snippets are then those of one forward."""
 
     model: Model
     protocol: Protocol

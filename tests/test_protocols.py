@@ -212,6 +212,7 @@ def test_the_command_line_takes_clips_and_crops_for_embedded_networks(
         (["--protocol", "8x3x2"], "1 frames per snippet; expected 4"),
         (["--protocol", "8x3x2", "--crops", "3"], "one or the other"),
         (["--protocol", "8x3x2", "--clips", "2"], "one or the other"),
+        (["--untrimmed", "--clips", "2"], "--clips together with --untrimmed"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(

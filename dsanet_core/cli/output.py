@@ -73,6 +73,11 @@ def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> V
             "--protocol together with --clips or --crops", "one or the other",
             "A protocol says how many clips and crops it has.",
         )
+    if args.clips is not None and getattr(args, "untrimmed", False):
+        raise ModelError(
+            "--clips together with --untrimmed", "one or the other",
+            "The length of an untrimmed video says how many clips there are.",
+        )
     network = load_model(model, args.device)
     name = args.protocol or protocol
     return with_protocol(network, name, clips=args.clips, crops=args.crops)
