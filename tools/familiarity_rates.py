@@ -48,7 +48,7 @@ def main(arguments: list[str]) -> None:
     parts = PARTS if "--crops" in arguments else (WHOLE,)
     names = [name for name in arguments if name != "--crops"]
     networks = [load_model(name) for name in read_manifest()]
-    samplings = {network.spec.protocol.sampling for network in networks}
+    samplings = dict.fromkeys(network.spec.protocol.sampling for network in networks)
     for sampling in samplings:  # networks that look at the same frames share them
         alike = [n for n in networks if n.spec.protocol.sampling == sampling]
         marked, count = np.zeros(len(alike), int), 0
