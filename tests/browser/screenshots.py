@@ -1,8 +1,10 @@
-"""Pictures of every page for docs/ and the README: `python -m tests.browser.screenshots`."""
+"""Pictures of pages for docs/ and the README: `python -m tests.browser.screenshots [PAGE ...]`."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from playwright.sync_api import Browser, expect
@@ -15,8 +17,11 @@ PAGES = {
     "inspect": 2,
     "compare": 2,
     "kernels": 3,
+    "zoo": 2,
 }
 """How many figures each page has."""
+LAST_WORDS = {"zoo": "rows match"}
+"""What stands on a page once it is drawn, where that is not an export."""
 WIDE, NARROW = 1280, 768
 
 
@@ -30,7 +35,7 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     page = context.new_page()
     path = "" if page_name == "inspect" else page_name
     page.goto(f"{address}/{path}?video={SAMPLE}")
-    wait_until_drawn(page, "all data (JSON)")
+    wait_until_drawn(page, LAST_WORDS.get(page_name, "all data (JSON)"))
     expect(page.locator(".js-plotly-plot")).to_have_count(
         PAGES[page_name], timeout=WAIT_MILLISECONDS
     )
@@ -45,7 +50,8 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     return target
 
 
-def main() -> None:
+def main(page_names: Sequence[str]) -> None:
+    """Pictures of these pages, of all without any."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -54,10 +60,10 @@ def main() -> None:
     ):
         if browser is None:
             raise SystemExit("no Chromium: run `make test` once, it finds or installs one")
-        for page_name in PAGES:
+        for page_name in page_names or PAGES:
             for scheme, width in (("light", WIDE), ("dark", WIDE), ("light", NARROW)):
                 print(take(browser, address, page_name, scheme, width).relative_to(ROOT))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

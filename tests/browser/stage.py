@@ -13,8 +13,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -30,7 +31,44 @@ FLAGS = (
 START_SECONDS = 90
 WAIT_MILLISECONDS = 90_000
 
+BASE_PATH_PROBES = ("/_stcore/health", "/_stcore/host-config")
+"""Streamlit's page looks for its server under the page's own path first, and gets a 404."""
+
 BUSY = '[data-testid="stStatusWidget"], [data-testid="stProgress"], [data-testid="stSpinner"]'
+
+
+class Watched:
+    """A page and everything that went wrong in it."""
+
+    def __init__(self, browser: Browser, address: str) -> None:
+        self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.page = self.context.new_page()
+        self.problems: list[str] = []
+        self._host = urlsplit(address).netloc
+        self.page.on("console", lambda message: self._note_message(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
+        self.page.on("response", self._note_response)
+        self.page.on("request", lambda request: self._note_address(request.url))
+
+    def check(self) -> None:
+        """Nothing failed, nothing left this machine, and no traceback is on the page."""
+        assert not self.problems
+        assert self.page.locator('[data-testid="stException"]').count() == 0
+        assert "Traceback" not in self.page.locator("body").inner_text()
+
+    def _note_message(self, kind: str, text: str) -> None:
+        # What could not be loaded is noted with its address below.
+        if kind == "error" and not text.startswith("Failed to load resource"):
+            self.problems.append(f"console: {text}")
+
+    def _note_response(self, response: Response) -> None:
+        if response.status >= 400 and not response.url.endswith(BASE_PATH_PROBES):
+            self.problems.append(f"{response.status} {response.url}")
+
+    def _note_address(self, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != self._host:
+            self.problems.append(f"a request left this machine: {url}")
 
 
 @contextmanager

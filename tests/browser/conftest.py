@@ -1,0 +1,34 @@
+"""One Chromium and one running app for the walks of a file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.browser.stage import chromium, running_app
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        if found is None:
+            message = "no Chromium on the PATH: run `make test`, or install the package chromium"
+            if os.environ.get("CI"):
+                pytest.fail(message)
+            pytest.skip(message)
+        yield found
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("server")
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, scratch: Path) -> Iterator[str]:
+    with running_app(scratch) as address:
+        yield address
