@@ -97,7 +97,7 @@ def accuracy_against_cost(
                 "line": {"width": 2, "color": colour},
             },
             customdata=[(plain(point.name), plain(point.detail)) for point in ordered],
-            hovertemplate="%{customdata[0]}<br>%{y:.1f} % top-1 at %{x:,.3~g} G a video"
+            hovertemplate="%{customdata[0]}<br>%{y:.1f} % top-1 at %{x:,.4~r} G a video"
             "<br>%{customdata[1]}<extra></extra>",
         )
     ticks = [
@@ -159,8 +159,8 @@ def _place(
         x, y = pixel(point)
         wide = _LETTER * (len(point.name) + 1)
         for side, (right, up) in _SIDES.items():
-            centre_x = x + right * (wide + _MARKER)
-            centre_y = y + up * (_LINE + _MARKER)
+            centre_x = x + right * (wide + _MARKER + 2)
+            centre_y = y + up * (_LINE + _MARKER + 2)
             box = _Box(
                 centre_x - wide / 2, centre_y - _LINE / 2, centre_x + wide / 2, centre_y + _LINE / 2
             )
