@@ -204,7 +204,7 @@ def dependency_heading(selection: Selection, dependency: str, view: int) -> str:
     place = selection.dependencies.index(dependency)
     return (
         f"**{escape(dependency)}:** {escape(dependency_meaning(dependency))}. Weight "
-        f"{100 * selection.weights[view, place]:.0f} %, energy {selection.energy[view, place]:.2f}."
+        f"{100 * selection.weights[view, place]:.0f}\u00a0%, energy {selection.energy[view, place]:.2f}."
     )
 
 

@@ -16,8 +16,8 @@ from dsanet_core.records import Analysis, Array, Selection
 CELL = 0.94
 """Side of a map, where the next one begins at 1."""
 RESPONSE_PIXELS = 290
-LEAST_CHANGE = 0.01
-"""A colour scale of differences ends here at the least: smaller ones shall look small."""
+LEAST_CHANGE, LEAST_SPAN = 0.01, 0.02
+"""Colour scales of differences and of gates reach at least so far: what is small shall look so."""
 
 
 def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> go.Figure:
@@ -90,7 +90,7 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
     """A block's gate over a view's frames in space: what the view saw, the gate, what it would be
     under equal weights, and the difference.
 
-    The gates share one scale, from the lowest to the highest of both in any view; the scale of the
+    The gates share one scale, from the lowest to the highest of both in any view; that of the
     differences is centred at 0. Frames follow each other in lines of up to 8 (16, where there are
     more than 16).
     """
@@ -124,6 +124,8 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
         top -= 0.2
     gates = selection.gate, selection.average_gate
     low, high = (float(end) for end in (min(g.min() for g in gates), max(g.max() for g in gates)))
+    if high - low < LEAST_SPAN:
+        low, high = ((low + high + sign * LEAST_SPAN) / 2 for sign in (-1, 1))
     most = max(float(np.abs(gate - average).max()), LEAST_CHANGE)
     figure.update_layout(
         coloraxis=_scale(palette.SEQUENTIAL, low, high, "Gate", 0.0),

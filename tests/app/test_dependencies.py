@@ -24,7 +24,7 @@ def test_the_page_shows_weights_gate_and_responses(open_page: OpenPage) -> None:
     assert len(at.get("plotly_chart")) == 3 + 4
     for said in (
         "Which dependency leads", "Selecting changes its gate by", "**LST:** the whole video",
-        "its Residual Block 1 is res2", "8 single frames", "gated by SDA over all frames",
+        "Residual Blocks 1 to 4 of the paper", "8 single frames", "gated by SDA over all frames",
     ):  # fmt: skip
         assert said in text(at)
     labels = [button.label for button in at.download_button]

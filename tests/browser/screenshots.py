@@ -17,6 +17,7 @@ PAGES = {
     "inspect": 2,
     "compare": 2,
     "kernels": 3,
+    "dependencies": 7,
     "zoo": 2,
 }
 """How many figures each page has."""
