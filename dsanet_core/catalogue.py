@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from dsanet_core.counting import complexity
-from dsanet_core.zoo import build_model, list_models, model_spec
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.zoo import ModelSpec, build_model, list_models, model_spec
 from dsanet_core.zoo.published import Counted, Published, published_rows
 
 TOLERANCE = 0.015
@@ -80,8 +81,7 @@ def list_networks(manifest: Mapping[str, Mapping[str, Any]]) -> list[Network]:
     networks = []
     for name in list_models():
         spec = model_spec(name)
-        with torch.device("meta"):
-            cost = complexity(build_model(spec))
+        cost = complexity(_shapes_of(spec))
         weights = [entry for entry in manifest.values() if entry["model"] == name]
         networks.append(
             Network(
@@ -127,6 +127,11 @@ def _key(network: Counted) -> str:
 
 
 def _cost(network: Counted) -> tuple[int, int]:
-    with torch.device("meta"):
-        cost = complexity(build_model(network.spec), input_shape=network.input_shape)
+    cost = complexity(_shapes_of(network.spec), input_shape=network.input_shape)
     return cost.params, cost.macs
+
+
+def _shapes_of(spec: ModelSpec) -> VideoNetwork:
+    """A network without values. It is counted outside of the context, which slows every call."""
+    with torch.device("meta"):
+        return build_model(spec)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from math import prod
 from typing import Any, NamedTuple
 
@@ -41,12 +42,15 @@ def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = N
     """Count a network; input_shape: (N, U, 3, T, H, W), None for one view of its own protocol."""
     if input_shape is None:
         input_shape = _view_shape(network)
-    shadow = copy.deepcopy(network).to("meta").eval()
-    macs: dict[str, int] = {}
-    for name, module in shadow.named_modules():
-        module.register_forward_hook(_counter(name, macs))
-    with torch.no_grad():
+    has_values = any(not parameter.is_meta for parameter in network.parameters())
+    shadow = copy.deepcopy(network).to("meta") if has_values else network
+    was_training, macs = shadow.training, dict[str, int]()
+    shadow.eval()
+    with torch.inference_mode(), ExitStack() as hooks:
+        for name, module in shadow.named_modules():
+            hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
         shadow(torch.empty(input_shape, device="meta"))
+    shadow.train(was_training)
     dsa_params, dsa_macs = _share(shadow, DSA, macs)
     sda_params, sda_macs = _share(shadow, SDA, macs)
     return Complexity(

@@ -5,17 +5,15 @@ import streamlit as st
 from app import services, state, widgets, words, zoo_words
 from app.tables import table
 from dsanet_core.figures import accuracy_against_cost
+from dsanet_core.zoo.published import published_rows
 
 with widgets.page(
     "Zoo", "Every network of the two papers: what it costs, and how accurate it is where measured."
 ):
-    networks, comparisons = services.networks(), services.comparisons()
-
     st.subheader("Accuracy against cost")
     state.settle(state.ZOO_CHART, list(zoo_words.CHARTS), next(iter(zoo_words.CHARTS)))
     st.selectbox("Data set of the papers", list(zoo_words.CHARTS), key=state.ZOO_CHART)
-    rows = [comparison.row for comparison in comparisons]
-    points = zoo_words.paper_points(rows, st.session_state[state.ZOO_CHART])
+    points = zoo_words.paper_points(published_rows(), st.session_state[state.ZOO_CHART])
     widgets.chart(
         accuracy_against_cost(points, measured_here=False),
         "The papers' accuracies against the cost of a video",
@@ -29,6 +27,7 @@ with widgets.page(
     )
 
     st.subheader("Embedded networks, measured here")
+    networks = services.networks()
     measured = zoo_words.measured_points(networks)
     for data, members in measured.items():
         widgets.chart(
@@ -70,6 +69,7 @@ with widgets.page(
     )
 
     st.subheader("The papers' numbers and ours")
+    comparisons = services.comparisons()
     st.markdown(zoo_words.verdict(comparisons))
     tables = zoo_words.tables(comparisons)
     state.settle(state.ZOO_TABLE, tables, tables[0])
