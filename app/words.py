@@ -202,9 +202,10 @@ def selection_reading(selection: Selection, view: int) -> str:
 def dependency_heading(selection: Selection, dependency: str, view: int) -> str:
     """A dependency, what it looks at, its weight in the block and the energy of its response."""
     place = selection.dependencies.index(dependency)
+    weight, energy = selection.weights[view, place], selection.energy[view, place]
     return (
         f"**{escape(dependency)}:** {escape(dependency_meaning(dependency))}. Weight "
-        f"{100 * selection.weights[view, place]:.0f}\u00a0%, energy {selection.energy[view, place]:.2f}."
+        f"{100 * weight:.0f}\u00a0%, energy {energy:.2f}."
     )
 
 

@@ -48,7 +48,8 @@ class NetworkOutput:
     classes) softmax of each snippet's own logits, averaged over crops. snippet_logits: (views, U,
     classes) those logits. appearance: (values,) statistics of the network's appearance points,
     averaged over views and snippets.
-    kernels: one per DSA block. selections: one per SDA block where they were asked for.
+    kernels: one per DSA block. selections: one per SDA block where they were asked for; blocks that
+    look along single snippets of a view have none.
     """
 
     video_scores: Array
@@ -158,7 +159,9 @@ def run_network(
         selections=tuple(
             _selection(block, module, captured)
             for block, module in network.named_modules()
-            if selections and isinstance(module, SDA)
+            if selections
+            and isinstance(module, SDA)
+            and len(captured[f"{block}.hook_dependency_weights"]) == len(views)
         ),
     )
 

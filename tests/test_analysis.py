@@ -150,6 +150,14 @@ def test_the_average_gate_is_the_gate_of_a_forward_with_uniform_weights() -> Non
         assert selection.gate_change[0] > 1e-4, "and that is another one than the block's own"
 
 
+def test_sda_along_single_snippets_selects_for_no_view() -> None:
+    sda = {"dependencies": ["LT", "LS"]}
+    joined = analyze(made_clips(), tiny("tsn_i3d_synth", sda=sda))
+    assert joined.selections == ()
+    alone = analyze(made_clips(), tiny("i3d_synth", sda=sda))
+    assert {selection.gate.shape[:2] for selection in alone.selections} == {(8, 4)}
+
+
 def test_only_an_analysis_pays_for_gates() -> None:
     network = tiny("sda_tsn_synth")
     clips = made_clips(sampling=network.spec.protocol.sampling)

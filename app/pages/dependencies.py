@@ -25,8 +25,8 @@ with widgets.page(
     st.caption(
         "How to read it: above, the weights of a block's dependencies, which sum to 1; below, the "
         "same weights as points above or below equal shares, so that 0 is plain averaging. The "
-        "dotted frame is the block chosen above. Residual Blocks 1 to 4 of the paper are the stages "
-        "res2 to res5 here; their blocks are counted within each."
+        "dotted frame is the block chosen above. Residual Blocks 1 to 4 of the paper are the "
+        "stages res2 to res5 here; their blocks are counted within each."
     )
 
     st.subheader(f"The gate of {words.block_name(selection.block)}")
@@ -47,9 +47,9 @@ with widgets.page(
     widgets.responses(analysis, selection, view)
     st.caption(
         "How to read it: each dependency sees the block's features pooled in its own way, so each "
-        "answers on its own grid; the gate is made of these answers, weighted. All share one scale, "
-        "from 0 to the largest. Energy is the mean square of an answer over its channels: a dependency with much "
-        "weight and little energy adds little."
+        "answers on its own grid; the gate is made of these answers, weighted. All share one "
+        "scale, from 0 to the largest. Energy is the mean square of an answer over its channels: a "
+        "dependency with much weight and little energy adds little."
     )
 
     st.subheader("On what grounds")

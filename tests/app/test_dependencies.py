@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from app import samples, services, words
+from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
-from dsanet_core.checkpoints import load_model
 from tests.app.conftest import OpenPage, go, settle, text
+from tests.weights import tiny_network
 
 SDA = {"video": "sample-15", "model": "sda_tsn_synth"}
 
@@ -35,7 +38,7 @@ def test_the_page_shows_weights_gate_and_responses(open_page: OpenPage) -> None:
 
 def test_at_first_the_block_is_the_one_that_selecting_changes_most(open_page: OpenPage) -> None:
     at = open_page("dependencies", **SDA)
-    analysis = analyze(samples.clip(15), load_model(SDA["model"]))
+    analysis = analyze(samples.clip(15), checkpoints.load_model(SDA["model"]))
     most = max(analysis.selections, key=lambda selection: selection.gate_change.mean())
     assert at.selectbox(key="block").value == most.block
     assert words.selection_reading(most, 0) in text(at)
@@ -56,6 +59,24 @@ def test_switching_block_or_page_runs_no_network_again(open_page: OpenPage) -> N
     for page in ("inspect", "kernels", "dependencies"):
         at = go(at, page)
     assert (services.network_runs(), services.decodes()) == (runs, decodes)
+
+
+def test_another_crop_shows_its_own_view_and_runs_nothing(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    network = tiny_network("sda_tsn_synth")
+    protocol = replace(network.spec.protocol, num_crops=3)
+    network.spec = replace(network.spec, protocol=protocol)
+    checkpoints.save_checkpoint(tmp_path / "three.safetensors", network, trained_on="nothing")
+    checkpoints.write_manifest(tmp_path)
+    monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
+    at = open_page("dependencies", video=SDA["video"], model="three")
+    runs = services.network_runs()
+    at = settle(at.selectbox(key="view").select_index(2).run())
+    assert at.query_params["view"].startswith("View 3 of 3: frames 1, 2,")
+    assert at.query_params["view"].endswith("right or bottom crop")
+    assert len(at.get("plotly_chart")) == 7
+    assert services.network_runs() == runs
 
 
 def test_a_deep_link_brings_back_block_and_view(open_page: OpenPage) -> None:

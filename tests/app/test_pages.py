@@ -1,4 +1,4 @@
-"""The three pages from the entry script on: what a user sees, and what it costs."""
+"""The pages of one video from the entry script on: what a user sees, and what it costs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from dsanet_core.models.base import VideoNetwork
 from tests.app.conftest import OpenPage, go, settle, text
 from tests.weights import preferring
 
-PAGES = ("inspect", "compare", "kernels")
+PAGES = ("inspect", "compare", "kernels", "dependencies")
 SAMPLE = "sample-15"
 TRUTH = synthetic.CATEGORIES[15]
 
@@ -275,7 +275,8 @@ def test_a_video_unlike_the_training_data_is_marked(
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_page_exports_its_data(open_page: OpenPage, page: str) -> None:
-    at = open_page(page, video=SAMPLE)
+    model = "sda_tsn_synth" if page == "dependencies" else "dsa_i3d_synth"
+    at = open_page(page, video=SAMPLE, model=model)
     models = 2 if page == "compare" else 1
     labels = [button.label for button in at.download_button]
     assert len(labels) == 2 * models
