@@ -129,8 +129,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     add_device(added)
 
-    added = command("bench", bench, "Time hook points, DSA, decoding and analysing here.")
+    added = command("bench", bench, "Time hook points, DSA, SDA, decoding and analysing here.")
     added.add_argument("--model", default="dsa_i3d_synth", metavar="ROW", help="row of the zoo")
+    added.add_argument("--against", metavar="ROW", help="another row, forwards in turn")
     add_json(added)
     return parser
 
