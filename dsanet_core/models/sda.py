@@ -82,8 +82,13 @@ def squeeze(x: Tensor, grid: Size) -> Tensor:
         return functional.adaptive_avg_pool3d(x, grid)
     for axis, places in enumerate(grid, 2):
         if (step := x.shape[axis] // places) > 1:
-            slices = [x[(slice(None),) * axis + (slice(at, None, step),)] for at in range(step)]
-            x = torch.stack(slices).sum(0).div_(step) if step > 2 else (slices[0] + slices[1]) / 2
+            first, *rest = (
+                x[(slice(None),) * axis + (slice(at, None, step),)] for at in range(step)
+            )
+            x = first + rest[0]
+            for more in rest[1:]:
+                x = x.add_(more)
+            x = x.div_(step)
     return x
 
 
@@ -116,15 +121,15 @@ class FoldedConv3d(nn.Conv3d):
             out: Tensor = norm(self._convolve(x, self.weight, None))
             return out
         scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        bias = norm.bias - norm.running_mean * scale
-        return self._convolve(x, self.weight * scale[:, None, None, None, None], bias)
+        bias = torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
+        return self._convolve(x, self.weight * scale.view(-1, 1, 1, 1, 1), bias)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """In two dimensions where that is the same: on a CPU up to four times faster."""
         time, height, width = (size // 2 for size in self.kernel_size)
         if height == width == 0:
             out = functional.conv2d(x.flatten(3), weight[..., 0], bias, padding=(time, 0))
-            return torch.unflatten(out, 3, x.shape[3:])
+            return out.view(*out.shape[:3], *x.shape[3:])
         if time == 0 and x.shape[2] == 1:
             out = functional.conv2d(x[:, :, 0], weight[:, :, 0], bias, padding=(height, width))
             return out[:, :, None]
@@ -236,8 +241,8 @@ class SDA(nn.Module):
 
     def gate(self, responses: Sequence[Tensor], weights: Tensor, size: Size) -> Tensor:
         """Eqs. 7 and 8: responses (B, C', t, h, w) of their grids -> (B, C, T, H, W)."""
-        shares = weights.to(responses[0].dtype)[(...,) + (None,) * 4]       # (B, M, 1, 1, 1, 1)
-        weighted = [response * shares[:, place] for place, response in enumerate(responses)]
+        shares = weights.to(responses[0].dtype).view(*weights.shape, 1, 1, 1, 1).unbind(1)
+        weighted = list(map(torch.mul, responses, shares))                  # each (B, C', t, h, w)
         return torch.sigmoid_(self.up(self.mix(weighted, size), self.bn2))
 
     @staticmethod
