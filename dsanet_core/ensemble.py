@@ -15,7 +15,7 @@ from dsanet_core.analysis import Progress, analyze, protocol_of
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Analysis, Array, Clips, Sampling
+from dsanet_core.records import Analysis, Array, Clips, Sampling, best_of
 from dsanet_core.untrimmed import UntrimmedAnalysis, analyze_untrimmed
 from dsanet_core.video import read_clips
 from dsanet_core.zoo import ENSEMBLES, with_protocol
@@ -36,8 +36,7 @@ class EnsembleAnalysis:
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The k best (category, probability) of the video, best first."""
-        order = np.argsort(-self.video_scores, kind="stable")[:k]
-        return [(self.members[0].model.classes[i], float(self.video_scores[i])) for i in order]
+        return best_of(self.members[0].model.classes, self.video_scores, k)
 
 
 class Ensemble:

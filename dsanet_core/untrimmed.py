@@ -19,7 +19,7 @@ from dsanet_core.analysis import Progress, describe_model, protocol_of, run_netw
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Array, Clips, Model, Protocol, Sampling, Video
+from dsanet_core.records import Array, Clips, Model, Protocol, Sampling, Video, best_of
 from dsanet_core.video import read_clips, to_tensor
 from dsanet_core.zoo import with_protocol
 
@@ -53,8 +53,7 @@ class UntrimmedAnalysis:
 
     def top(self, k: int = 5) -> list[tuple[str, float]]:
         """The k best (category, probability) of the video, best first."""
-        order = np.argsort(-self.video_scores, kind="stable")[:k]
-        return [(self.model.classes[i], float(self.video_scores[i])) for i in order]
+        return best_of(self.model.classes, self.video_scores, k)
 
     def describe(self) -> str:
         """One line for captions, beside that of the network's own protocol."""
