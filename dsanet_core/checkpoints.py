@@ -131,7 +131,7 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> VideoNetwork:
         accuracy=_json(metadata, "accuracy", dict, path),
         familiarity=_familiarity(metadata, tensors, network.appearance_size, path),
     )
-    return network.to(target).eval()
+    return network.to(target).to(memory_format=torch.channels_last_3d).eval()
 
 
 def read_spec(name_or_path: str | Path) -> ModelSpec:

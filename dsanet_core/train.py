@@ -188,7 +188,7 @@ def fit(
             "Start torchrun with another --nproc-per-node.",
         )
     torch.manual_seed(seed)
-    network = create_model(recipe.model).to(where).to(memory_format=torch.channels_last_3d)
+    network = create_model(recipe.model).to(where)
     protocol = network.spec.protocol
     with workers.one_of_a_machine_first():
         videos = training_videos(recipe, data_folder, log)

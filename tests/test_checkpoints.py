@@ -258,3 +258,13 @@ def test_create_model_is_not_touched_by_loading(tmp_path: Path) -> None:
     save(tmp_path / "a.safetensors", tiny())
     load_model(tmp_path / "a.safetensors", device="cpu")
     assert all(p.device.type == "cpu" for p in create_model("i3d_synth").parameters())
+
+
+def test_networks_lie_channels_last_in_memory_made_or_loaded(tmp_path: Path) -> None:
+    made = tiny()
+    path = tmp_path / "a.safetensors"
+    save(path, made)
+    for network in (made, load_model(path, device="cpu")):
+        weight = network.get_submodule("layer2.0.conv1").weight
+        assert weight.is_contiguous(memory_format=torch.channels_last_3d)
+        assert not weight.is_contiguous()
