@@ -12,6 +12,7 @@ import numpy as np
 
 from dsanet_core.figures.compare import saw_the_same
 from dsanet_core.figures.style import percent as percent
+from dsanet_core.figures.style import snippet_word as snippet_word
 from dsanet_core.figures.style import stage_and_place
 from dsanet_core.records import CONSENSUS, Analysis, Kernel, Protocol, Selection, Video
 
@@ -117,11 +118,10 @@ def kernel_reading(kernel: Kernel, view: int) -> str:
 def view_name(protocol: Protocol, view: int) -> str:
     """The snippets, counted from 1, that one forward pass aggregated."""
     snippets = ", ".join(str(index + 1) for index in protocol.snippet_of_view[view])
-    name = "snippets" if protocol.sampling.frames_per_snippet > 1 else "frames"
     order = f"View {view + 1} of {protocol.num_views}"
     crops = ("left or top", "middle", "right or bottom")
     crop = crops[view // protocol.num_groups] if protocol.num_crops == 3 else ""
-    return f"{order}: {name} {snippets}{f', {crop} crop' if crop else ''}"
+    return f"{order}: {protocol.snippet_word}s {snippets}{f', {crop} crop' if crop else ''}"
 
 
 def block_name(block: str) -> str:
@@ -235,16 +235,6 @@ def familiarity(analysis: Analysis) -> str:
     )
 
 
-def is_single_frames(analysis: Analysis) -> bool:
-    """Whether every snippet is one frame."""
-    return analysis.protocol.sampling.frames_per_snippet == 1
-
-
-def snippet_word(analyses: Sequence[Analysis]) -> str:
-    """What the parts of a video are called that these networks score."""
-    return "frame" if all(map(is_single_frames, analyses)) else "snippet"
-
-
 def snippet_scores(analyses: Sequence[Analysis]) -> str:
     """What a snippet's own score is made of: not of that snippet alone where they are joined."""
     word = snippet_word(analyses)
@@ -264,7 +254,7 @@ def snippet_scores(analyses: Sequence[Analysis]) -> str:
 
 def timeline_reading(analysis: Analysis) -> str:
     """How to read the scores of the snippets over time."""
-    if is_single_frames(analysis):
+    if analysis.protocol.snippet_word == "frame":
         shown = (
             "above, the single frames the network saw; below them, at the time of each, how "
             "probable its score makes each category."

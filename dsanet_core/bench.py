@@ -42,7 +42,7 @@ def run_bench(
     """
     network = create_model(model).eval()
     protocol = network.spec.protocol
-    view = _view(network)
+    view = torch.randn(protocol.view_shape)
     with torch.inference_mode():
         network(view)
         forward = _median(lambda: network(view), repeats)
@@ -73,17 +73,10 @@ def run_bench(
     }
 
 
-def _view(network: VideoNetwork) -> torch.Tensor:
-    """(1, U, 3, T, H, W) noise, one view of a network's own protocol."""
-    protocol = network.spec.protocol
-    frames = protocol.sampling.frames_per_snippet
-    return torch.randn(1, protocol.group_size, 3, frames, protocol.side, protocol.side)
-
-
 def _race(network: VideoNetwork, other: VideoNetwork, repeats: int) -> dict[str, Any]:
     """Forwards of two networks in turn, so that what slows the machine slows both."""
     times: dict[VideoNetwork, list[float]] = {network: [], other: []}
-    views = {network: _view(network), other: _view(other)}
+    views = {each: torch.randn(each.spec.protocol.view_shape) for each in times}
     with torch.inference_mode():
         for _ in range(repeats + 2):
             for runner, spent in times.items():

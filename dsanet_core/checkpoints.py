@@ -131,7 +131,7 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> VideoNetwork:
         accuracy=_json(metadata, "accuracy", dict, path),
         familiarity=_familiarity(metadata, tensors, network.appearance_size, path),
     )
-    return network.to(target).to(memory_format=torch.channels_last_3d).eval()
+    return network.to(target).eval()
 
 
 def read_spec(name_or_path: str | Path) -> ModelSpec:
@@ -173,6 +173,7 @@ def load_weights(network: VideoNetwork, tensors: Mapping[str, Tensor]) -> None:
         )
     fitting = {key: tensors[key].to(value.dtype) for key, value in wanted.items()}
     network.load_state_dict(fitting, assign=True)
+    network.to(memory_format=torch.channels_last_3d)  # as build_model left it
 
 
 def load_imagenet(network: VideoNetwork) -> None:

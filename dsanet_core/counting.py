@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
-from dsanet_core.models.sda import SDA, Dependency
+from dsanet_core.models.sda import SDA
 from dsanet_core.models.se import SqueezeExcitation
 
 
@@ -81,9 +81,8 @@ def _view_shape(network: VideoNetwork) -> tuple[int, ...]:
         raise ModelError(
             "a network without a spec", "an input shape to count", "Give input_shape=(N, U, ...)."
         )
-    protocol = network.spec.protocol
-    frames, side = protocol.sampling.frames_per_snippet, protocol.side
-    return (1, protocol.group_size, 3, frames, side, side)
+    shape: tuple[int, ...] = network.spec.protocol.view_shape
+    return shape
 
 
 def _params(module: nn.Module) -> int:
@@ -122,8 +121,8 @@ def _sda_macs(module: SDA, output: Tensor) -> int:
     size = (output.shape[2], output.shape[3], output.shape[4])
     places = prod(size)
     values = places
-    for dependency in map(Dependency.parse, module.dependencies):
-        grid = dependency.grid(size)
+    for branch in module.branches:
+        grid = branch.dependency.grid(size)
         values += places if grid != size else 0
         values += prod(grid) * (1 if module.query is None else 2)
     return clips * channels * values + output.numel()

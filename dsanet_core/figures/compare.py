@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, percent, plain, span_text, wrap
+from dsanet_core.figures.style import blank, percent, plain, snippet_word, span_text, wrap
 from dsanet_core.records import Analysis, Array
 
 _WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
@@ -55,7 +55,7 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
     count = max(len(a.snippet_scores), len(b.snippet_scores))
     columns = (_column(a, count, true_label), _column(b, count, true_label))
     rows = list(zip(*columns, strict=True))
-    word = _word(a, b)
+    word = snippet_word([a, b])
     places = [*(f"{word} {index + 1}" for index in range(count)), "video"]
     figure = blank(40 + 46 * len(rows))
     figure.add_heatmap(
@@ -133,7 +133,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
     for analysis, row in zip((a, b), _model_names(a, b), strict=True):
         answers.setdefault(analysis.top(1)[0][0], []).append(row)
     snippets = len(a.snippet_scores) if saw_the_same(a, b) else 0
-    word = _word(a, b).capitalize()
+    word = snippet_word([a, b]).capitalize()
     figure = blank(320)
     colours = (palette.MODEL_A, palette.MODEL_B)
     for (name, models), colour in zip(answers.items(), colours, strict=False):
@@ -156,12 +156,6 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
 def saw_the_same(a: Analysis, b: Analysis) -> bool:
     """Whether the snippets of two networks are the same frames of the video."""
     return np.array_equal(a.frame_index, b.frame_index)
-
-
-def _word(a: Analysis, b: Analysis) -> str:
-    """What the parts of the video are called that both networks score."""
-    single = all(each.protocol.sampling.frames_per_snippet == 1 for each in (a, b))
-    return "frame" if single else "snippet"
 
 
 def _spans(analysis: Analysis) -> list[tuple[float, float]]:
@@ -206,7 +200,7 @@ def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
 
 def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
     """Snippets with the seconds they saw, where both networks saw the same ones."""
-    names = [f"{_word(a, b).capitalize()} {index + 1}" for index in range(count)]
+    names = [f"{snippet_word([a, b]).capitalize()} {index + 1}" for index in range(count)]
     if saw_the_same(a, b):
         spans = zip(names, _spans(a), strict=True)
         names = [f"{name}<br>{span_text(first, last)}" for name, (first, last) in spans]

@@ -21,7 +21,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
     """
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     end = max(analysis.video.duration_seconds, float(last.max()))
-    word = "snippet" if analysis.protocol.sampling.frames_per_snippet > 1 else "frame"
+    word = analysis.protocol.snippet_word
     figure = blank(320)
     for order, index in enumerate(class_indices):
         colour = palette.CATEGORICAL[order % len(palette.CATEGORICAL)]

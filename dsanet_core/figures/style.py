@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Sequence
 from textwrap import wrap as wrap_lines
 
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
+from dsanet_core.records import Analysis
 
 
 def blank(height: int) -> go.Figure:
@@ -55,3 +57,9 @@ def span_text(first: float, last: float) -> str:
 
 def percent(probability: float) -> str:
     return f"{100 * probability:.1f} %"
+
+
+def snippet_word(analyses: Sequence[Analysis]) -> str:
+    """What the parts of a video are called that these networks score."""
+    words = {analysis.protocol.snippet_word for analysis in analyses}
+    return words.pop() if len(words) == 1 else "snippet"

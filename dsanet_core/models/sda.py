@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +20,8 @@ from torch.nn import functional
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, insert_after, norms
+from dsanet_core.records import Aggregation
 
-Aggregation = Literal["avg", "sec"]
 Size = tuple[int, int, int]
 MIN_CHANNELS = 16
 
@@ -36,6 +36,8 @@ NAMED = {
     "S222": "2x2x2/1x1x1",
 }
 """The dependencies that the paper names (Table 1), as pooling kernel / convolution kernel."""
+SETTLED = ("LST", "LT", "LS", "S122")
+"""The four that the paper settles on (section 4.3)."""
 
 
 @dataclass(frozen=True)
@@ -180,7 +182,7 @@ class SDA(nn.Module):
     def __init__(
         self,
         channels: int,
-        dependencies: Sequence[str] = ("LST", "LT", "LS", "S122"),
+        dependencies: Sequence[str] = SETTLED,
         reduction: int = 4,
         aggregation: Aggregation = "sec",
     ) -> None:
@@ -212,16 +214,18 @@ class SDA(nn.Module):
     @property
     def dependencies(self) -> tuple[str, ...]:
         """Names, in the order of the weights."""
-        return tuple(branch.dependency.name for branch in self._branches())
+        return tuple(branch.dependency.name for branch in self.branches)
 
-    def _branches(self) -> list[Excitation]:
+    @property
+    def branches(self) -> list[Excitation]:
+        """One per dependency, in the order of the weights."""
         return [branch for branch in self.mdm if isinstance(branch, Excitation)]
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in and out: Eq. 8."""
         reduced = functional.relu(self.down(x, self.bn1), inplace=True)
         size = (x.shape[2], x.shape[3], x.shape[4])
-        responses = [even(branch(reduced), size) for branch in self._branches()]
+        responses = [even(branch(reduced), size) for branch in self.branches]
         weights = self.hook_dependency_weights(self.select(responses))      # (B, M)
         if self.hook_average_gate.is_wanted and not self.training:
             equal = torch.full_like(weights, 1 / len(responses))
@@ -267,7 +271,7 @@ class SDA(nn.Module):
 def insert_sda(
     network: nn.Module,
     *,
-    dependencies: Sequence[str] = ("LST", "LT", "LS", "S122"),
+    dependencies: Sequence[str] = SETTLED,
     reduction: int = 4,
     aggregation: Aggregation = "sec",
     stages: Iterable[int] = ALL_STAGES,

@@ -68,6 +68,16 @@ class Protocol:
         return self.num_groups * self.num_crops
 
     @property
+    def view_shape(self) -> tuple[int, int, int, int, int, int]:
+        """(1, U, 3, T, H, W): network input of one view."""
+        return (1, self.group_size, 3, self.sampling.frames_per_snippet, self.side, self.side)
+
+    @property
+    def snippet_word(self) -> str:
+        """What a snippet is called: one of a single frame is a "frame"."""
+        return "frame" if self.sampling.frames_per_snippet == 1 else "snippet"
+
+    @property
     def frames_per_view(self) -> int:
         """Frames that one forward sees."""
         return self.group_size * self.sampling.frames_per_snippet

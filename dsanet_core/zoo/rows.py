@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
+from dsanet_core.models.sda import SETTLED
 from dsanet_core.records import Protocol, Sampling
 from dsanet_core.zoo.protocols import kinetics, something_something
 from dsanet_core.zoo.spec import ModelSpec
@@ -17,7 +18,7 @@ _DSA_SYNTH = _DSA | {"kernel_size": 3, "alpha": 2, "beta": 1 / 2}
 _FOURD = {"stages": [3, 4], "num_snippets": 4}
 _SE = {"stages": [3, 4], "every": 2}
 _SDA = {
-    "dependencies": ["LST", "LT", "LS", "S122"], "reduction": 4, "aggregation": "sec",
+    "dependencies": [*SETTLED], "reduction": 4, "aggregation": "sec",
 }
 
 

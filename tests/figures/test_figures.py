@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import plotly.graph_objects as go
 import pytest
 
 from dsanet_core import figures
 from dsanet_core.figures import palette
 from dsanet_core.records import Kernel
 from tests.factory import make_analysis, make_kernel
+from tests.figures.checks import check_suits_both_pages
 
 A = make_analysis(0)
 B = make_analysis(1, name="tsn_i3d_synth", consensus="average")
@@ -29,9 +29,7 @@ ALL = {
 @pytest.mark.parametrize("name", ALL)
 def test_every_figure_survives_json_and_suits_both_pages(name: str) -> None:
     figure = ALL[name]
-    assert go.Figure(figure.to_plotly_json()) == figure
-    assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == palette.TRANSPARENT
-    assert figure.layout.font.color is None, "text colour comes from the page"
+    check_suits_both_pages(figure)
     assert figure.layout.title.text is None, "the page has the headline"
 
 

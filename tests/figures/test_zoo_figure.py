@@ -8,8 +8,9 @@ from math import log10
 import plotly.graph_objects as go
 import pytest
 
-from dsanet_core.figures import CostPoint, accuracy_against_cost, palette
+from dsanet_core.figures import CostPoint, accuracy_against_cost
 from dsanet_core.zoo.published import KINETICS, published_rows
+from tests.figures.checks import check_suits_both_pages
 
 PAPER = {
     "proposed": [CostPoint("DSA <b>", 503.0, 77.7, "4×8×3"), CostPoint("DSA <b>", 1006.0, 78.2)],
@@ -77,9 +78,7 @@ def test_no_points_are_refused() -> None:
 
 def test_it_survives_json_and_suits_both_pages() -> None:
     figure = accuracy_against_cost(PAPER, measured_here=False)
-    assert go.Figure(figure.to_plotly_json()) == figure
-    assert figure.layout.paper_bgcolor == figure.layout.plot_bgcolor == palette.TRANSPARENT
-    assert figure.layout.font.color is None, "text colour comes from the page"
+    check_suits_both_pages(figure)
     assert figure.layout.xaxis.title.text and figure.layout.yaxis.title.text
 
 
