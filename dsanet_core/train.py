@@ -33,7 +33,7 @@ from dsanet_core.runs import score_dataset, summarise
 from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
-from dsanet_core.zoo import create_model
+from dsanet_core.zoo import create_model, list_models, model_spec
 
 Log = Callable[[str], None]
 
@@ -61,12 +61,11 @@ class Recipe:
 
 
 RECIPES: dict[str, Recipe] = {
-    "i3d_synth": Recipe(model="i3d_synth"),
-    "tsn_i3d_synth": Recipe(model="tsn_i3d_synth"),
-    "dsa_i3d_synth": Recipe(model="dsa_i3d_synth"),
-    "tsn_synth": Recipe(model="tsn_synth", snippets_per_video=8),
-    "sda_tsn_synth": Recipe(model="sda_tsn_synth", snippets_per_video=8),
+    name: Recipe(model=name, snippets_per_video=8 if spec.args.get("axis") == "clip" else 4)
+    for name in list_models()
+    if (spec := model_spec(name)).classes == CATEGORIES
 }
+"""One for each embedded row, all with the same budget."""
 
 
 @dataclass(frozen=True)

@@ -132,10 +132,23 @@ def _synth_rows() -> Iterator[ModelSpec]:
     net = "I3D ResNet-18 of width 16"
     yield i3d("i3d_synth", f"{net} trained on one snippet, scores averaged", protocol=one)
     yield i3d("tsn_i3d_synth", f"{net} trained on 4 snippets, scores averaged", protocol=four)
+    yield i3d("se_i3d_synth", f"{net} with SE in res3 and res4", protocol=four, se=_SE)
+    yield i3d("v4d_i3d_synth", f"{net}, a residual 4D convolution after res3 and res4 (V4D)",
+              protocol=four, fourd=_FOURD)
     yield i3d("dsa_i3d_synth", f"{net} with DSA in res3 and res4", protocol=four, dsa=_DSA_SYNTH)
+    yield row("dsa_tsm_synth", "TSM ResNet-18 of width 16 with DSA in res3 and res4",
+              build="tsn_resnet", protocol=four, shift={}, dsa=_DSA_SYNTH)
 
     frames = Sampling(num_snippets=8, frames_per_snippet=1, frame_stride=1)
     tsn = partial(row, build="tsn_resnet", protocol=_synth_protocol(8, frames), axis="clip")
     net = "2D ResNet-18 of width 16 on 8 frames"
     yield tsn("tsn_synth", f"{net}, scores averaged")
+    for dependency in SETTLED:
+        yield tsn(f"sda_tsn_{dependency.lower()}_synth", f"{net} with {dependency} alone in every "
+                  "block", sda=_SDA | {"dependencies": [dependency], "aggregation": "avg"})
+    yield tsn("sda_tsn_avg_synth", f"{net} with SDA in every block, dependencies averaged (AVG)",
+              sda=_SDA | {"aggregation": "avg"})
     yield tsn("sda_tsn_synth", f"{net} with SDA in every block", sda=_SDA)
+    yield tsn("tsm_synth", f"{net} with temporal shift (TSM)", shift={})
+    yield tsn("sda_tsm_synth", f"{net} with temporal shift (TSM) and SDA in every block",
+              shift={}, sda=_SDA)
