@@ -21,12 +21,20 @@ class Key(StrEnum):
     BLOCK = "block"
     VIEW = "view"
     CATEGORY = "category"
+    RUN = "run"
+    AGAINST = "against"
+    RUNS = "runs"
 
+
+LISTS = (Key.RUNS,)
+"""Keys of several values, joined by `SEPARATOR` in an address."""
+SEPARATOR = "~"
 
 _RESTORED = "restored_from_address"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
 SAMPLE_GROUP = "sample_group"
+PICTURE = "picture"
 ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
 
 
@@ -38,16 +46,21 @@ def restore() -> None:
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
-                st.session_state[key] = st.query_params[key]
+                value = st.query_params[key]
+                st.session_state[key] = value.split(SEPARATOR) if key in LISTS else value
         st.session_state[_RESTORED] = True
-    for name in (*Key, SAMPLE_GROUP, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE):
+    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 
 
 def publish() -> None:
     """Write the present choices into the address."""
-    current = {str(key): st.session_state[key] for key in Key if st.session_state.get(key)}
+    current = {
+        str(key): SEPARATOR.join(st.session_state[key]) if key in LISTS else st.session_state[key]
+        for key in Key
+        if st.session_state.get(key)
+    }
     if st.query_params.to_dict() != current:
         st.query_params.from_dict(current)
 

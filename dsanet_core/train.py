@@ -33,7 +33,7 @@ from dsanet_core.runs import score_dataset, summarise
 from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
-from dsanet_core.zoo import create_model, list_models, model_spec
+from dsanet_core.zoo import ModelSpec, build_model, list_models, model_spec
 
 Log = Callable[[str], None]
 
@@ -95,21 +95,25 @@ class Workers:
         return cls(rank, count, local_rank)
 
 
-def training_videos(recipe: Recipe, folder: Path, log: Log) -> NDArray[np.uint8]:
-    """(videos, 64, 72, 72, 3) uint8 of the embedded benchmark, rendered once and mapped from disk.
+def rendered_videos(
+    seed: int, count: int, folder: Path, log: Log, *, side: int = NATIVE_SIZE[0]
+) -> NDArray[np.uint8]:
+    """(count, 64, side, side, 3) uint8 of the embedded benchmark, rendered once and mapped from
+    disk.
 
     The file appears whole or not at all: a rendering that is interrupted starts over.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"synth-v{DATA_VERSION}-seed{recipe.data_seed}-n{recipe.num_videos}"
+    name = f"synth-v{DATA_VERSION}-seed{seed}-n{count}"
+    name += "" if side == NATIVE_SIZE[0] else f"-side{side}"
     path, part = folder / f"{name}.npy", folder / f"{name}.part-{os.getpid()}.npy"
     if not path.exists():
-        shape = (recipe.num_videos, NUM_FRAMES, *NATIVE_SIZE, 3)
+        shape = (count, NUM_FRAMES, side, side, 3)
         videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        for index in range(recipe.num_videos):
-            videos[index] = make_video(recipe.data_seed, index).rgb
+        for index in range(count):
+            videos[index] = make_video(seed, index, size=(side, side)).rgb
             if index % 500 == 499:
-                log(f"rendered {index + 1} of {recipe.num_videos} training videos")
+                log(f"rendered {index + 1} of {count} videos")
         videos.flush()
         part.replace(path)
     return np.asarray(np.load(path, mmap_mode="r"))
@@ -163,15 +167,19 @@ def fit(
     recipe: Recipe,
     *,
     seed: int = 0,
-    state_path: Path,
+    state_path: Path | None,
     data_folder: Path,
+    spec: ModelSpec | None = None,
     device: str = "auto",
     log: Log = print,
     stop_after: int | None = None,
 ) -> VideoNetwork:
     """Train a network by a recipe and return it, in evaluation mode.
 
-    state_path: where every epoch leaves its state, and where an earlier one is continued from.
+    spec: another network than the recipe's row of the zoo. Videos are drawn at the size to which
+    its protocol resizes.
+    state_path: where every epoch leaves its state, and where an earlier one is continued from;
+    None: nowhere.
     stop_after: return after this many epochs in total (the schedule stays that of the recipe).
     Raises LensError if the batch does not divide among the processes, the state is that of another
     recipe, or the loss is not finite.
@@ -187,10 +195,11 @@ def fit(
             "Start torchrun with another --nproc-per-node.",
         )
     torch.manual_seed(seed)
-    network = create_model(recipe.model).to(where)
+    network = build_model(spec or model_spec(recipe.model)).to(where)
     protocol = network.spec.protocol
     with workers.one_of_a_machine_first():
-        videos = training_videos(recipe, data_folder, log)
+        videos = rendered_videos(recipe.data_seed, recipe.num_videos, data_folder, log,
+                                 side=protocol.resize)
     sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
     groups: list[dict[str, Any]] = [
@@ -206,7 +215,7 @@ def fit(
         optimizer, lambda step: _schedule(step, per_epoch * recipe.epochs, recipe.warmup)
     )
     first = 0
-    if state_path.exists():
+    if state_path is not None and state_path.exists():
         state = torch.load(state_path, map_location=where, weights_only=True)
         if state["recipe"] != asdict(recipe) or state["data_version"] != DATA_VERSION:
             raise LensError(
@@ -241,7 +250,7 @@ def fit(
             )
         log(f"epoch {epoch + 1}/{recipe.epochs} loss {np.mean(losses):.3f} "
             f"({time.monotonic() - started:.0f} s)")
-        if workers.rank == 0:
+        if state_path is not None and workers.rank == 0:
             part = state_path.with_suffix(".part")
             torch.save({"network": network.state_dict(), "optimizer": optimizer.state_dict(),
                         "schedule": schedule.state_dict(), "epoch": epoch + 1,
