@@ -25,6 +25,7 @@ def read_clips(
     sampling: Sampling,
     *,
     part: tuple[int, int] | None = None,
+    window: tuple[float, float] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     cancel: threading.Event | None = None,
 ) -> Clips:
@@ -39,10 +40,15 @@ def read_clips(
     part: (start, stop) decodes only these of the snippets, so that many of them need not be held
     at once; the clips then have a sampling of stop - start snippets.
 
+    window: (start, end) in seconds from the first frame: only the frames at start <= time < end
+    count as the video; end may be infinite. `num_frames` and `duration_seconds` of the video are
+    then those of the window, while frame indices and times stay those of the file. What of the
+    window lies past the end of the video is left out; without any frame it is a VideoError.
+
     The work is done in a child process within `limits`. Raises VideoError if the file is no video,
     too damaged, or not within them; concurrent.futures.CancelledError soon after `cancel` is set.
     """
-    request = {"task": "clips", "sampling": asdict(sampling), "part": part}
+    request = {"task": "clips", "sampling": asdict(sampling), "part": part, "window": window}
     if part is not None:
         sampling = replace(sampling, num_snippets=part[1] - part[0])
     most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES

@@ -28,6 +28,11 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
         "at most {limits.max_duration_seconds:g} s",
         TRIM,
     ),
+    "empty_window": (
+        "has no picture from {detail}",
+        "at least one between start and end",
+        "Correct the start and end of this row.",
+    ),
     "memory": (
         "needs more memory to decode than is allowed",
         "a decoder within {limits.address_space} bytes",
@@ -46,7 +51,7 @@ def refusal(name: str, code: str, detail: str, head: bytes, limits: Limits) -> V
     if code not in REFUSALS:
         return VideoError(f"{name} {describe(head)}", EXPECTED, RE_EXPORT)
     value, expected, next_step = REFUSALS[code]
-    fill = {"detail": shown_as(detail, 40), "limits": limits}
+    fill = {"detail": shown_as(detail, 60), "limits": limits}
     return VideoError(f"{name} {value.format(**fill)}", expected.format(**fill), next_step)
 
 

@@ -33,6 +33,9 @@ SEEK_GAP = 100
 STEPS_BACK = (0, 64, 512)
 """Frames before the wanted one to seek to: some containers land after the keyframe it needs."""
 
+CLOCK_SLACK = 1e-6
+"""Seconds by which the ends of a window may be off: what a decimal fraction loses."""
+
 SANE_FPS = (1 / 60, 1000.0)
 DEFAULT_FPS = 25.0
 
@@ -67,17 +70,23 @@ class Reading:
 
 
 def read_snippets(
-    file: BinaryIO, sampling: Sampling, limits: Limits, part: Sequence[int] | None = None
+    file: BinaryIO,
+    sampling: Sampling,
+    limits: Limits,
+    part: Sequence[int] | None = None,
+    window: Sequence[float] | None = None,
 ) -> Reading:
     """The frames of the test-time snippets of a video file, or of those from part[0] to before
-    part[1]. Raises RefusalError."""
+    part[1]; window: as of `read_clips`. Raises RefusalError."""
     decoded = 0
     for account in (header_timeline, packet_timeline, decoded_timeline):
         source = Source(file, limits)
         try:
             timeline = account(source, limits)
             _check_length(timeline, source, limits)
-            indices = snippet_indices(len(timeline.ticks), sampling)[slice(*(part or (None,)))]
+            inside = _inside(window, timeline, source)
+            indices = snippet_indices(len(inside), sampling)[slice(*(part or (None,)))]
+            indices += inside.start
             # Not np.unique: it imports a module, and this process can open no file any more.
             wanted = np.array(sorted(set(indices.ravel().tolist())), np.int64)
             decoded += source.decoded
@@ -90,7 +99,7 @@ def read_snippets(
                 raise
             decoded += source.decoded
             continue
-        facts = _facts(source, timeline, canvas, wanted, sampling)
+        facts = _facts(source, timeline, inside, canvas, wanted, sampling)
         facts["position"] = np.searchsorted(wanted, indices).tolist()
         return Reading(facts, pictures, decoded + source.decoded)
     raise RefusalError("no_frames")
@@ -222,20 +231,49 @@ def _frame_rate(source: Source, timeline: Timeline) -> tuple[float, bool]:
     return (nominal if abs(nominal - measured) < 0.01 * measured else measured), True
 
 
+def _times(source: Source, timeline: Timeline) -> NDArray[np.float64]:
+    """(N,) seconds of every frame from the first on, never decreasing."""
+    fps, clock_is_sane = _frame_rate(source, timeline)
+    if clock_is_sane:
+        base = float(source.stream.time_base or 0)
+        return np.asarray((timeline.ticks - timeline.ticks[0]) * base)
+    return np.arange(len(timeline.ticks)) / fps
+
+
+def _inside(window: Sequence[float] | None, timeline: Timeline, source: Source) -> range:
+    """The frames of a window of time; all of them without one."""
+    count = len(timeline.ticks)
+    if window is None:
+        return range(count)
+    start, end = window
+    seconds = _times(source, timeline)
+    first, stop = np.searchsorted(seconds, [start - CLOCK_SLACK, end - CLOCK_SLACK]).tolist()
+    if first >= stop:
+        until = "its end" if end == np.inf else f"{end:.6g} s"
+        length = count / _frame_rate(source, timeline)[0]
+        raise RefusalError("empty_window", f"{start:.6g} s to {until} of {length:.3g} s")
+    return range(first, stop)
+
+
 def _facts(
     source: Source,
     timeline: Timeline,
+    inside: range,
     canvas: Canvas,
     wanted: NDArray[np.int64],
     sampling: Sampling,
 ) -> dict[str, Any]:
     fps, clock_is_sane = _frame_rate(source, timeline)
-    seconds = wanted / fps
-    if clock_is_sane:
-        seconds = (timeline.ticks[wanted] - timeline.ticks[0]) * float(source.stream.time_base or 0)
-    count = len(timeline.ticks)
-    claimed = source.stream.frames or None
-    notes = _length_notes(source, count, count / fps, sampling)
+    seconds, count = _times(source, timeline), len(timeline.ticks)
+    notes = _length_notes(source, count, count / fps)
+    if len(inside) < count:
+        first, last = seconds[[inside.start, inside.stop - 1]]
+        part = f"{len(inside)} of {count} frames"
+        notes.append(f"the part from {first:.2f} s to {last:.2f} s, {part}")
+    span = snippet_span(sampling)
+    if len(inside) < span:
+        filling = "the last one is repeated" if sampling.policy == "repeat_last" else "they loop"
+        notes.append(f"shorter than a snippet ({len(inside)} of {span} frames): {filling}")
     if not clock_is_sane and source.has_trusted_times:
         notes.append(f"no usable timestamps: {fps:g} frames per second assumed")
     context = source.stream.codec_context
@@ -248,17 +286,18 @@ def _facts(
         "height": canvas.display_size[1],
         "rotation": canvas.rotation,
         "fps": fps,
-        "duration_seconds": count / fps,
-        "num_frames": count,
-        "num_frames_claimed": claimed,
+        "duration_seconds": len(inside) / fps,
+        "num_frames": len(inside),
+        # Of a part of the file the header says nothing.
+        "num_frames_claimed": source.stream.frames or None if len(inside) == count else None,
         "frame_index": wanted.tolist(),
-        "pts_seconds": seconds.tolist(),
+        "pts_seconds": seconds[wanted].tolist(),
         "frame_size": list(canvas.size),
         "notes": notes + canvas.notes(),
     }
 
 
-def _length_notes(source: Source, count: int, seconds: float, sampling: Sampling) -> list[str]:
+def _length_notes(source: Source, count: int, seconds: float) -> list[str]:
     notes = []
     claimed = source.stream.frames
     promised = (source.container.duration or 0) / 1_000_000
@@ -270,8 +309,4 @@ def _length_notes(source: Source, count: int, seconds: float, sampling: Sampling
         notes.append(f"{source.damaged} damaged packet{'s' * (source.damaged > 1)} skipped")
     if len(source.container.streams.video) > 1:
         notes.append(f"{len(source.container.streams.video)} video streams: the main one is read")
-    span = snippet_span(sampling)
-    if count < span:
-        filling = "the last one is repeated" if sampling.policy == "repeat_last" else "they loop"
-        notes.append(f"shorter than a snippet ({count} of {span} frames): {filling}")
     return notes

@@ -82,7 +82,9 @@ def main(request: dict[str, Any], video: BinaryIO) -> None:
         else:
             confine(limits, max_output_bytes=0, num_files=OUTPUT_FD)
             sampling = Sampling(**request["sampling"])
-            reading = reader.read_snippets(video, sampling, limits, request.get("part"))
+            reading = reader.read_snippets(
+                video, sampling, limits, request.get("part"), request.get("window")
+            )
             reply(reading.facts, reading.pictures)
     except source.RefusalError as refusal:
         reply({"refused": refusal.code, "detail": refusal.detail})

@@ -1,51 +1,21 @@
-"""Descriptions of datasets become rows of (video, category).
-
-`synth:seed=7,n=2400` is the embedded benchmark, `synth:seed=7,n=500,size=288,codec=h264` the same
-at a display size and through H.264; anything else is a folder with one sub-folder per category.
-"""
+"""The embedded benchmark as a dataset."""
 
 from __future__ import annotations
 
 import tempfile
-from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from dsanet_core import synthetic
+from dsanet_core.datasets.base import Dataset, Part
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video import encode_h264, read_clips, snippet_indices
 
 SYNTH = "synth:"
-Part = tuple[int, int] | None
-FORMS = f"'{SYNTH}seed=7,n=2400' or a folder with one sub-folder of videos per category"
-
-
-class Dataset(ABC):
-    """Videos with one category each.
-
-    name: the description it was made from. categories: true category of every row. groups: named
-    groups of categories, empty where there are none.
-    """
-
-    name: str
-    categories: Sequence[str]
-    groups: Mapping[str, Sequence[str]]
-
-    def __len__(self) -> int:
-        return len(self.categories)
-
-    @abstractmethod
-    def video_name(self, index: int) -> str:
-        """How to call row `index` in messages."""
-
-    @abstractmethod
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
-        """The frames of row `index` that a protocol asks for, `part` as of `read_clips`.
-        Raises VideoError."""
 
 
 class SyntheticDataset(Dataset):
@@ -57,20 +27,24 @@ class SyntheticDataset(Dataset):
 
     def __init__(
         self,
-        name: str,
+        description: str,
         *,
         seed: int,
         count: int,
         size: tuple[int, int] = synthetic.NATIVE_SIZE,
         through_h264: bool = False,
     ) -> None:
-        self.name = name
+        self.description = self.name = description
         self.groups = dict(synthetic.GROUPS)
         labels = map(synthetic.label_of, range(count))
         self.categories = [synthetic.CATEGORIES[label] for label in labels]
         self.seed = seed
         self.size = size
         self.through_h264 = through_h264
+
+    def _identity(self) -> Iterable[object]:
+        benchmark = f"embedded benchmark {synthetic.VERSION}"
+        return [benchmark, self.seed, len(self), self.size, self.through_h264]
 
     def video_name(self, index: int) -> str:
         return f"synth-{self.seed}-{index}"
@@ -109,30 +83,13 @@ class SyntheticDataset(Dataset):
             return read_clips(path, sampling, part=part)
 
 
-class FolderDataset(Dataset):
-    """Video files; the name of the folder that a file lies in is its category."""
-
-    def __init__(self, name: str, files: Sequence[Path]) -> None:
-        self.name = name
-        self.groups = {}
-        self.files = files
-        self.categories = [path.parent.name for path in files]
-
-    def video_name(self, index: int) -> str:
-        return str(Path(self.categories[index]) / self.files[index].name)
-
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
-        return read_clips(self.files[index], sampling, part=part)
-
-
-def open_dataset(description: str) -> Dataset:
-    """The dataset that a description names. Raises DatasetError."""
-    if description.startswith(SYNTH):
-        return _synthetic(description)
-    return _folder(description)
-
-
-def _synthetic(description: str) -> SyntheticDataset:
+def open_synthetic(description: str, split: str | None) -> SyntheticDataset:
+    """The videos that `synth:...` describes. Raises DatasetError."""
+    if split is not None:
+        raise DatasetError(
+            f"split {split!r} of {description!r}", "a dataset of files",
+            "The embedded benchmark has no splits: choose another seed instead.",
+        )
     options = {"seed": "", "n": "", "size": str(synthetic.NATIVE_SIZE[0]), "codec": "none"}
     for part in description.removeprefix(SYNTH).split(","):
         key, _, value = part.partition("=")
@@ -167,24 +124,3 @@ def _not_understood(description: str, reason: str) -> DatasetError:
         "synth:seed=S,n=N with optional size=SIDE or WIDTHxHEIGHT, codec=h264",
         "For example: synth:seed=7,n=2400",
     )
-
-
-def _folder(description: str) -> FolderDataset:
-    root = Path(description)
-    if not root.is_dir():
-        what = "is a file" if root.exists() else "does not exist"
-        raise DatasetError(f"dataset {description!r} {what}", FORMS, "Check the path.")
-    files = tuple(
-        path
-        for folder in sorted(root.iterdir())
-        if folder.is_dir() and not folder.name.startswith(".")
-        for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(".")
-    )
-    if not files:
-        raise DatasetError(
-            f"dataset {description!r} has no files in sub-folders",
-            FORMS,
-            "Sort the videos into folders named like the model's categories.",
-        )
-    return FolderDataset(description, files)

@@ -1,0 +1,46 @@
+"""Descriptions of datasets become rows of (video, category).
+
+`synth:seed=7,n=2400` is the embedded benchmark, `synth:seed=7,n=500,size=288,codec=h264` the same
+at a display size and through H.264; a file is a list of videos (CSV or JSONL, see `listing`);
+anything else is a folder with one sub-folder per category.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dsanet_core.datasets.base import Dataset as Dataset
+from dsanet_core.datasets.files import open_folder
+from dsanet_core.datasets.listing import open_list
+from dsanet_core.datasets.synthetic import SYNTH as SYNTH
+from dsanet_core.datasets.synthetic import open_synthetic
+from dsanet_core.errors import DatasetError
+
+
+def open_dataset(
+    description: str, *, split: str | None = None, limit: int | None = None
+) -> Dataset:
+    """The dataset that a description names.
+
+    split: the sub-folder of a folder that holds the categories, or the rows of a list whose column
+    `split` says so. limit: as `Dataset.limited`. Raises DatasetError.
+    """
+    dataset = _open(description, split)
+    return dataset if limit is None else dataset.limited(limit)
+
+
+def _open(description: str, split: str | None) -> Dataset:
+    if description.startswith(SYNTH):
+        return open_synthetic(description, split)
+    path = Path(description)
+    if path.is_dir():
+        return open_folder(description, split)
+    if path.is_file():
+        return open_list(description, split)
+    what = "is neither a file nor a folder" if path.exists() else "does not exist"
+    raise DatasetError(
+        f"dataset {description!r} {what}",
+        f"'{SYNTH}seed=7,n=2400', a folder with one sub-folder of videos per category, or a list "
+        "of videos (.csv, .jsonl)",
+        "Check the path.",
+    )

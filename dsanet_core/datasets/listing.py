@@ -1,0 +1,206 @@
+"""Lists of videos: CSV or JSON Lines of `path,label[,start,end][,split]`."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dsanet_core.datasets.files import FileDataset, FileRow, listed, unknown_split
+from dsanet_core.errors import DatasetError
+
+NEEDED = ("path", "label")
+COLUMNS = (*NEEDED, "start", "end", "split")
+MAX_BYTES = 256 << 20
+MAX_LINE = 64 << 10
+"""Characters."""
+Columns = Mapping[str, Any]
+"""The values of a row by column, unknown columns left out."""
+
+
+class _RowError(Exception):
+    """A line of a list that makes no sense. number: of the line, from 1."""
+
+    def __init__(self, number: int, value: str, expected: str) -> None:
+        super().__init__(number, value, expected)
+        self.number = number
+        self.value = value
+        self.expected = expected
+
+
+def open_list(description: str, split: str | None) -> FileDataset:
+    """The rows of a list, or those whose `split` is the given one.
+
+    CSV (.csv) begins with a line of column names, JSON Lines (.jsonl) has one object per line.
+    Other columns or keys than these are ignored:
+
+    path   of the video, relative to the list's folder
+    label  its category
+    start  seconds from which on the row begins; 0 if left out
+    end    seconds before which it ends; the end of the video if left out
+    split  any name
+
+    A video that is missing is an error only when its row is read. Raises DatasetError with the line
+    for anything else that is wrong.
+    """
+    path = Path(description)
+    read, form = FORMATS.get(path.suffix.lower(), (None, ""))
+    if read is None:
+        raise DatasetError(
+            f"dataset {description!r} is a file", "a list of videos that ends in .csv or .jsonl",
+            "Rename the list, or name a folder.",
+        )
+    try:
+        rows = [
+            (_text(columns, "split", number), _row(path.parent, columns, number))
+            for number, columns in read(_lines(path))
+        ]
+    except _RowError as error:
+        raise DatasetError(
+            f"line {error.number} of {description!r}: {error.value}",
+            error.expected,
+            f"Correct the line; a list has {form}.",
+        ) from error
+    if not rows:
+        raise DatasetError(
+            f"dataset {description!r} has no rows", "at least one", f"A list has {form}."
+        )
+    chosen = [row for name, row in rows if split is None or name == split]
+    if not chosen:
+        known = {name for name, _ in rows if name}
+        raise unknown_split(description, str(split), "rows' splits", known)
+    return FileDataset(description, chosen, split=split)
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file, without their ends."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        raise DatasetError(
+            f"dataset {str(path)!r} has more than {MAX_BYTES >> 20} MiB", "a list of videos",
+            "Divide it into several lists.",
+        )
+    try:
+        text = content.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise DatasetError(
+            f"line {number} of {str(path)!r}: byte {error.start} of the file "
+            f"(0x{content[error.start]:02x}) is not UTF-8",
+            "text in UTF-8", "Save the list again as UTF-8.",
+        ) from error
+    # Not splitlines(): that also ends lines at characters that a name may hold.
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if len(line) > MAX_LINE:
+            raise _RowError(number, f"{len(line)} characters", f"at most {MAX_LINE} a line")
+    return lines
+
+
+def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
+    reader = csv.reader((line + "\n" for line in lines), strict=True, skipinitialspace=True)
+    header: list[str] = []
+    while True:
+        number = reader.line_num + 1
+        try:
+            values = next(reader, None)
+        except csv.Error as error:
+            raise _RowError(number, str(error), "comma-separated values") from error
+        if values is None:
+            return
+        if not any(value.strip() for value in values):
+            continue
+        if not header:
+            header = [value.strip().lower() for value in values]
+            _check_header(header, number)
+        elif len(values) > len(header):
+            raise _RowError(
+                number, f"{len(values)} values",
+                f"at most the {len(header)} of the first line, those with commas in quotes",
+            )
+        else:
+            yield number, {
+                name: value
+                for name, value in zip(header, values, strict=False)
+                if name in COLUMNS and value.strip()
+            }
+
+
+def _check_header(header: Sequence[str], number: int) -> None:
+    expected = "a first line of column names with path,label and optionally start,end,split"
+    for name in NEEDED:
+        if name not in header:
+            raise _RowError(number, f"no column {name!r} among {listed(header)}", expected)
+    for name in COLUMNS:
+        if header.count(name) > 1:
+            raise _RowError(number, f"{header.count(name)} columns {name!r}", expected)
+
+
+def _jsonl_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            raise _RowError(number, f"not JSON ({error})", "one JSON object per line") from error
+        if not isinstance(value, dict):
+            raise _RowError(number, f"{type(value).__name__}", "one JSON object per line")
+        yield number, {
+            name: value[name] for name in COLUMNS if value.get(name) not in (None, "")
+        }
+
+
+FORMATS: dict[str, tuple[Callable[[Sequence[str]], Iterator[tuple[int, Columns]]], str]] = {
+    ".csv": (
+        _csv_rows, "a first line of column names: path,label and optionally start,end,split"
+    ),
+    ".jsonl": (
+        _jsonl_rows,
+        'one object per line: {"path": "a.mp4", "label": "jumping"}, optionally with "start", '
+        '"end", "split"',
+    ),
+}
+"""By ending: what reads the lines as (number, columns), and the form in words."""
+
+
+def _row(folder: Path, columns: Columns, number: int) -> FileRow:
+    for name in NEEDED:
+        if name not in columns:
+            raise _RowError(number, f"no {name}", "a path and a label")
+    written = _text(columns, "path", number)
+    path = folder / written
+    start, end = _seconds(columns, "start", number, 0.0), _seconds(columns, "end", number, math.inf)
+    if end <= start:
+        raise _RowError(number, f"end {end:g} after start {start:g}", "an end after the start")
+    window = None if (start, end) == (0.0, math.inf) else (start, end)
+    name = os.path.relpath(path, folder) if path.is_relative_to(folder) else written
+    return FileRow(path, name, _text(columns, "label", number), window)
+
+
+def _text(columns: Columns, name: str, number: int) -> str:
+    """A value that must be text, "" if left out."""
+    value = columns.get(name, "")
+    if not isinstance(value, str):
+        raise _RowError(number, f"{name} {value!r}", "text")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:  # JSON can spell half a character
+        raise _RowError(number, f"{name} {value!r}", "text in Unicode") from error
+    return value.strip()
+
+
+def _seconds(columns: Columns, name: str, number: int, left_out: float) -> float:
+    value = columns.get(name, left_out)
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf and value is not left_out:
+        raise _RowError(number, f"{name} {value!r}", "a number of seconds, 0 or more")
+    return seconds
