@@ -12,7 +12,6 @@ from dsanet_core import synthetic
 from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError
-from dsanet_core.records import Sampling
 from dsanet_core.runs import (
     match_categories,
     mean_average_precision,
@@ -23,72 +22,12 @@ from dsanet_core.runs import (
 from dsanet_core.video import encode_h264
 from tests.weights import preferring, tiny_network
 
-SAMPLING = Sampling(num_snippets=4, frames_per_snippet=2, frame_stride=4)
 COUNT = len(synthetic.CATEGORIES)
 
 
 def write_video(path: Path, label: int = 0) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     encode_h264(synthetic.make_video(0, label).rgb[:16], fps=16, path=path)
-
-
-def test_synthetic_rows_are_the_videos_of_the_seed() -> None:
-    dataset = open_dataset("synth:seed=11,n=3")
-    assert len(dataset) == 3
-    for index in range(3):
-        whole = synthetic.make_video(11, index)
-        clips = dataset.clips(index, SAMPLING)
-        seen = clips.frames.rgb[clips.position]
-        np.testing.assert_array_equal(seen, whole.rgb[clips.frame_index])
-        assert dataset.categories[index] == whole.category
-    assert dict(dataset.groups) == synthetic.GROUPS
-
-
-def test_h264_rows_show_the_same_moments_nearly_unchanged() -> None:
-    direct = open_dataset("synth:seed=11,n=1,size=128x96").clips(0, SAMPLING)
-    coded = open_dataset("synth:seed=11,n=1,size=128x96,codec=h264").clips(0, SAMPLING)
-    assert direct.frames.rgb.shape[1:] == coded.frames.rgb.shape[1:] == (96, 128, 3)
-    np.testing.assert_array_equal(direct.frame_index, coded.frame_index)
-    np.testing.assert_allclose(direct.pts_seconds, coded.pts_seconds, atol=1e-3)
-    error = np.abs(direct.frames.rgb.astype(int) - coded.frames.rgb)
-    assert 0 < error.mean() < 6
-    assert coded.frames.video.codec == "h264"
-
-
-@pytest.mark.parametrize(
-    ("description", "says"),
-    [
-        ("synth:", "'' is no option"),
-        ("synth:seed=1", "invalid literal"),
-        ("synth:n=5", "invalid literal"),
-        ("synth:seed=1,n=0", "at least 1"),
-        ("synth:seed=1,n=5,colour=red", "'colour' is no option"),
-        ("synth:seed=1,n=5,size=4", "16 to 2048"),
-        ("synth:seed=1,n=5,size=64x64x64", "16 to 2048"),
-        ("synth:seed=1,n=5,size=65,codec=h264", "even sides"),
-        ("synth:seed=1,n=5,codec=av1", "neither none nor h264"),
-        ("no/such/folder", "does not exist"),
-        (__file__, "is a file"),
-    ],
-)
-def test_descriptions_that_make_no_sense_are_refused(description: str, says: str) -> None:
-    with pytest.raises(DatasetError, match=says):
-        open_dataset(description)
-
-
-def test_a_folder_has_a_category_per_sub_folder(tmp_path: Path) -> None:
-    for name in ("b/2.mp4", "b/1.mp4", "a/3.mp4", ".hidden/4.mp4", "a/.hidden.mp4"):
-        write_video(tmp_path / name)
-    write_video(tmp_path / "outside.mp4")
-    dataset = open_dataset(str(tmp_path))
-    assert [dataset.video_name(i) for i in range(len(dataset))] == ["a/3.mp4", "b/1.mp4", "b/2.mp4"]
-    assert list(dataset.categories) == ["a", "b", "b"]
-    assert dataset.clips(0, SAMPLING).frames.video.name == "3.mp4"
-
-
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match="no files in sub-folders"):
-        open_dataset(str(tmp_path))
 
 
 def test_categories_match_in_spite_of_case_and_underscores() -> None:

@@ -12,6 +12,7 @@ from typing import Any
 
 from dsanet_core.datasets.files import FileDataset, FileRow, listed, unknown_split
 from dsanet_core.errors import DatasetError
+from dsanet_core.video.messages import shown_as
 
 NEEDED = ("path", "label")
 COLUMNS = (*NEEDED, "start", "end", "split")
@@ -61,7 +62,7 @@ def open_list(description: str, split: str | None) -> FileDataset:
         ]
     except _RowError as error:
         raise DatasetError(
-            f"line {error.number} of {description!r}: {error.value}",
+            f"line {error.number} of {description!r}: {shown_as(error.value, 200)}",
             error.expected,
             f"Correct the line; a list has {form}.",
         ) from error
@@ -177,7 +178,7 @@ def _row(folder: Path, columns: Columns, number: int) -> FileRow:
     path = folder / written
     start, end = _seconds(columns, "start", number, 0.0), _seconds(columns, "end", number, math.inf)
     if end <= start:
-        raise _RowError(number, f"end {end:g} after start {start:g}", "an end after the start")
+        raise _RowError(number, f"start {start:g} s and end {end:g} s", "an end after the start")
     window = None if (start, end) == (0.0, math.inf) else (start, end)
     name = os.path.relpath(path, folder) if path.is_relative_to(folder) else written
     return FileRow(path, name, _text(columns, "label", number), window)
