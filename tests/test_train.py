@@ -28,7 +28,7 @@ def _batches(recipe: train.Recipe, videos: np.ndarray, epoch: int, workers=ALONE
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
-    train.training_videos(TINY, folder, log=lambda line: None)
+    train.rendered_videos(1, 16, folder, log=lambda line: None)
     return folder
 
 
@@ -67,7 +67,7 @@ def test_training_learns(cache: Path, tmp_path: Path) -> None:
 
 
 def test_an_epoch_shows_every_video_once_and_processes_share_them(cache: Path) -> None:
-    videos = train.training_videos(TINY, cache, log=lambda line: None)
+    videos = train.rendered_videos(1, 16, cache, log=lambda line: None)
     alone = [label for _, labels in _batches(TINY, videos, 0) for label in labels.tolist()]
     assert sorted(alone) == sorted(range(16))
     shared = [
@@ -80,7 +80,7 @@ def test_an_epoch_shows_every_video_once_and_processes_share_them(cache: Path) -
 
 
 def test_batches_depend_on_seed_and_epoch_only(cache: Path) -> None:
-    videos = train.training_videos(TINY, cache, log=lambda line: None)
+    videos = train.rendered_videos(1, 16, cache, log=lambda line: None)
     first, again, later = (_batches(TINY, videos, epoch)[0][0] for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, later)
     assert first.shape == (8, 4, 3, 4, 64, 64)
