@@ -12,6 +12,7 @@ import numpy as np
 
 from dsanet_core.figures.compare import saw_the_same
 from dsanet_core.figures.style import percent as percent
+from dsanet_core.figures.style import shorten as shorten
 from dsanet_core.figures.style import snippet_word as snippet_word
 from dsanet_core.figures.style import stage_and_place
 from dsanet_core.records import CONSENSUS, Analysis, Kernel, Protocol, Selection, Video
@@ -42,14 +43,6 @@ def escape(text: str) -> str:
     """Text that came from outside, on one line and inert inside Markdown."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return _MARKDOWN.sub(r"\\\1", " ".join(printable.split()))
-
-
-def shorten(name: str, length: int = 60) -> str:
-    """The middle of an overlong name left out, so that both its ends can be read."""
-    if len(name) <= length:
-        return name
-    half = (length - 1) // 2
-    return f"{name[:half]}…{name[-half:]}"
 
 
 def amount(number: float) -> str:

@@ -10,7 +10,7 @@ from textwrap import wrap as wrap_lines
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.records import Analysis
+from dsanet_core.records import Analysis, Run
 
 
 def blank(height: int) -> go.Figure:
@@ -44,6 +44,14 @@ def wrap(text: str, width: int) -> str:
     return "<br>".join(plain(line) for line in wrap_lines(text, width))
 
 
+def shorten(name: str, length: int = 60) -> str:
+    """The middle of an overlong name left out, so that both its ends can be read."""
+    if len(name) <= length:
+        return name
+    half = (length - 1) // 2
+    return f"{name[:half]}…{name[-half:]}"
+
+
 def stage_and_place(block: str) -> tuple[str, int] | None:
     """layer2.1.sda -> ("res3", 2), as the papers count; None for a block of another name."""
     match = re.search(r"layer(\d+)\.(\d+)", block)
@@ -63,3 +71,12 @@ def snippet_word(analyses: Sequence[Analysis]) -> str:
     """What the parts of a video are called that these networks score."""
     words = {analysis.protocol.snippet_word for analysis in analyses}
     return words.pop() if len(words) == 1 else "snippet"
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """What each of these runs is called beside the others: its network, where that tells them
+    apart, else its id."""
+    names = [run.model.name for run in runs]
+    return [
+        name if names.count(name) == 1 else run.id for name, run in zip(names, runs, strict=True)
+    ]
