@@ -1,5 +1,14 @@
 """Pure functions from a record to a Plotly figure."""
 
+from dsanet_core.figures.categories import (
+    CategoryRow,
+    CategoryTable,
+    category_accuracy,
+    compare_categories,
+    most_improved,
+    selects,
+    shared_places,
+)
 from dsanet_core.figures.compare import compare_snippets, disagreement
 from dsanet_core.figures.dependencies import (
     dependency_response,
@@ -12,8 +21,12 @@ from dsanet_core.figures.scores import snippet_timeline, top_bars
 from dsanet_core.figures.zoo import CostPoint, accuracy_against_cost
 
 __all__ = [
+    "CategoryRow",
+    "CategoryTable",
     "CostPoint",
     "accuracy_against_cost",
+    "category_accuracy",
+    "compare_categories",
     "compare_snippets",
     "dependency_response",
     "dependency_weights",
@@ -23,6 +36,9 @@ __all__ = [
     "kernel_distances",
     "kernel_heatmap",
     "kernel_ternary",
+    "most_improved",
+    "selects",
+    "shared_places",
     "snippet_timeline",
     "tap_names",
     "top_bars",
