@@ -115,7 +115,7 @@ def test_crops_change_the_protocol_and_say_so(
     capsys: pytest.CaptureFixture[str], clip: Path, weights: Path
 ) -> None:
     one, three = (
-        answer(capsys, "predict", clip, "--model", weights, "--crops", crops)["analysis"]
+        answer(capsys, "predict", clip, "--model", weights, "--views", f"2x{crops}")["analysis"]
         for crops in (1, 3)
     )
     assert (one["protocol"]["num_crops"], three["protocol"]["num_crops"]) == (1, 3)
@@ -304,7 +304,7 @@ def test_help_needs_no_heavy_package() -> None:
     blocked = f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
     program = f"{blocked}from dsanet_core.cli import main; main(['predict', '--help'])"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0 and "--crops" in done.stdout, done.stderr
+    assert done.returncode == 0 and "--views" in done.stdout, done.stderr
 
 
 def test_a_reader_that_left_is_no_error(

@@ -195,12 +195,12 @@ def test_the_command_line_takes_the_papers_protocols(
     assert [x["analysis"]["protocol"]["sampling"]["num_snippets"] for x in both] == [16, 16]
 
 
-def test_the_command_line_takes_clips_and_crops_for_embedded_networks(
+def test_the_command_line_takes_views_for_embedded_networks(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     weights = save_tiny(tmp_path, "dsa_i3d_synth")
     summary = answer(
-        capsys, "run", "synth:seed=3,n=2", "--model", weights, "--clips", 1, "--crops", 3
+        capsys, "run", "synth:seed=3,n=2", "--model", weights, "--views", "1x3"
     )
     assert summary["protocol"]["sampling"]["num_snippets"] == 4
     assert summary["protocol"]["in_words"].startswith("4 snippets x 4 frames, stride 4; 3 crops")
@@ -210,9 +210,9 @@ def test_the_command_line_takes_clips_and_crops_for_embedded_networks(
     ("options", "says"),
     [
         (["--protocol", "8x3x2"], "1 frames per snippet; expected 4"),
-        (["--protocol", "8x3x2", "--crops", "3"], "one or the other"),
-        (["--protocol", "8x3x2", "--clips", "2"], "one or the other"),
-        (["--untrimmed", "--clips", "2"], "--clips together with --untrimmed"),
+        (["--protocol", "8x3x2", "--views", "2x3"], "one or the other"),
+        (["--untrimmed", "--views", "2x3"], "--untrimmed; expected --views 1x3"),
+        (["--views", "4x2"], "4 clips, 2 crops"),
     ],
 )
 def test_the_command_line_refuses_in_one_line(
@@ -222,6 +222,14 @@ def test_the_command_line_refuses_in_one_line(
     assert cli.main(["predict", str(clip), "--model", str(weights), *options]) == 2
     out, err = capsys.readouterr()
     assert (out, err.count("\n")) == ("", 1) and says in err
+
+
+@pytest.mark.parametrize("views", ["10", "x3", "0x3", "10x", "-1x3", "10x3x2", "ten x 3"])
+def test_views_are_clips_x_crops(capsys: pytest.CaptureFixture[str], views: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(["predict", "clip.mp4", f"--views={views}"])
+    says = f"argument --views: {views!r}; expected clips x crops, such as 10x3 or 2x1"
+    assert capsys.readouterr().err.splitlines()[-1].endswith(says)
 
 
 def test_rows_carry_the_protocol_of_their_ablations() -> None:

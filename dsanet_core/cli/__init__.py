@@ -65,10 +65,8 @@ def build_parser() -> argparse.ArgumentParser:
     def add_protocol(added: argparse.ArgumentParser) -> None:
         added.add_argument("--protocol", metavar="P", help="test protocol of the papers, such as "
                            "8x3x2 (frames x crops x clips) or 4x8x3 (frames x snippets x crops)")
-        added.add_argument("--clips", type=_positive, metavar="K",
-                           help="clips per video, instead of those of the model's own protocol")
-        added.add_argument("--crops", type=int, choices=(1, 3),
-                           help="crops per clip, instead of those of the model's own protocol")
+        added.add_argument("--views", type=_views, metavar="KxC", help="K clips of C crops "
+                           "(1 or 3), such as 10x3, instead of the model's own protocol's")
 
     def add_model(added: argparse.ArgumentParser) -> None:
         added.add_argument("--model", default="dsa_i3d_synth", metavar="M",
@@ -108,13 +106,19 @@ def build_parser() -> argparse.ArgumentParser:
     add_device(added)
     add_json(added)
 
-    added = command("run", run, "Accuracy of a network on a dataset.")
+    added = command("run", run, "A network on every video of a dataset; resumes what was stopped.")
     added.add_argument(
         "dataset",
         metavar="DATASET",
-        help="synth:seed=7,n=2400[,size=288][,codec=h264], or a folder with one sub-folder of "
-        "videos per category",
+        help="synth:seed=7,n=2400[,size=288][,codec=h264]; a folder with one sub-folder of "
+        "videos per category; or a list of videos, .csv or .jsonl, with path,label[,start,end]",
     )
+    added.add_argument("--split", metavar="NAME", help="the sub-folder that holds the categories, "
+                       "or the rows of a list whose column 'split' says so")
+    added.add_argument("--limit", type=_positive, metavar="N", help="so many of the videos, drawn "
+                       "at random but always the same ones")
+    added.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER",
+                       help="where the folders of runs lie")
     add_model(added)
     add_protocol(added)
     add_device(added)
@@ -141,3 +145,14 @@ def _positive(text: str) -> int:
     if value < 1:
         raise ValueError(text)
     return value
+
+
+def _views(text: str) -> tuple[int, int]:
+    """Clips and crops of "10x3"."""
+    clips, _, crops = text.partition("x")
+    try:
+        return _positive(clips), _positive(crops)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r}; expected clips x crops, such as 10x3 or 2x1"
+        ) from None

@@ -68,19 +68,19 @@ def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> V
     from dsanet_core.checkpoints import load_model
     from dsanet_core.zoo import with_protocol
 
-    if args.protocol is not None and (args.clips, args.crops) != (None, None):
+    clips, crops = args.views or (None, None)
+    if args.protocol is not None and args.views is not None:
         raise ModelError(
-            "--protocol together with --clips or --crops", "one or the other",
+            "--protocol together with --views", "one or the other",
             "A protocol says how many clips and crops it has.",
         )
-    if args.clips is not None and getattr(args, "untrimmed", False):
+    if clips not in (None, 1) and getattr(args, "untrimmed", False):
         raise ModelError(
-            "--clips together with --untrimmed", "one or the other",
+            f"--views {clips}x{crops} together with --untrimmed", f"--views 1x{crops}",
             "The length of an untrimmed video says how many clips there are.",
         )
     network = load_model(model, args.device)
-    name = args.protocol or protocol
-    return with_protocol(network, name, clips=args.clips, crops=args.crops)
+    return with_protocol(network, args.protocol or protocol, clips=clips, crops=crops)
 
 
 def load_members(model: str, args: argparse.Namespace) -> Ensemble:
