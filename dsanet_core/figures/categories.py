@@ -182,7 +182,7 @@ def category_accuracy(
     bar = 11 if len(rows) * len(table.runs) <= _MANY else 8
     lines = max(min(_LINES, len(wrap_lines(row.name, _LETTERS))) for row in rows)
     pixels = max(bar * len(table.runs) + 8, lines * _LINE_PIXELS + 6)
-    heading = _HEADING_PIXELS / pixels
+    heading = _HEADING_PIXELS / pixels if len(table.runs) > 1 else 0
     groups = [list(members) for _, members in groupby(rows, key=_group)]
     places: list[list[float]] = []
     end = -0.5
@@ -197,7 +197,7 @@ def category_accuracy(
     _add_bars(figure, table, rows, flat)
     if table.dependencies:
         _add_weights(figure, table, groups, places, height)
-    for members, group in zip(groups, places, strict=True):
+    for members, group in zip(groups, places, strict=True) if heading else ():
         _add_heading(figure, table, members[0].best, group[0] - 0.5 - heading)
     for row, place in zip(rows, flat, strict=True):
         if row.label == chosen:
@@ -207,7 +207,7 @@ def category_accuracy(
         bargap=0.2,
         clickmode="event+select",
         margin={"t": legend + _AXIS_PIXELS},
-        legend=_legend("Accuracy (bars)", 0, height) | {"xref": "container"},
+        legend=_legend("Accuracy (bars)", 0, height),
     )
     figure.update_yaxes(
         tickvals=flat,
@@ -311,7 +311,7 @@ def _add_weights(
             "zerolinewidth": 1,
             "title": {"text": "Weight (points)"},
         },
-        legend2=_legend(f"Weights of<br>{name} (lines)", _SPLIT[1], height),
+        legend2=_legend(f"Weights (lines) of<br>{name}", _SPLIT[1], height),
     )
 
 
@@ -327,8 +327,6 @@ def _broken(
 
 def _add_heading(figure: go.Figure, table: CategoryTable, best: int | None, top: float) -> None:
     """A dotted line, and below it which run gains most in the categories that follow."""
-    if len(table.runs) == 1:
-        return
     text = "No run gains" if best is None else f"Most gained by <b>{plain(table.runs[best])}</b>"
     if top > -0.5:
         figure.add_shape(
