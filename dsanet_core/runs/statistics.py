@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -52,48 +52,35 @@ class Difference:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two runs on the videos that both could read; categories are counted as the first one does.
+    """Two runs, each cut down to the videos that both could read, in the same order; the second
+    one's categories are counted as the first one does.
 
-    first_place, second_place: (videos,) where these videos stand within the runs. label,
-    first_predicted, second_predicted: (videos,) class indices of the first run. outcome: (videos,)
-    index into `OUTCOMES`. first_alone, second_alone: how many videos only one run has.
+    first_alone, second_alone: how many videos only one of them could read.
     """
 
     first: Run
     second: Run
-    first_place: Array
-    second_place: Array
-    label: Array
-    first_predicted: Array
-    second_predicted: Array
-    first_alone: int
-    second_alone: int
-
-    @property
-    def first_correct(self) -> Array:
-        return np.asarray(self.first.correct[self.first_place])
-
-    @property
-    def second_correct(self) -> Array:
-        return np.asarray(self.second.correct[self.second_place])
+    first_alone: int = 0
+    second_alone: int = 0
 
     @property
     def outcome(self) -> Array:
-        a, b = self.first_correct, self.second_correct
-        apart = self.first_predicted != self.second_predicted
-        return np.select([a & b, a & ~b, ~a & b, ~apart], [0, 1, 2, 3], default=4)
+        """(videos,) index into `OUTCOMES`."""
+        a, b = self.first.correct, self.second.correct
+        same = self.first.predicted == self.second.predicted
+        return np.select([a & b, a & ~b, ~a & b, same], [0, 1, 2, 3], default=4)
 
     def difference(self) -> Difference:
-        return compare(self.first_correct, self.second_correct)
+        return compare(self.first.correct, self.second.correct)
 
     def difference_per_group(self) -> dict[str, Difference]:
         """The same within each group of categories that has videos."""
         of = {name: index for index, name in enumerate(self.first.classes)}
         found = {}
         for group, members in self.first.groups.items():
-            inside = np.isin(self.label, [of[name] for name in members if name in of])
+            inside = np.isin(self.first.label, [of[name] for name in members if name in of])
             if inside.any():
-                found[group] = compare(self.first_correct[inside], self.second_correct[inside])
+                found[group] = compare(self.first.correct[inside], self.second.correct[inside])
         return found
 
 
@@ -138,19 +125,32 @@ def pair(first: Run, second: Run) -> Pair:
             "There is no video that both runs could read",
             "at least one video in common", next_step,
         )
-    place = {name: index for index, name in enumerate(first.classes)}
-    as_first = np.array([place[name] for name in second.classes])
-    label = first.label[ours]
-    unlike = int((label != as_first[second.label[theirs]]).sum())
+    ours_cut, theirs_cut = _cut(first, ours), _cut(_in_order_of(second, first.classes), theirs)
+    unlike = int((ours_cut.label != theirs_cut.label).sum())
     if unlike:
         raise RecordError(
             f"The two runs give {unlike} of {len(ours)} videos different true categories",
             "the same annotation in both", "Run one of the two networks again.",
         )
-    return Pair(
-        first, second, ours, theirs, label, first.predicted[ours],
-        as_first[second.predicted[theirs]], len(first.row) - len(ours),
-        len(second.row) - len(ours),
+    return Pair(ours_cut, theirs_cut, len(first.row) - len(ours), len(second.row) - len(ours))
+
+
+def _cut(run: Run, places: Array) -> Run:
+    """The run on some of its videos; what it says of all of them together is left out."""
+    columns = ("row", "video", "label", "predicted", "confidence", "label_score", "label_rank")
+    return replace(
+        run, **{name: getattr(run, name)[places] for name in columns},
+        mean_average_precision=float("nan"), selections=None, kernels=None,
+    )
+
+
+def _in_order_of(run: Run, classes: tuple[str, ...]) -> Run:
+    """The run with its categories counted in another order."""
+    place = {name: index for index, name in enumerate(classes)}
+    of = np.array([place[name] for name in run.classes])
+    return replace(
+        run, model=replace(run.model, classes=classes), label=of[run.label],
+        predicted=of[run.predicted], selections=None, kernels=None,
     )
 
 

@@ -114,9 +114,11 @@ def test_outcomes_divide_the_videos_and_agree_with_both_runs(runs: tuple[Run, Ru
 def test_only_videos_that_both_runs_read_are_compared(runs: tuple[Run, Run]) -> None:
     a, b = without(runs[0], [0, 7, 8]), without(runs[1], [7, 299])
     both = pair(a, b)
-    assert len(both.label) == VIDEOS - 4
     assert (both.first_alone, both.second_alone) == (1, 2)
-    assert (a.row[both.first_place] == b.row[both.second_place]).all()
+    assert len(both.first.row) == VIDEOS - 4
+    assert (both.first.row == both.second.row).all()
+    assert (both.first.video == both.second.video).all()
+    assert np.isnan(both.first.mean_average_precision), "it was of all videos"
     whole = pair(*runs)
     kept = ~np.isin(runs[0].row, [0, 7, 8, 299])
     assert (both.outcome == whole.outcome[kept]).all()
@@ -126,7 +128,8 @@ def test_another_order_of_the_categories_changes_nothing(runs: tuple[Run, Run]) 
     order = np.random.default_rng(0).permutation(CATEGORIES)
     turned = pair(runs[0], reordered(runs[1], order))
     assert (turned.outcome == pair(*runs).outcome).all()
-    assert (turned.second_predicted == runs[1].predicted).all()
+    assert (turned.second.predicted == runs[1].predicted).all()
+    assert turned.second.classes == runs[0].classes
 
 
 def test_runs_of_different_datasets_are_refused_by_name(runs: tuple[Run, Run]) -> None:
