@@ -25,7 +25,14 @@ def open_dataset(
     split: the sub-folder of a folder that holds the categories, or the rows of a list whose column
     `split` says so. limit: as `Dataset.limited`. Raises DatasetError.
     """
-    dataset = _open(description, split)
+    try:
+        dataset = _open(description, split)
+    except OSError as error:
+        raise DatasetError(
+            f"dataset {description!r} cannot be read ({error.strerror})",
+            "files that can be opened",
+            "Check the path and its permissions.",
+        ) from error
     return dataset if limit is None else dataset.limited(limit)
 
 
@@ -33,7 +40,7 @@ def _open(description: str, split: str | None) -> Dataset:
     if description.startswith(SYNTH):
         return open_synthetic(description, split)
     path = Path(description)
-    if path.is_dir():
+    if description and path.is_dir():
         return open_folder(description, split)
     if path.is_file():
         return open_list(description, split)

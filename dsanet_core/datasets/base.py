@@ -21,15 +21,19 @@ SAMPLE_SEED = 0
 class Dataset(ABC):
     """Videos with one category each; can be pickled.
 
-    description: what it was opened by. name: that and what was chosen from it, for people.
-    categories: true category of every row. groups: named groups of categories, empty where there
-    are none. row_ids: number of every row among those that it was chosen from, ascending.
+    arguments: of `open_dataset` for the same dataset again. name: for people. categories: true
+    category of every row. groups: named groups of categories, empty where there are none. row_ids:
+    number of every row among those that a limit was drawn from, ascending.
     """
 
-    description: str
+    arguments: Mapping[str, str | int | None]
     name: str
     categories: Sequence[str]
     groups: Mapping[str, Sequence[str]]
+
+    def __init__(self, description: str, split: str | None = None) -> None:
+        self.arguments = {"description": description, "split": split, "limit": None}
+        self.name = description if split is None else f"{description}, split {split}"
 
     def __len__(self) -> int:
         return len(self.categories)
@@ -93,7 +97,7 @@ class _Sample(Dataset):
         order = sorted(range(len(source)), key=ranks.__getitem__)
         self._source = source
         self._rows = sorted(order[:count])
-        self.description = source.description
+        self.arguments = {**source.arguments, "limit": count}
         self.name = f"{source.name}, {count} of {len(source)} videos at random"
         self.categories = [source.categories[row] for row in self._rows]
         self.groups = source.groups
@@ -105,6 +109,9 @@ class _Sample(Dataset):
 
     def _identity(self) -> Iterable[object]:
         return [self._source.fingerprint, self._rows]
+
+    def limited(self, count: int) -> Dataset:
+        return self if count >= len(self) else self._source.limited(count)
 
     def video_name(self, index: int) -> str:
         return self._source.video_name(self._rows[index])

@@ -33,8 +33,7 @@ class FileDataset(Dataset):
     def __init__(
         self, description: str, rows: Sequence[FileRow], *, split: str | None = None
     ) -> None:
-        self.description = description
-        self.name = description if split is None else f"{description}, split {split}"
+        super().__init__(description, split)
         self.groups = {}
         self.rows = rows
         self.categories = [row.category for row in rows]

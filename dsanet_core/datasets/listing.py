@@ -180,8 +180,9 @@ def _row(folder: Path, columns: Columns, number: int) -> FileRow:
     if end <= start:
         raise _RowError(number, f"start {start:g} s and end {end:g} s", "an end after the start")
     window = None if (start, end) == (0.0, math.inf) else (start, end)
-    name = os.path.relpath(path, folder) if path.is_relative_to(folder) else written
-    return FileRow(path, name, _text(columns, "label", number), window)
+    if Path(written).is_absolute() and path.is_relative_to(folder.absolute()):
+        written = os.path.relpath(path, folder)
+    return FileRow(path, os.path.normpath(written), _text(columns, "label", number), window)
 
 
 def _text(columns: Columns, name: str, number: int) -> str:

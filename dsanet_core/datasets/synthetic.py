@@ -34,7 +34,7 @@ class SyntheticDataset(Dataset):
         size: tuple[int, int] = synthetic.NATIVE_SIZE,
         through_h264: bool = False,
     ) -> None:
-        self.description = self.name = description
+        super().__init__(description)
         self.groups = dict(synthetic.GROUPS)
         labels = map(synthetic.label_of, range(count))
         self.categories = [synthetic.CATEGORIES[label] for label in labels]
