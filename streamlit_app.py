@@ -22,6 +22,9 @@ st.navigation(
             st.Page(PAGES / "kernels.py", title="Kernels", icon=":material/grid_on:"),
             st.Page(PAGES / "dependencies.py", title="Dependencies", icon=":material/tune:"),
         ],
+        "A dataset": [
+            st.Page(PAGES / "layers.py", title="Layers", icon=":material/stacked_line_chart:"),
+        ],
         "Networks": [st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:")],
     }
 ).run()

@@ -24,6 +24,11 @@ class Key(StrEnum):
     RUN = "run"
     AGAINST = "against"
     RUNS = "runs"
+    WEIGHTS_OF = "weights_of"
+    TRUE_CATEGORY = "of"
+    SHOWN = "shown"
+    SEARCH = "search"
+    ORIGIN = "from"
 
 
 LISTS = (Key.RUNS,)
@@ -35,7 +40,12 @@ _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
 SAMPLE_GROUP = "sample_group"
 PICTURE = "picture"
+CATEGORIES_TURN = "categories_turn"
 ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
+LAYERS = ("layers_of", "layers_difference", "layers_order", "layers_search", "layers_by",
+          "layers_spread", "layers_one")
+LAYERS_OF, LAYERS_DIFFERENCE, LAYERS_ORDER, LAYERS_SEARCH = LAYERS[:4]
+LAYERS_BY, LAYERS_SPREAD, LAYERS_ONE = LAYERS[4:]
 
 
 def restore() -> None:
@@ -49,20 +59,25 @@ def restore() -> None:
                 value = st.query_params[key]
                 st.session_state[key] = value.split(SEPARATOR) if key in LISTS else value
         st.session_state[_RESTORED] = True
-    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE):
+    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, *LAYERS):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 
 
 def publish() -> None:
     """Write the present choices into the address."""
-    current = {
+    current = choices()
+    if st.query_params.to_dict() != current:
+        st.query_params.from_dict(current)
+
+
+def choices() -> dict[str, str]:
+    """Every choice as it stands in an address."""
+    return {
         str(key): SEPARATOR.join(st.session_state[key]) if key in LISTS else st.session_state[key]
         for key in Key
         if st.session_state.get(key)
     }
-    if st.query_params.to_dict() != current:
-        st.query_params.from_dict(current)
 
 
 def get(key: Key) -> str | None:

@@ -1,0 +1,164 @@
+"""Choices of the page Layers, and what a click in its map does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+import streamlit as st
+
+from app import layer_words, run_widgets, runs, state, words
+from app.state import Key
+from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
+from dsanet_core.records import Array, Layers, Run
+from dsanet_core.runs import order
+
+CATEGORIES_PAGE = "app/pages/categories.py"
+
+
+def choose_layers(run: Run) -> tuple[str, Layers]:
+    """SDA's weights or DSA's kernels of a run; one without either, or whose weights say nothing,
+    ends the page with runs that have something to show."""
+    kinds = layer_words.kinds(run)
+    if not kinds:
+        _suggest(
+            f"{words.escape(run.model.name)} has neither SDA nor DSA blocks, so no layer of it "
+            "selects anything.", list(runs.folders()), Key.RUN, _has_something,
+        )
+    names = list(kinds)
+    state.settle(state.LAYERS_OF, names, names[0])
+    if len(names) > 1:
+        st.segmented_control("What to show", names, key=state.LAYERS_OF, required=True)
+    name = str(st.session_state[state.LAYERS_OF])
+    if name == layer_words.WEIGHTS and is_uniform(kinds[name]):
+        _suggest(
+            layer_words.nothing_selected(run, kinds[name]), list(runs.folders()), Key.RUN,
+            _has_something,
+        )
+    return name, kinds[name]
+
+
+def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[Run]]:
+    """What is drawn, every category with videos in it: a run's layers, or how they differ from
+    those of another run; and the runs behind it."""
+    table = layer_table(run, layers, order.group_of(run.classes, run.groups))
+    if not st.toggle("Difference from another run", key=state.LAYERS_DIFFERENCE):
+        return table, [run]
+    among = [name for name in runs.folders() if name != run.id
+             and kind in layer_words.kinds(runs.find(name))]
+    if not among:
+        st.info(
+            f"No other run here has {kind}: start one on the page Runs, or switch the difference "
+            "off.", icon=":material/info:",
+        )
+        st.stop()
+    other = run_widgets.choose_run(Key.AGAINST, "The other run", among=among)
+    if other.dataset_sha256 != run.dataset_sha256:
+        st.caption(
+            "The two runs saw different videos: "
+            f"{words.escape(run.dataset)} and {words.escape(other.dataset)}."
+        )
+    groups = order.group_of(other.classes, other.groups)
+    theirs = layer_table(other, layer_words.kinds(other)[kind], groups)
+    return difference(table, theirs), [run, other]
+
+
+def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) -> LayerTable:
+    """The table in the chosen order, the categories that the search finds; none ends the page."""
+    left, right = st.columns(2)
+    ways: dict[str, Callable[[], Array]] = {
+        layer_words.AS_THEY_COME: lambda: np.arange(len(table.categories)),
+        layer_words.BY_GROUP: lambda: order.by_group(table.groups, groups),
+        layer_words.BY_SIMILARITY: lambda: order.by_similarity(
+            table.value.reshape(len(table.categories), -1)
+        ),
+    }
+    if not any(table.groups):
+        del ways[layer_words.BY_GROUP]
+    with left:
+        state.settle(state.LAYERS_ORDER, list(ways), layer_words.AS_THEY_COME)
+        st.segmented_control(
+            "Order of the categories", list(ways), key=state.LAYERS_ORDER, required=True
+        )
+    with right:
+        search = st.text_input(
+            "Search categories", key=state.LAYERS_SEARCH, placeholder="part of a name or a group"
+        )
+    ordered = table.take(ways[st.session_state[state.LAYERS_ORDER]]())
+    rows = layer_words.matches(ordered, search)
+    if not rows:
+        st.info(
+            f"None of the {len(table.categories)} categories has all words of "
+            f"“{words.escape(search)}” in its name or group. Search for less.",
+            icon=":material/search_off:",
+        )
+        st.stop()
+    return ordered.take(rows)
+
+
+def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
+    """Blocks or stages; whether they are stages, and whether bands are wanted."""
+    ways = (layer_words.STAGES, layer_words.BLOCKS)
+    left, right = st.columns(2, vertical_alignment="bottom")
+    with left:
+        state.settle(state.LAYERS_BY, ways, ways[0])
+        st.segmented_control("Along the network", ways, key=state.LAYERS_BY, required=True)
+    with right:
+        st.session_state.setdefault(state.LAYERS_SPREAD, True)
+        spread = st.toggle(
+            "Spread over videos", key=state.LAYERS_SPREAD, disabled=table.is_difference
+        )
+    by_stage = st.session_state[state.LAYERS_BY] == layer_words.STAGES
+    return (table.by_stage() if by_stage else table), by_stage, spread
+
+
+def choose_quantity(table: LayerTable) -> LayerTable:
+    """All quantities beside each other, or one alone."""
+    names = (layer_words.SIDE_BY_SIDE, *table.quantities)
+    state.settle(state.LAYERS_ONE, names, names[0])
+    if len(table.quantities) > 1:
+        st.segmented_control("Beside each other", names, key=state.LAYERS_ONE, required=True)
+    chosen = str(st.session_state[state.LAYERS_ONE])
+    return table.only(chosen) if chosen in table.quantities else table
+
+
+def open_category(event: Any, categories: Sequence[str]) -> None:
+    """Go where a click in the map leads, if there was one."""
+    name = clicked(event, categories)
+    if name is not None:
+        state.put(Key.CATEGORY, name)
+        st.switch_page(CATEGORIES_PAGE)
+
+
+def clicked(event: Any, categories: Sequence[str]) -> str | None:
+    """The category whose square was clicked."""
+    for point in event["selection"]["points"] if event else ():
+        data = point.get("customdata")
+        name = data[0] if isinstance(data, list) and data else data
+        if name in categories:
+            return str(name)
+    return None
+
+
+def _has_something(run: Run) -> bool:
+    return run.kernels is not None or (
+        run.selections is not None and not is_uniform(run.selections)
+    )
+
+
+def _suggest(why: str, ids: Sequence[str], key: Key, fits: Callable[[Run], bool]) -> NoReturn:
+    """Say why there is nothing to draw, offer runs that have something, and end the page."""
+    found = [name for name in ids if fits(runs.find(name))][:6]
+    how = (
+        "These runs have something to show:" if found else
+        "Run a network with SDA or DSA, on the page Runs or with: "
+        "`python -m dsanet_core run synth:seed=7,n=500 --model sda_tsn_synth`"
+    )
+    st.info(f"{why} {how}", icon=":material/info:")
+    for name in found:
+        st.button(
+            words.escape(run_widgets.title(name)), key=f"take_{name}", on_click=state.put,
+            args=(key, name),
+        )
+    st.stop()

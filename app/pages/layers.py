@@ -1,0 +1,79 @@
+"""Layers: what SDA blocks weigh and DSA kernels do, per category and block (SDA, Figure 5)."""
+
+from functools import partial
+
+import streamlit as st
+
+from app import layer_widgets, layer_words, run_widgets, state, widgets
+from app.state import Key
+from dsanet_core.figures.layer_table import all_videos
+from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
+
+with widgets.page(
+    "Layers", "Which layers of a network look far and which look near, and for which categories."
+):
+    run = run_widgets.choose_run(Key.RUN, "Run")
+    kind, layers = layer_widgets.choose_layers(run)
+    table, compared = layer_widgets.choose_table(run, kind, layers)
+
+    st.subheader("Through the network, over all videos")
+    whole = all_videos(table)
+    st.markdown(layer_words.lead(whole))
+    run_widgets.figure(
+        layer_summary(whole), f"{kind} of every block over all videos", name=f"layers_{run.id}"
+    )
+    st.caption(
+        "How to read it: one line per quantity through the blocks, from the input on, every video "
+        f"counted once. {layer_words.quantity_reading(table)} "
+        f"{layer_words.spread_reading(table, by_stage=False)}"
+    )
+    claims = layer_words.claims(whole)
+    if claims:
+        with st.expander("Against the paper's Figure 5", icon=":material/fact_check:"):
+            st.markdown(layer_words.verdict(claims))
+            st.markdown(layer_words.stage_table(whole))
+            st.caption(
+                "How to read it: weights over all videos, averaged over the blocks of a stage; the "
+                "largest of each stage is bold. Residual Blocks 1 to 4 of the paper are the stages "
+                "res2 to res5. The paper says it of ResNet-50 on Something-Something V1 "
+                "(section 4.5): another network and other videos may well differ."
+            )
+
+    st.subheader("Category by category")
+    shown = layer_widgets.choose_categories(table, run.groups)
+    drawn, by_stage, spread = layer_widgets.choose_columns(shown)
+    st.markdown(layer_words.widest(drawn))
+    chosen = state.get(Key.CATEGORY) or ""
+    run_widgets.figure(
+        layer_curves(drawn, spread=spread, chosen=chosen),
+        f"{kind} of every category, a row per {'stage' if by_stage else 'block'}",
+        name=f"layers_{run.id}_curves",
+    )
+    order = str(st.session_state[state.LAYERS_ORDER])
+    st.caption(
+        "How to read it: the categories from left to right, the same in every row. "
+        f"{layer_words.order_reading(order, len(drawn.categories), len(run.classes))} "
+        f"{layer_words.spread_reading(drawn, by_stage)}"
+    )
+
+    st.subheader("As a map")
+    mapped = layer_widgets.choose_quantity(drawn)
+    event = run_widgets.figure(
+        layer_map(mapped, chosen=chosen), f"{kind} of every category as a map",
+        name=f"layers_{run.id}_map", key="layer_map",
+    )
+    layer_widgets.open_category(event, mapped.categories)
+    st.caption(
+        "How to read it: a row per category, a column per "
+        f"{'stage' if by_stage else 'block'}, a panel per quantity. "
+        f"{layer_words.colour_reading(mapped)} A click on the square before a row opens that "
+        "category on the page Categories."
+    )
+
+    st.subheader("On what grounds")
+    run_widgets.grounds(compared)
+    run_widgets.export(
+        f"layers_{run.id}",
+        csv=partial(layer_words.to_csv, drawn),
+        json=partial(layer_words.to_json, drawn, compared, order),
+    )
