@@ -4,4 +4,5 @@ import sys
 
 from dsanet_core.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # not in the worker processes of a run, which import this file too
+    sys.exit(main())

@@ -31,9 +31,8 @@ raises ends the analysis: that is how a caller cancels."""
 THUMBNAIL_SIDE = 112
 THUMBNAIL_LONG_SIDE = 448
 PIXELS_PER_BATCH = 2**20
-_POINTS = ("hook_snippet_scores", "*.hook_kernel")
+_POINTS = ("hook_snippet_scores", "*.hook_kernel", "*.sda.hook_dependency_weights")
 _SELECTION_POINTS = (
-    "*.sda.hook_dependency_weights",
     "*.sda.hook_gate",
     "*.sda.hook_average_gate",
     "*.sda.mdm.*.hook_response",
@@ -48,8 +47,9 @@ class NetworkOutput:
     classes) softmax of each snippet's own logits, averaged over crops. snippet_logits: (views, U,
     classes) those logits. appearance: (values,) statistics of the network's appearance points,
     averaged over views and snippets.
-    kernels: one per DSA block. selections: one per SDA block where they were asked for; blocks that
-    look along single snippets of a view have none.
+    kernels: one per DSA block. dependencies, dependency_weights: names of the M dependencies, and
+    the QSA weights (views, M) of every SDA block; selections: all of what they selected, where that
+    was asked for. Blocks that look along single snippets of a view have neither.
     """
 
     video_scores: Array
@@ -57,7 +57,9 @@ class NetworkOutput:
     snippet_logits: Array
     appearance: Array
     kernels: tuple[Kernel, ...]
-    selections: tuple[Selection, ...] = ()
+    dependencies: tuple[str, ...]
+    dependency_weights: dict[str, Array]
+    selections: tuple[Selection, ...]
 
 
 def analyze(
@@ -142,6 +144,12 @@ def run_network(
                 progress("network", min(1.0, (start + step) / len(views)))
     snippet_logits = captured["hook_snippet_scores"].float()  # (views, U, classes)
     own_scores = snippet_logits.softmax(-1).flatten(0, 1).numpy()
+    selecting = {
+        block: module
+        for block, module in network.named_modules()
+        if isinstance(module, SDA)
+        and len(captured[f"{block}.hook_dependency_weights"]) == len(views)
+    }
     snippet_scores = np.zeros((protocol.sampling.num_snippets, own_scores.shape[-1]), np.float32)
     np.add.at(snippet_scores, protocol.snippet_of_view.ravel(), own_scores)
     return NetworkOutput(
@@ -156,12 +164,12 @@ def run_network(
             for block, module in network.named_modules()
             if isinstance(module, DSA)
         ),
+        dependencies=next((module.dependencies for module in selecting.values()), ()),
+        dependency_weights={
+            block: captured[f"{block}.hook_dependency_weights"].numpy() for block in selecting
+        },
         selections=tuple(
-            _selection(block, module, captured)
-            for block, module in network.named_modules()
-            if selections
-            and isinstance(module, SDA)
-            and len(captured[f"{block}.hook_dependency_weights"]) == len(views)
+            _selection(block, module, captured) for block, module in selecting.items() if selections
         ),
     )
 

@@ -39,3 +39,7 @@ class ModelError(LensError):
 
 class RecordError(LensError):
     """A stored analysis that cannot be read back."""
+
+
+class RunError(LensError):
+    """A run over a dataset that cannot go on, or whose folder cannot be read."""

@@ -3,59 +3,100 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dsanet_core.cli.output import Progress, load_members, log, print_json
+from dsanet_core.cli.output import PROGRESS_SECONDS, load_members, log, print_json
 from dsanet_core.errors import printable
 
 if TYPE_CHECKING:
-    from dsanet_core.runs import Accuracy, EnsembleSummary, Summary
+    from dsanet_core.records import Run
+    from dsanet_core.runs.store import Progress
 
 
 def run(args: argparse.Namespace) -> None:
-    with Progress(f"loading {args.model}") as progress:
-        from dsanet_core.datasets import open_dataset
-        from dsanet_core.runs import run_dataset, run_ensemble
+    signal.signal(signal.SIGTERM, _interrupt)  # torchrun and the app stop a run with it
+    log(f"loading {args.model}")
+    from dsanet_core.datasets import open_dataset
+    from dsanet_core.runs import run_dataset
+    from dsanet_core.runs.report import average_runs, run_to_dict
 
-        dataset = open_dataset(args.dataset)
-        ensemble = load_members(args.model, args)
-
-        def report(done: int, total: int) -> None:
-            progress.doing = f"{done} of {total} videos"
-
-        choices: dict[str, Any] = {"untrimmed": args.untrimmed, "progress": report}
-        summary: Summary | EnsembleSummary
-        if len(ensemble.members) == 1:
-            summary = run_dataset(dataset, ensemble.members[0], **choices)
-            members = [summary]
-        else:
-            summary = run_ensemble(dataset, ensemble, **choices)
-            members = list(summary.members)
-    if args.json:
-        print_json(summary.to_dict())
+    dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
+    ensemble = load_members(args.model, args)
+    report = _Report()
+    runs = [
+        run_dataset(
+            dataset, network, folder=args.runs, untrimmed=args.untrimmed, report=report,
+            command=sys.argv[1:],
+        )
+        for network in ensemble.members
+    ]
+    if int(os.environ.get("RANK", "0")) != 0:
         return
-    for member in members:
-        print(f"{member.model.name} ({member.model.weights}) on {member.dataset}")
-        print(f"  {member.describe()}")
-        _print_accuracy(member)
-    if len(members) > 1:
+    together = runs[0] if len(runs) == 1 else average_runs(runs, args.runs)
+    if args.json:
+        values = run_to_dict(together)
+        members = {"members": [run_to_dict(one) for one in runs]} if len(runs) > 1 else {}
+        print_json(values | members)
+        return
+    for one in runs:
+        print(f"{one.model.name} ({one.model.weights}) on {one.dataset}")
+        print(f"  {one.protocol_in_words}")
+        _print_accuracy(one)
+    if len(runs) > 1:
         print(f"{ensemble.name}: scores averaged")
-        _print_accuracy(summary)
-    _print_shares("group", summary.per_group)
-    _print_shares("category", summary.per_category)
-    for name, reason in summary.failed:
+        _print_accuracy(together)
+    values = run_to_dict(together)
+    _print_shares("group", values["per_group"])
+    _print_shares("category", values["per_category"])
+    for name, reason in together.failed:
         log(f"not read: {printable(name)}: {reason}")
+    for one in runs:
+        log(f"kept in {args.runs / one.id}")
 
 
-def _print_accuracy(figures: Accuracy) -> None:
+class _Report:
+    """Progress on stderr: every two seconds on a terminal, every ten elsewhere."""
+
+    def __init__(self) -> None:
+        self.pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
+        self.said, self.done = time.monotonic(), 0
+
+    def __call__(self, progress: Progress) -> None:
+        now = time.monotonic()
+        if now - self.said < self.pause and progress.done < progress.total:
+            return
+        if progress.done == self.done:
+            return
+        self.said, self.done = now, progress.done
+        left = "" if progress.seconds_left is None else f", {_duration(progress.seconds_left)} left"
+        failed = f", {progress.failed} unreadable" if progress.failed else ""
+        log(f"{progress.done} of {progress.total} videos{failed}, {progress.rate:.1f} videos/s"
+            f"{left}")
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+
+
+def _interrupt(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _print_accuracy(run: Run) -> None:
     print(
-        f"  {figures.videos} videos, top-1 {figures.top1:.2%}, top-5 {figures.top5:.2%}, "
-        f"mAP {figures.mean_average_precision:.2%}"
+        f"  {len(run.row)} videos, top-1 {run.accuracy():.2%}, top-5 {run.accuracy(5):.2%}, "
+        f"mAP {run.mean_average_precision:.2%}, calibration error {run.calibration().error:.2%}"
     )
-    if figures.categories_left_out:
-        print(f"  mAP without the {figures.categories_left_out} categories that have no video here")
+    if left_out := int((run.videos_per_class == 0).sum()):
+        print(f"  mAP without the {left_out} categories that have no video here")
 
 
 def _print_shares(what: str, shares: Mapping[str, float]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,13 +39,13 @@ class Layers:
 class Calibration(NamedTuple):
     """Confidence against correctness, in bins of equal width (Guo et al., 2017).
 
-    edges: (bins + 1,) from 0 to 1. count: (bins,) videos. confidence, accuracy: (bins,) means, NaN
+    edges: (bins + 1,) from 0 to 1. videos: (bins,) how many. confidence, accuracy: (bins,) means, NaN
     where a bin is empty. error: expected calibration error, the mean of |accuracy - confidence|
     over videos.
     """
 
     edges: Array
-    count: Array
+    videos: Array
     confidence: Array
     accuracy: Array
     error: float
@@ -55,7 +55,8 @@ class Calibration(NamedTuple):
 class Run:
     """A finished run: what one network said of every readable video of a dataset.
 
-    id: name of the run's folder. dataset: its description; groups: named groups of categories.
+    id: name of the run's folder. dataset: its name for people; opened_as: the arguments of
+    `open_dataset` that give it; groups: named groups of categories.
     row: (videos,) index within the dataset, ascending; video: their names; label, predicted:
     (videos,) class indices; confidence: (videos,) probability of the predicted class; label_score:
     (videos,) that of the true one; label_rank: (videos,) how many classes stand above the true one.
@@ -79,6 +80,7 @@ class Run:
     label_score: Array
     label_rank: Array
     mean_average_precision: float
+    opened_as: dict[str, Any] = field(default_factory=dict)
     groups: dict[str, tuple[str, ...]] = field(default_factory=dict)
     failed: tuple[tuple[str, str], ...] = ()
     untrimmed: bool = False
@@ -147,10 +149,10 @@ class Run:
         """Is a network that says 80 % right 80 times of 100? Of the predicted class alone."""
         edges = np.linspace(0, 1, bins + 1)
         place = np.clip(np.digitize(self.confidence, edges[1:-1], right=True), 0, bins - 1)
-        count = np.bincount(place, minlength=bins)
+        videos = np.bincount(place, minlength=bins)
         with np.errstate(invalid="ignore"):
-            confidence = np.bincount(place, self.confidence, bins) / count
-            accuracy = np.bincount(place, self.correct, bins) / count
+            confidence = np.bincount(place, self.confidence, bins) / videos
+            accuracy = np.bincount(place, self.correct, bins) / videos
         gap = np.abs(np.nan_to_num(accuracy) - np.nan_to_num(confidence))
-        return Calibration(edges, count, confidence, accuracy,
-                           float((gap * count).sum() / len(self.row)))
+        error = float((gap * videos).sum() / len(self.row))
+        return Calibration(edges, videos, confidence, accuracy, error)

@@ -1,0 +1,93 @@
+"""A `Run` as one small Parquet file: a line per video, everything else in the schema's metadata."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dsanet_core.errors import RecordError
+from dsanet_core.records import Array, Layers, Model, Protocol, Run, Sampling
+from dsanet_core.runs.files import write_atomically
+
+FILE = "summary.parquet"
+_KEY = b"dsanet-lens run"
+_COLUMNS = {
+    "row": np.int64,
+    "label": np.int32,
+    "predicted": np.int32,
+    "confidence": np.float32,
+    "label_score": np.float32,
+    "label_rank": np.int32,
+}
+_LAYERS = ("selections", "kernels")
+
+
+def save_run(run: Run, path: Path) -> None:
+    """Write a run whole or not at all; `load_run` gives an equal one back."""
+    columns: dict[str, Any] = {name: getattr(run, name) for name in _COLUMNS}
+    columns["video"] = [str(name) for name in run.video]
+    facts = asdict(run)
+    for name in columns:
+        facts.pop(name)
+    for name in _LAYERS:
+        if facts[name] is not None:
+            facts[name] |= {key: _to_lists(facts[name][key]) for key in ("mean", "spread")}
+    table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(facts)})
+    write_atomically(path, lambda part: pq.write_table(table, part, compression="zstd"))
+
+
+def load_run(path: Path) -> Run:
+    """Read what `save_run` wrote. Raises RecordError for anything else."""
+    try:
+        table = pq.read_table(path)
+        facts = json.loads(table.schema.metadata[_KEY])
+        facts["protocol"] = protocol_from(facts["protocol"])
+        facts["model"] = model_from(facts["model"])
+        facts["failed"] = tuple((name, reason) for name, reason in facts["failed"])
+        facts["groups"] = {name: tuple(members) for name, members in facts["groups"].items()}
+        for name in _LAYERS:
+            if facts[name] is not None:
+                facts[name] = _layers(facts[name])
+        columns = {name: table[name].to_numpy().astype(kind) for name, kind in _COLUMNS.items()}
+        video = np.array(table["video"].to_pylist(), dtype=object)
+        return Run(**facts, **columns, video=video)
+    except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
+        raise RecordError(
+            f"{path.name} of {path.parent.name} is no run ({type(error).__name__}: {error})",
+            "a summary as `python -m dsanet_core run` writes it",
+            "Delete the file and give the run's command again: what is done is kept.",
+        ) from error
+
+
+def model_from(values: dict[str, Any]) -> Model:
+    """Inverse of `asdict`, also after a trip through JSON."""
+    return Model(**values | {"classes": tuple(values["classes"])})
+
+
+def protocol_from(values: dict[str, Any]) -> Protocol:
+    """Inverse of `asdict`, also after a trip through JSON."""
+    fields = dict(values) | {
+        "sampling": Sampling(**values["sampling"]),
+        "mean": tuple(values["mean"]),
+        "std": tuple(values["std"]),
+    }
+    return Protocol(**fields)
+
+
+def _layers(values: dict[str, Any]) -> Layers:
+    return Layers(
+        tuple(values["blocks"]),
+        tuple(values["quantities"]),
+        *(np.array(values[key], np.float64) for key in ("mean", "spread")),
+    )
+
+
+def _to_lists(values: Array) -> Any:
+    """Nested lists with null for what is not a number."""
+    return np.where(np.isnan(values), np.array(None), values).tolist()

@@ -1,0 +1,68 @@
+"""The processes that work on one thing together, as torchrun describes them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar
+
+import torch
+
+T = TypeVar("T")
+
+PATIENCE = timedelta(days=7)
+"""How long processes wait for each other: one that fails is noticed by torchrun, not by a clock."""
+
+
+@dataclass(frozen=True)
+class Workers:
+    """The processes of this training or run; one where torchrun started none."""
+
+    rank: int
+    count: int
+    local_rank: int = 0
+
+    @classmethod
+    def join(cls, device: torch.device) -> Workers:
+        """This process, after it found the others."""
+        count = int(os.environ.get("WORLD_SIZE", "1"))
+        rank, local_rank = (int(os.environ.get(key, "0")) for key in ("RANK", "LOCAL_RANK"))
+        if count > 1 and not torch.distributed.is_initialized():
+            if device.type == "cuda":
+                torch.cuda.set_device(device)
+            backend = "nccl" if device.type == "cuda" else "gloo"
+            torch.distributed.init_process_group(backend, timeout=PATIENCE)
+        return cls(rank, count, local_rank)
+
+    @contextmanager
+    def one_of_a_machine_first(self) -> Iterator[None]:
+        """The first process of each machine runs the block while the others wait for it."""
+        if self.local_rank:
+            self.wait()
+        yield
+        if not self.local_rank:
+            self.wait()
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.count > 1:
+            torch.distributed.barrier()
+
+    def share(self, value: T | None) -> T:
+        """What the first process has, in all of them."""
+        values = [value]
+        if self.count > 1:
+            torch.distributed.broadcast_object_list(values, src=0)
+        shared = values[0]
+        assert shared is not None
+        return shared
+
+
+def pick_local(device: torch.device) -> torch.device:
+    """Of several GPUs the one that torchrun gave this process."""
+    if device.type == "cuda" and device.index is None:
+        return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    return device
