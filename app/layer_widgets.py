@@ -127,7 +127,7 @@ def open_category(event: Any, categories: Sequence[str]) -> None:
     """Go where a click in the map leads, if there was one."""
     name = clicked(event, categories)
     if name is not None:
-        state.put(Key.CATEGORY, name)
+        state.put(Key.TRUE_CATEGORY, name)
         st.switch_page(CATEGORIES_PAGE)
 
 

@@ -43,7 +43,7 @@ with widgets.page(
     shown = layer_widgets.choose_categories(table, run.groups)
     drawn, by_stage, spread = layer_widgets.choose_columns(shown)
     st.markdown(layer_words.widest(drawn))
-    chosen = state.get(Key.CATEGORY) or ""
+    chosen = state.get(Key.TRUE_CATEGORY) or ""
     run_widgets.figure(
         layer_curves(drawn, spread=spread, chosen=chosen),
         f"{kind} of every category, a row per {'stage' if by_stage else 'block'}",
