@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +28,14 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import LensError, ModelError
 from dsanet_core.familiarity import fit_familiarity
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Sampling
-from dsanet_core.runs import score_dataset, summarise
+from dsanet_core.records import Array, Sampling
+from dsanet_core.runs.answers import Answer, answer_each
+from dsanet_core.runs.metrics import label_ranks, match_categories
 from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
-from dsanet_core.zoo import ModelSpec, build_model, list_models, model_spec
+from dsanet_core.workers import Workers, pick_local
+from dsanet_core.zoo import create_model, list_models, model_spec
 
 Log = Callable[[str], None]
 
@@ -66,33 +68,6 @@ RECIPES: dict[str, Recipe] = {
     if (spec := model_spec(name)).classes == CATEGORIES
 }
 """One for each embedded row, all with the same budget."""
-
-
-@dataclass(frozen=True)
-class Workers:
-    """The processes of this training, as torchrun describes them; one when it does not."""
-
-    rank: int
-    count: int
-    local_rank: int = 0
-
-    @contextmanager
-    def one_of_a_machine_first(self) -> Iterator[None]:
-        """The first process of each machine runs the block while the others wait for it."""
-        if self.local_rank:
-            torch.distributed.barrier()
-        yield
-        if self.count > 1 and not self.local_rank:
-            torch.distributed.barrier()
-
-    @classmethod
-    def join(cls, device: torch.device) -> Workers:
-        """This process, after it found the others."""
-        count = int(os.environ.get("WORLD_SIZE", "1"))
-        if count > 1 and not torch.distributed.is_initialized():
-            torch.distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
-        rank, local_rank = (int(os.environ.get(key, "0")) for key in ("RANK", "LOCAL_RANK"))
-        return cls(rank, count, local_rank)
 
 
 def rendered_videos(
@@ -169,24 +144,22 @@ def fit(
     seed: int = 0,
     state_path: Path | None,
     data_folder: Path,
-    spec: ModelSpec | None = None,
+    network: VideoNetwork | None = None,
     device: str = "auto",
     log: Log = print,
     stop_after: int | None = None,
 ) -> VideoNetwork:
     """Train a network by a recipe and return it, in evaluation mode.
 
-    spec: another network than the recipe's row of the zoo. Videos are drawn at the size to which
-    its protocol resizes.
+    network: the one to train, in place; None: the recipe's, with random weights. Videos are drawn
+    at the size to which its protocol resizes.
     state_path: where every epoch leaves its state, and where an earlier one is continued from;
     None: nowhere.
     stop_after: return after this many epochs in total (the schedule stays that of the recipe).
     Raises LensError if the batch does not divide among the processes, the state is that of another
     recipe, or the loss is not finite.
     """
-    where = pick_device(device)
-    if where.type == "cuda" and where.index is None:
-        where = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    where = pick_local(pick_device(device))
     workers = Workers.join(where)
     if recipe.videos_per_step % workers.count:
         raise LensError(
@@ -195,7 +168,7 @@ def fit(
             "Start torchrun with another --nproc-per-node.",
         )
     torch.manual_seed(seed)
-    network = build_model(spec or model_spec(recipe.model)).to(where)
+    network = (network or create_model(recipe.model)).to(where)
     protocol = network.spec.protocol
     with workers.one_of_a_machine_first():
         videos = rendered_videos(recipe.data_seed, recipe.num_videos, data_folder, log,
@@ -294,11 +267,8 @@ def train(
     if int(os.environ.get("RANK", "0")) != 0:
         return {}
     log(f"measuring on {VALIDATION}")
-    validation = score_dataset(open_dataset(VALIDATION), network)
-    summary = summarise(validation)
-    seen = f"synth:seed={recipe.data_seed},n={CALIBRATION_VIDEOS}"
-    known = score_dataset(open_dataset(seen), network)
-    accuracy = {"top1": summary.top1, "top5": summary.top5}
+    figures, validation = _measure(VALIDATION, network)
+    _, known = _measure(f"synth:seed={recipe.data_seed},n={CALIBRATION_VIDEOS}", network)
     save_checkpoint(
         out,
         network,
@@ -308,8 +278,30 @@ def train(
         ),
         recipe=asdict(recipe),
         seed=seed,
-        accuracy={"dataset": VALIDATION, **accuracy, "per_group": summary.per_group},
-        familiarity=fit_familiarity(known.appearance, validation.appearance),
+        accuracy=figures,
+        familiarity=fit_familiarity(known, validation),
     )
-    log(f"{out.name}: top-1 {summary.top1:.1%} on {VALIDATION}")
-    return accuracy
+    log(f"{out.name}: top-1 {figures['top1']:.1%} on {VALIDATION}")
+    return {"top1": figures["top1"], "top5": figures["top5"]}
+
+
+def _measure(description: str, network: VideoNetwork) -> tuple[dict[str, Any], Array]:
+    """Accuracies on a dataset of the embedded benchmark, and (videos, values) how its videos look
+    to the network."""
+    dataset = open_dataset(description)
+    answers = [
+        answer for answer in answer_each(dataset, range(len(dataset)), network, workers=0)
+        if isinstance(answer, Answer)
+    ]
+    scores = np.stack([answer.scores for answer in answers])
+    ranks = label_ranks(scores, match_categories(dataset.categories, network.spec.classes))
+    figures = {
+        "dataset": description,
+        "top1": float((ranks < 1).mean()),
+        "top5": float((ranks < 5).mean()),
+        "per_group": {
+            group: float((ranks[np.isin(dataset.categories, members)] < 1).mean())
+            for group, members in dataset.groups.items()
+        },
+    }
+    return figures, np.stack([answer.appearance for answer in answers])

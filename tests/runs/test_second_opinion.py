@@ -80,7 +80,7 @@ def check_calibration(run: Run, confidence: Array, right: Array, bins: int = 15)
     edges = np.linspace(0, 1, bins + 1)
     assert not np.isin(confidence, edges[1:-1]).any(), "on an edge the two definitions part"
     shares, means = calibration_curve(right, confidence, n_bins=bins)
-    filled = found.count > 0
+    filled = found.videos > 0
     np.testing.assert_allclose(found.accuracy[filled], shares)
     np.testing.assert_allclose(found.confidence[filled], means, rtol=1e-6)
     assert np.isnan(found.accuracy[~filled]).all()
@@ -90,7 +90,7 @@ def check_calibration(run: Run, confidence: Array, right: Array, bins: int = 15)
         if (inside := (confidence > low) & (confidence <= high)).any()
     )
     assert found.error == pytest.approx(error, rel=1e-6)
-    assert found.count.sum() == len(confidence)
+    assert found.videos.sum() == len(confidence)
 
 
 def mean_interpolated_precision(scores: Array, label: Array) -> float:
