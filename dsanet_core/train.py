@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -38,6 +38,13 @@ from dsanet_core.workers import Workers, pick_local
 from dsanet_core.zoo import create_model, list_models, model_spec
 
 Log = Callable[[str], None]
+
+
+class LabelledVideos(NamedTuple):
+    """pixels: (videos, 64, height, width, 3) uint8. labels: (videos,) index into `CATEGORIES`."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -71,31 +78,37 @@ RECIPES: dict[str, Recipe] = {
 
 
 def rendered_videos(
-    seed: int, count: int, folder: Path, log: Log, *, side: int = NATIVE_SIZE[0]
+    seed: int, index: Sequence[int], path: Path, log: Log, *, side: int = NATIVE_SIZE[0]
 ) -> NDArray[np.uint8]:
-    """(count, 64, side, side, 3) uint8 of the embedded benchmark, rendered once and mapped from
-    disk.
+    """(videos, 64, side, side, 3) uint8: the videos of these numbers of the embedded benchmark,
+    drawn once into the .npy file `path` and mapped from there.
 
     The file appears whole or not at all: a rendering that is interrupted starts over.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    name = f"synth-v{DATA_VERSION}-seed{seed}-n{count}"
-    name += "" if side == NATIVE_SIZE[0] else f"-side{side}"
-    path, part = folder / f"{name}.npy", folder / f"{name}.part-{os.getpid()}.npy"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.stem}.part-{os.getpid()}.npy")
     if not path.exists():
-        shape = (count, NUM_FRAMES, side, side, 3)
+        shape = (len(index), NUM_FRAMES, side, side, 3)
         videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        for index in range(count):
-            videos[index] = make_video(seed, index, size=(side, side)).rgb
-            if index % 500 == 499:
-                log(f"rendered {index + 1} of {count} videos")
+        for row, number in enumerate(index):
+            videos[row] = make_video(seed, number, size=(side, side)).rgb
+            if row % 500 == 499:
+                log(f"rendered {row + 1} of {len(index)} videos")
         videos.flush()
         part.replace(path)
     return np.asarray(np.load(path, mmap_mode="r"))
 
 
+def training_videos(recipe: Recipe, folder: Path, log: Log) -> LabelledVideos:
+    """The videos of a recipe, rendered once into a folder."""
+    name = f"synth-v{DATA_VERSION}-seed{recipe.data_seed}-n{recipe.num_videos}.npy"
+    index = range(recipe.num_videos)
+    pixels = rendered_videos(recipe.data_seed, index, folder / name, log)
+    return LabelledVideos(pixels, np.array([label_of(number) for number in index]))
+
+
 def batches(
-    videos: NDArray[np.uint8], recipe: Recipe, *, seed: int, epoch: int, workers: Workers,
+    videos: LabelledVideos, recipe: Recipe, *, seed: int, epoch: int, workers: Workers,
     sampling: Sampling, crop: int,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented ((N, U, 3, T, crop, crop) float in -1..1, (N,) labels) of one epoch and process.
@@ -103,10 +116,10 @@ def batches(
     Augmentation: where each snippet starts inside its segment (DSANet, section 4.2), the crop, and
     brightness and contrast. No flips: left and right are categories.
     """
-    order = np.random.default_rng([seed, epoch]).permutation(len(videos))
+    order = np.random.default_rng([seed, epoch]).permutation(len(videos.pixels))
     share = recipe.videos_per_step // workers.count
     rng = np.random.default_rng([seed, epoch, workers.rank + 1])
-    room = videos.shape[2] - crop
+    room = videos.pixels.shape[2] - crop
     for start in range(0, len(order) - recipe.videos_per_step + 1, recipe.videos_per_step):
         mine = order[start + workers.rank * share :][:share]
         clips = np.empty((share, recipe.snippets_per_video, sampling.frames_per_snippet,
@@ -114,11 +127,11 @@ def batches(
         for row, index in enumerate(mine):
             frames = random_snippet_indices(NUM_FRAMES, sampling, rng)
             top, left = rng.integers(0, room + 1, 2)
-            clips[row] = videos[index][frames, top : top + crop, left : left + crop]
+            clips[row] = videos.pixels[index][frames, top : top + crop, left : left + crop]
         light = rng.uniform(1 - recipe.light_jitter, 1 + recipe.light_jitter, (2, share))
         gain, offset = torch.from_numpy(light).float()[:, :, None, None, None, None, None]
         x = torch.from_numpy(clips).permute(0, 1, 5, 2, 3, 4).float().div_(127.5).sub_(1)
-        yield x.mul_(gain).add_(offset - 1), torch.tensor([label_of(int(i)) for i in mine])
+        yield x.mul_(gain).add_(offset - 1), torch.from_numpy(videos.labels[mine])
 
 
 def _loss(network: nn.Module, clips: Tensor, labels: Tensor, per_snippet: bool) -> Tensor:
@@ -145,14 +158,15 @@ def fit(
     state_path: Path | None,
     data_folder: Path,
     network: VideoNetwork | None = None,
+    videos: LabelledVideos | None = None,
     device: str = "auto",
     log: Log = print,
     stop_after: int | None = None,
 ) -> VideoNetwork:
     """Train a network by a recipe and return it, in evaluation mode.
 
-    network: the one to train, in place; None: the recipe's, with random weights. Videos are drawn
-    at the size to which its protocol resizes.
+    network: the one to train, in place; None: the recipe's, with random weights. videos: as many as
+    the recipe says, to train on instead of those that it draws.
     state_path: where every epoch leaves its state, and where an earlier one is continued from;
     None: nowhere.
     stop_after: return after this many epochs in total (the schedule stays that of the recipe).
@@ -171,8 +185,7 @@ def fit(
     network = (network or create_model(recipe.model)).to(where)
     protocol = network.spec.protocol
     with workers.one_of_a_machine_first():
-        videos = rendered_videos(recipe.data_seed, recipe.num_videos, data_folder, log,
-                                 side=protocol.resize)
+        videos = videos or training_videos(recipe, data_folder, log)
     sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     model = nn.parallel.DistributedDataParallel(network) if workers.count > 1 else network
     groups: list[dict[str, Any]] = [
@@ -183,7 +196,7 @@ def fit(
     optimizer = torch.optim.SGD(
         groups, lr=recipe.max_learning_rate, momentum=0.9, nesterov=True
     )
-    per_epoch = len(videos) // recipe.videos_per_step
+    per_epoch = len(videos.pixels) // recipe.videos_per_step
     schedule = torch.optim.lr_scheduler.LambdaLR(
         optimizer, lambda step: _schedule(step, per_epoch * recipe.epochs, recipe.warmup)
     )

@@ -18,7 +18,7 @@ TINY = replace(train.RECIPES["dsa_i3d_synth"], num_videos=16, videos_per_step=8,
 ALONE = train.Workers(rank=0, count=1)
 
 
-def _batches(recipe: train.Recipe, videos: np.ndarray, epoch: int, workers=ALONE):
+def _batches(recipe: train.Recipe, videos: train.LabelledVideos, epoch: int, workers=ALONE):
     protocol = model_spec(recipe.model).protocol
     sampling = replace(protocol.sampling, num_snippets=recipe.snippets_per_video)
     return list(train.batches(videos, recipe, seed=0, epoch=epoch, workers=workers,
@@ -28,7 +28,7 @@ def _batches(recipe: train.Recipe, videos: np.ndarray, epoch: int, workers=ALONE
 @pytest.fixture(scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cache")
-    train.rendered_videos(1, 16, folder, log=lambda line: None)
+    train.training_videos(TINY, folder, log=lambda line: None)
     return folder
 
 
@@ -67,7 +67,7 @@ def test_training_learns(cache: Path, tmp_path: Path) -> None:
 
 
 def test_an_epoch_shows_every_video_once_and_processes_share_them(cache: Path) -> None:
-    videos = train.rendered_videos(1, 16, cache, log=lambda line: None)
+    videos = train.training_videos(TINY, cache, log=lambda line: None)
     alone = [label for _, labels in _batches(TINY, videos, 0) for label in labels.tolist()]
     assert sorted(alone) == sorted(range(16))
     shared = [
@@ -80,7 +80,7 @@ def test_an_epoch_shows_every_video_once_and_processes_share_them(cache: Path) -
 
 
 def test_batches_depend_on_seed_and_epoch_only(cache: Path) -> None:
-    videos = train.rendered_videos(1, 16, cache, log=lambda line: None)
+    videos = train.training_videos(TINY, cache, log=lambda line: None)
     first, again, later = (_batches(TINY, videos, epoch)[0][0] for epoch in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, later)
     assert first.shape == (8, 4, 3, 4, 64, 64)
