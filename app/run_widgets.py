@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from typing import NoReturn
+from urllib.parse import urlencode
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import runs, state, words
+from app import run_videos, run_words, runs, services, state, words
+from app.run_videos import RunVideo
 from app.state import Key
-from dsanet_core.records import Run
+from dsanet_core.records import Array, Run
 
 PICTURES = ("SVG", "PNG")
+PAGES = {"categories": "Categories", "layers": "Layers", "errors": "Errors"}
+"""Pages that open videos of runs, and where the way back may lead."""
 
 
 def choose_run(key: Key, label: str, *, among: Collection[str] | None = None) -> Run:
@@ -22,7 +28,7 @@ def choose_run(key: Key, label: str, *, among: Collection[str] | None = None) ->
     ids = [name for name in _ids() if among is None or name in among]
     state.settle(key, ids, ids[0])
     st.selectbox(label, ids, key=key, format_func=title)
-    return runs.find(str(st.session_state[key]))
+    return _known([str(st.session_state[key])])[0]
 
 
 def choose_runs(key: Key, label: str, default: Sequence[str]) -> list[Run]:
@@ -34,14 +40,19 @@ def choose_runs(key: Key, label: str, default: Sequence[str]) -> list[Run]:
     if not st.session_state[key]:
         st.info("Choose a run above.", icon=":material/arrow_upward:")
         st.stop()
-    return [runs.find(name) for name in st.session_state[key]]
+    return _known(st.session_state[key])
+
+
+def _known(ids: Sequence[str]) -> list[Run]:
+    found = [runs.find(name) for name in ids]
+    if any(run.made_up for run in found):
+        st.warning(run_words.MADE_UP, icon=":material/science:")
+    return found
 
 
 def title(run_id: str) -> str:
-    """How a run is called in a list: its network, the dataset, and how often it was right."""
-    run = runs.find(run_id)
-    made_up = "MADE UP, " if run.made_up else ""
-    return f"{made_up}{run.model.name} ({run.model.weights}) on {run.dataset}: {run.accuracy():.1%}"
+    """How a run is called in a list."""
+    return runs.title(run_id)
 
 
 def _ids() -> list[str]:
@@ -69,8 +80,119 @@ def grounds(chosen: Sequence[Run]) -> None:
         st.markdown("  \n".join(facts))
 
 
-def figure(drawn: go.Figure, alt: str, *, name: str, key: str | None = None) -> object:
-    """A figure with a button that saves it as a picture; what is selected in it, with a key."""
+def choose_comparable(key: Key, label: str, default: Sequence[str]) -> list[Run]:
+    """Some finished runs of the same videos and categories as the first chosen one; each of the
+    others is refused with the reason. Ends the page without any."""
+    fit, refused = runs.comparable(choose_runs(key, label, default))
+    for sentence in refused:
+        st.warning(words.escape(sentence), icon=":material/block:")
+    return fit
+
+
+def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None:
+    """A table of videos, what each run says of them, and how to open one of them.
+
+    rows: of the dataset, each in every run, in the order to show. origin: key of `PAGES`, where the
+    way back leads.
+    """
+    models = [services.model_of(run.model.weights_sha256) for run in chosen]
+    links = [_link(chosen, models, int(row), origin) for row in rows]
+    table, columns = run_words.video_table(chosen, rows), {}
+    first = next(iter(table))
+    columns[first] = st.column_config.TextColumn(pinned=True)
+    for name in table:
+        if name.endswith(run_words.CONFIDENCE):
+            columns[name] = st.column_config.NumberColumn(format="%.1f")
+    columns["Open"] = st.column_config.LinkColumn(display_text="in a new tab")
+    picked = st.dataframe(
+        table | {"Open": links},
+        hide_index=True,
+        column_config=columns,
+        key=key,
+        on_select="rerun",
+        selection_mode="single-row",
+        alt="Videos and what each run says of them",
+    )
+    place = next(iter(picked["selection"]["rows"]), 0)
+    _open_buttons(chosen, models, int(rows[min(place, len(rows) - 1)]), origin, key)
+
+
+def _link(
+    chosen: Sequence[Run], models: Sequence[str | None], row: int, origin: str
+) -> str:
+    """Inspect with this video, and the way back with everything as it is."""
+    place = next((place for place, name in enumerate(models) if name), 0)
+    query = state.choices() | {
+        str(Key.VIDEO): run_videos.video_id(chosen[place], row), str(Key.ORIGIN): origin,
+    }
+    name = models[place]
+    if name is not None:
+        query[str(Key.MODEL)] = name
+    return f"./?{urlencode(query)}"
+
+
+def _open_buttons(
+    chosen: Sequence[Run], models: Sequence[str | None], row: int, origin: str, key: str
+) -> None:
+    """Inspect with each network whose weights are at hand, Compare with the first two of them."""
+    at = int(np.searchsorted(chosen[0].row, row))
+    st.markdown(f"Open **{words.escape(str(chosen[0].video[at]))}** (choose another in the table):")
+    here = [(run, name) for run, name in zip(chosen, models, strict=True) if name]
+    with st.container(horizontal=True):
+        for place, (run, name) in enumerate(here):
+            if st.button(
+                f"Inspect with {words.escape(name)}", key=f"{key}_inspect_{place}",
+                icon=":material/search:",
+            ):
+                _go("inspect", {
+                    Key.VIDEO: run_videos.video_id(run, row), Key.MODEL: name, Key.ORIGIN: origin,
+                })
+        if len(here) > 1:
+            (first, a), (_, b) = here[:2]
+            label = f"Compare {words.escape(a)} and {words.escape(b)}"
+            if st.button(label, key=f"{key}_compare", icon=":material/compare:"):
+                _go("compare", {
+                    Key.VIDEO: run_videos.video_id(first, row), Key.MODEL: a, Key.OTHER: b,
+                    Key.ORIGIN: origin,
+                })
+    away = [run.model.name for run, name in zip(chosen, models, strict=True) if not name]
+    if away:
+        st.caption(run_words.weights_away(away))
+        if not here and st.button(
+            "Inspect with another network", key=f"{key}_inspect", icon=":material/search:"
+        ):
+            _go("inspect", {
+                Key.VIDEO: run_videos.video_id(chosen[0], row), Key.ORIGIN: origin,
+            })
+
+
+def way_back(found: RunVideo) -> None:
+    """What the run said of a video that is opened from it, and a button back to where it was."""
+    origin = state.get(Key.ORIGIN)
+    origin = origin if origin in PAGES else next(iter(PAGES))
+    st.markdown(run_words.of_run(found.run, found.place))
+    if st.button(f"Back to {PAGES[origin]}", icon=":material/arrow_back:"):
+        st.switch_page(f"app/pages/{origin}.py")
+
+
+def _go(page: str, choices: Mapping[Key, str]) -> NoReturn:
+    for key, value in choices.items():
+        state.put(key, value)
+    st.switch_page(f"app/pages/{page}.py")
+
+
+def figure(
+    drawn: go.Figure,
+    alt: str,
+    *,
+    name: str,
+    key: str | None = None,
+    on_select: Callable[[], None] | None = None,
+) -> object:
+    """A figure with a button that saves it as a picture; what is selected in it, with a key.
+
+    on_select: called once when that changes; the session state of the key then has it.
+    """
     config = {
         "displaylogo": False,
         "modeBarButtons": [["toImage"]],
@@ -83,7 +205,12 @@ def figure(drawn: go.Figure, alt: str, *, name: str, key: str | None = None) -> 
         st.plotly_chart(drawn, config=config, alt=alt)
         return None
     return st.plotly_chart(
-        drawn, config=config, alt=alt, key=key, on_select="rerun", selection_mode="points"
+        drawn,
+        config=config,
+        alt=alt,
+        key=key,
+        on_select=on_select or "rerun",
+        selection_mode="points",
     )
 
 

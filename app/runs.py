@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import streamlit as st
 
 from dsanet_core import checkpoints
-from dsanet_core.errors import RecordError
+from dsanet_core.datasets import Dataset, open_dataset
+from dsanet_core.errors import DatasetError, RecordError
 from dsanet_core.records import Run
 from dsanet_core.runs.summary import FILE, load_run
 
 FOLDER = Path(__file__).parent.parent / "runs"
-RUNS_KEPT = 32
+RUNS_KEPT, TITLES_KEPT = 32, 4096
+DATASETS_KEPT, DATASET_SECONDS = 4, 60
+"""A dataset is looked at again after so long: its files may have changed."""
 
 
 def folders() -> dict[str, Path]:
@@ -25,17 +29,84 @@ def folders() -> dict[str, Path]:
 
 def find(run_id: str) -> Run:
     """The finished run of an id. Raises RecordError for one that is not here."""
+    path = _file(run_id)
+    return _load(path, path.stat().st_mtime_ns)
+
+
+def title(run_id: str) -> str:
+    """How a run is called in a list: its network, the dataset, and how often it was right."""
+    path = _file(run_id)
+    return _title(path, path.stat().st_mtime_ns)
+
+
+def comparable(chosen: Sequence[Run]) -> tuple[list[Run], list[str]]:
+    """Those that saw the same videos and know the same categories as the first, and a sentence
+    about each of the others."""
+    first = chosen[0]
+    fit, refused = [first], []
+    for run in chosen[1:]:
+        if run.dataset_sha256 != first.dataset_sha256:
+            why = (
+                f"it saw other videos ({run.dataset}, {run.dataset_sha256[:8]}…) than "
+                f"{first.model.name} ({first.dataset}, {first.dataset_sha256[:8]}…)"
+            )
+        elif run.classes != first.classes:
+            why = (
+                f"its {len(run.classes)} categories are not the {len(first.classes)} of "
+                f"{first.model.name}"
+            )
+        else:
+            fit.append(run)
+            continue
+        refused.append(f"{run.model.name} ({run.id}) is left out: {why}.")
+    return fit, refused
+
+
+def dataset_of(run: Run) -> Dataset:
+    """The dataset that a run saw. Raises DatasetError where it is gone or has changed since."""
+    if run.made_up:
+        raise DatasetError(
+            f"The run {run.id} is made up, for measurements: it has no videos",
+            "a run of a network over a dataset", "Choose another run.",
+        )
+    dataset, fingerprint = _dataset(**run.opened_as)
+    if fingerprint != run.dataset_sha256:
+        raise DatasetError(
+            f"The dataset {run.dataset} has changed since the run {run.id}: its videos, categories "
+            "or file sizes are others now",
+            f"the one with sha256 {run.dataset_sha256[:12]}…, found {fingerprint[:12]}…",
+            "Bring the dataset back to what it was, or run the network over it again.",
+        )
+    return dataset
+
+
+def _file(run_id: str) -> Path:
     folder = folders().get(run_id)
     if folder is None:
         raise RecordError(
             f"There is no finished run {run_id!r}", "one of the page Runs",
             "Choose another run, or start it on the page Runs.",
         )
-    path = folder / FILE
-    return _load(path, path.stat().st_mtime_ns)
+    return folder / FILE
 
 
 @st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
 def _load(path: Path, changed: int) -> Run:
     """Read once for all sessions; nobody writes into a record."""
     return load_run(path)
+
+
+@st.cache_data(max_entries=TITLES_KEPT, show_spinner=False)
+def _title(path: Path, changed: int) -> str:
+    """Kept apart from the runs: a list names every run and needs no more of it."""
+    run = load_run(path)
+    made_up = "MADE UP, " if run.made_up else ""
+    return f"{made_up}{run.model.name} ({run.model.weights}) on {run.dataset}: {run.accuracy():.1%}"
+
+
+@st.cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)
+def _dataset(
+    description: str, split: str | None = None, limit: int | None = None
+) -> tuple[Dataset, str]:
+    dataset = open_dataset(description, split=split, limit=limit)
+    return dataset, dataset.fingerprint

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from dsanet_core import synthetic, video
+from app.films import keep_film
+from dsanet_core import synthetic
 from dsanet_core.records import Array
 
 SEED = 20_000
@@ -36,15 +35,7 @@ def label_of(sample: str) -> int | None:
 def clip(label: int) -> Path:
     """The H.264 file of a sample, made on first use and kept."""
     path = FOLDER / f"v{synthetic.VERSION}" / f"{sample_id(label)}-{SIZE[0]}.mp4"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        made = synthetic.make_video(SEED, label, size=SIZE)
-        # Another session may be making the same clip: whoever comes last wins, with equal bytes.
-        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".mp4")
-        os.close(handle)
-        video.encode_h264(made.rgb, synthetic.FPS, temporary)
-        Path(temporary).replace(path)
-    return path
+    return keep_film(path, lambda: synthetic.make_video(SEED, label, size=SIZE).rgb)
 
 
 @lru_cache(maxsize=64)

@@ -23,8 +23,9 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import samples
+from app import run_videos, samples
 from app.jobs import Job, Workroom
+from app.run_videos import RunVideo
 from app.uploads import Uploads
 from dsanet_core import catalogue, checkpoints, synthetic, video, zoo
 from dsanet_core.analysis import analyze
@@ -41,13 +42,31 @@ _UPLOAD = "upload-"
 
 @dataclass(frozen=True)
 class Source:
-    """A chosen video. id: as in a deep link; name: to show; category: the truth, where known."""
+    """A chosen video.
+
+    id: as in a deep link; name: to show; path: to play. sha256: of what the network is given: the
+    bytes of the file, or what identifies a video of a run. category: the truth, where known.
+    of_run: where it comes from, if from a run.
+    """
 
     id: str
     name: str
     path: Path
     sha256: str
     category: str | None = None
+    of_run: RunVideo | None = None
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether the network is given drawn frames, and the file is only there to be watched."""
+        return self.of_run is not None and self.of_run.draw is not None
+
+    def read(self, sampling: Sampling, cancel: threading.Event) -> Clips:
+        """What a network is given of it."""
+        if self.of_run is not None and self.of_run.draw is not None:
+            return self.of_run.draw(sampling)
+        window = None if self.of_run is None else self.of_run.window
+        return video.read_clips(self.path, sampling, window=window, cancel=cancel)
 
 
 @dataclass(frozen=True)
@@ -84,7 +103,7 @@ class _House:
                 self._clips.move_to_end(key)
                 return self._clips[key], {}
         begin = time.perf_counter()
-        clips = video.read_clips(source.path, sampling, cancel=cancel)
+        clips = source.read(sampling, cancel)
         with self._lock:
             self.decodes += 1
             self._clips[key] = clips
@@ -187,6 +206,12 @@ def _parts(name: str, weights_sha256: str) -> list[str]:
     return list(checkpoints.read_spec(name).args)
 
 
+def model_of(weights_sha256: str) -> str | None:
+    """The name of the model at hand with these weights."""
+    entries = _manifest().items()
+    return next((name for name, entry in entries if entry["sha256"] == weights_sha256), None)
+
+
 def networks() -> list[Network]:
     """Every row of the zoo with its cost, counted once, and the weights that are at hand."""
     return _networks(_manifest())
@@ -231,8 +256,15 @@ def find_source(video_id: str) -> Source:
             f"a file with sha256 {video_id.removeprefix(_UPLOAD)[:12]}… uploaded here",
             "Upload the same file again: everything else in the link still holds.",
         )
+    found = run_videos.find(video_id)
+    if found is not None:
+        return Source(
+            video_id, found.name, found.path, found.identity, found.category, of_run=found
+        )
     raise VideoError(
-        f"There is no video {video_id!r}", "a sample or an upload", "Choose a video above."
+        f"There is no video {video_id!r}",
+        "a sample, an upload or a video of a run",
+        "Choose a video above.",
     )
 
 
@@ -252,12 +284,14 @@ def request(source: Source, names: Sequence[str]) -> list[Job]:
 
 def plays_as_it_is(source: Source, facts: Video) -> bool:
     """Whether the page can hand the file itself to the browser; it would sit in memory."""
+    if source.is_drawn:
+        return True
     return video.plays_in_browser(facts) and source.path.stat().st_size <= MAX_PLAYED_BYTES
 
 
 def request_copy(source: Source) -> Job:
-    """A job that gives a `Proxy`: a copy of this session's upload that any browser plays."""
-    copy = source.path.with_suffix(".mp4")
+    """A job that gives a `Proxy`: a copy that any browser plays, gone with this session."""
+    copy = _session().uploads.folder / f"{source.sha256}.mp4"
 
     def work(job: Job) -> video.Proxy:
         job.report("Making a copy that your browser can play", 0.0)
@@ -267,7 +301,7 @@ def request_copy(source: Source) -> Job:
 
 
 def _player_key(source: Source) -> Hashable:
-    return ("copy for the browser", str(source.path))
+    return ("copy for the browser", _session().id, str(source.path))
 
 
 def result(job: Job, source: Source) -> Analysis:

@@ -24,6 +24,7 @@ class Key(StrEnum):
     RUN = "run"
     AGAINST = "against"
     RUNS = "runs"
+    BASE = "base"
     WEIGHTS_OF = "weights_of"
     TRUE_CATEGORY = "of"
     SHOWN = "shown"

@@ -12,7 +12,7 @@ from typing import NoReturn
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import samples, services, state, words
+from app import run_widgets, samples, services, state, words
 from app.jobs import Job
 from app.services import Source
 from app.state import Key
@@ -79,6 +79,8 @@ def choose_video() -> Source:
             _gallery()
     if source is None:
         st.stop()
+    if source.of_run is not None:
+        run_widgets.way_back(source.of_run)
     return source
 
 
@@ -237,14 +239,21 @@ def _stop(wish: str) -> None:
 
 def player(source: Source, video: Video) -> None:
     """The video itself, or a small copy in H.264 where the browser is better served with it."""
+    start, end = words.played(source.of_run.window if source.of_run is not None else None)
     if services.plays_as_it_is(source, video):
-        st.video(source.path, format=f"video/{video.container}", muted=True, loop=True)
+        kind = "mp4" if source.is_drawn else video.container
+        st.video(
+            source.path, format=f"video/{kind}", start_time=start, end_time=end, muted=True,
+            loop=True,
+        )  # fmt: skip
+        if source.is_drawn:
+            st.caption(words.film(video))
         return
     job = services.request_copy(source)
     if not _all_finish([job]):
         _wait_for_copy(job)
     elif job.error is None:
-        st.video(job.result.path, muted=True, loop=True)
+        st.video(job.result.path, start_time=start, end_time=end, muted=True, loop=True)
         st.caption(words.copy(video, None if job.result.is_whole else job.result.seconds))
     else:
         st.caption("No copy that a browser plays could be made of this video.")
@@ -316,7 +325,7 @@ def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
     """The data of the page as files, made when somebody asks for one. table: key of `TABLES`."""
     with st.container(horizontal=True):
         for place, analysis in enumerate(analyses):
-            stem = f"{analysis.model.name}_{analysis.video.sha256[:8]}"
+            stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
             st.download_button(
                 f"{analysis.model.name}: all data (JSON)",
                 partial(analysis_to_json, analysis),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -74,6 +75,20 @@ def copy(video: Video, seconds: float | None) -> str:
     part = "" if seconds is None else f" of the first {seconds:.0f} s"
     original = escape(f"{video.codec} in {video.container}")
     return f"A small copy in H.264{part}, without sound; the original is {original}."
+
+
+def film(video: Video) -> str:
+    """What is played of a video that was drawn for the network."""
+    return (
+        f"Drawn again at a size to watch; the network saw the same video at {video.width} x "
+        f"{video.height} px."
+    )
+
+
+def played(window: tuple[float, float] | None) -> tuple[float, float | None]:
+    """From and to which second a part of a video is played; None: to its end."""
+    start, end = window or (0.0, math.inf)
+    return start, None if math.isinf(end) else end
 
 
 def seen(analysis: Analysis) -> str:
@@ -332,7 +347,8 @@ def grounds(analysis: Analysis, description: str, accuracy: Mapping[str, Any]) -
         f"**Answer:** {_answer(analysis)}",
         f"**Weights:** {escape(model.weights)} (sha256 {model.weights_sha256[:12]}), trained on "
         f"{escape(model.trained_on)}. {measured(accuracy)}",
-        f"**Video:** {video_facts(video)} (sha256 {video.sha256[:12]}).",
+        f"**Video:** {video_facts(video)}"
+        f"{f' (sha256 {video.sha256[:12]})' if video.sha256 else ''}.",
         *(f"**Note:** {escape(note)}." for note in video.notes),
         f"**Time here:** {spent}.{shared}",
     ]

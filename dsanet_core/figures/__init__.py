@@ -7,7 +7,7 @@ from dsanet_core.figures.categories import (
     compare_categories,
     most_improved,
     selects,
-    shared_places,
+    shared_rows,
 )
 from dsanet_core.figures.compare import compare_snippets, disagreement
 from dsanet_core.figures.dependencies import (
@@ -38,7 +38,7 @@ __all__ = [
     "kernel_ternary",
     "most_improved",
     "selects",
-    "shared_places",
+    "shared_rows",
     "snippet_timeline",
     "tap_names",
     "top_bars",

@@ -75,10 +75,9 @@ def selects(run: Run) -> bool:
     return bool(np.nanmax(np.abs(layers.mean - 1 / len(layers.quantities))) > 1e-5)
 
 
-def shared_places(runs: Sequence[Run]) -> list[Array]:
-    """For each run, where the videos stand in it that all runs have, in one order for all."""
-    shared = reduce(np.intersect1d, [run.row for run in runs])
-    return [np.searchsorted(run.row, shared) for run in runs]
+def shared_rows(runs: Sequence[Run]) -> Array:
+    """Rows of the dataset that all runs have, ascending."""
+    return reduce(np.intersect1d, [run.row for run in runs])
 
 
 def centred_weights(run: Run) -> Array:
@@ -99,7 +98,8 @@ def compare_categories(runs: Sequence[Run], weights_of: int | None = None) -> Ca
     classes = runs[0].classes
     if any(run.classes != classes for run in runs):
         raise ValueError("runs of different classes")
-    places = shared_places(runs)
+    shared = shared_rows(runs)
+    places = [np.searchsorted(run.row, shared) for run in runs]
     label = runs[0].label[places[0]]
     if not len(label):
         raise ValueError("runs without a video in common")
