@@ -25,6 +25,7 @@ st.navigation(
         "A dataset": [
             st.Page(PAGES / "categories.py", title="Categories", icon=":material/category:"),
             st.Page(PAGES / "layers.py", title="Layers", icon=":material/stacked_line_chart:"),
+            st.Page(PAGES / "errors.py", title="Errors", icon=":material/rule:"),
         ],
         "Networks": [st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:")],
     }

@@ -30,6 +30,9 @@ class Key(StrEnum):
     SHOWN = "shown"
     SEARCH = "search"
     ORIGIN = "from"
+    ERROR_TRUE = "true"
+    ERROR_PREDICTED = "predicted"
+    ERROR_OUTCOME = "outcome"
 
 
 LISTS = (Key.RUNS,)
@@ -47,6 +50,10 @@ LAYERS = ("layers_of", "layers_difference", "layers_order", "layers_search", "la
           "layers_spread", "layers_one")
 LAYERS_OF, LAYERS_DIFFERENCE, LAYERS_ORDER, LAYERS_SEARCH = LAYERS[:4]
 LAYERS_BY, LAYERS_SPREAD, LAYERS_ONE = LAYERS[4:]
+ERRORS = ("errors_side", "errors_unit", "errors_size", "errors_search", "errors_direction",
+          "errors_sure", "errors_video_search", "errors_order")
+ERRORS_SIDE, ERRORS_UNIT, ERRORS_SIZE, ERRORS_SEARCH, ERRORS_DIRECTION = ERRORS[:5]
+ERRORS_SURE, ERRORS_VIDEO_SEARCH, ERRORS_ORDER = ERRORS[5:]
 
 
 def restore() -> None:
@@ -60,7 +67,7 @@ def restore() -> None:
                 value = st.query_params[key]
                 st.session_state[key] = value.split(SEPARATOR) if key in LISTS else value
         st.session_state[_RESTORED] = True
-    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, *LAYERS):
+    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, *LAYERS, *ERRORS):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 

@@ -1,0 +1,223 @@
+"""Choices of the page Errors, and what a click in its figures does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+import streamlit as st
+
+from app import error_choice, error_words, run_widgets, runs, state, tables, words
+from app.error_choice import ANY, EVERY, VIDEOS_SHOWN, Choice, View
+from app.state import Key
+from dsanet_core.figures import palette
+from dsanet_core.figures.errors import Cell, confusion_matrix, share_bars
+from dsanet_core.records import Array, Run
+from dsanet_core.runs.statistics import confused_pairs
+
+NO_OTHER = ""
+MATRIX, PAIRS, OUTCOMES = "errors_matrix", "errors_pairs", "errors_outcomes"
+OUTCOME_COLOURS = (
+    palette.RIGHT, palette.MODEL_A, palette.MODEL_B, palette.NEUTRAL, palette.WRONG
+)
+
+
+def choose_other(run: Run) -> Run | None:
+    """A second run to hold against the first, or none."""
+    ids = [NO_OTHER, *(name for name in runs.folders() if name != run.id)]
+    state.settle(Key.AGAINST, ids, NO_OTHER)
+    st.selectbox(
+        "Against", ids, key=Key.AGAINST,
+        format_func=lambda name: runs.title(name) if name else "no other run",
+    )
+    chosen = str(st.session_state[Key.AGAINST])
+    return runs.find(chosen) if chosen else None
+
+
+def side(count: int) -> int:
+    """Which of the runs on the page the matrix and the filters are about."""
+    return min(int(st.session_state.get(state.ERRORS_SIDE) or 0), count - 1)
+
+
+def choose_side(seen: View) -> None:
+    """Only two runs leave a choice."""
+    if seen.pair is not None:
+        state.settle(state.ERRORS_SIDE, [0, 1], 0)
+        st.segmented_control(
+            "Answers of", [0, 1], key=state.ERRORS_SIDE, required=True,
+            format_func=lambda place: words.escape(seen.names[place]),
+        )
+
+
+def outcomes(seen: View) -> None:
+    """How many videos each of two runs gets right; a click lists them."""
+    run_widgets.figure(
+        share_bars(error_words.outcome_bars(seen), OUTCOME_COLOURS, title="Videos"),
+        "How many videos both, one or none of the two runs got right",
+        name="errors_outcomes", key=OUTCOMES, on_select=_take_outcome,
+    )
+
+
+def matrix(seen: View, choice: Choice, confusion: Array) -> None:
+    """The confusion matrix with its choices; a click in it lists the videos of a cell."""
+    classes = seen.run.classes
+    size, unit, search = st.columns([2, 2, 3], vertical_alignment="bottom")
+    options = error_choice.sizes(len(classes))
+    with size:
+        state.settle(state.ERRORS_SIZE, options, error_choice.default_size(len(classes)))
+        if len(options) > 1:
+            st.segmented_control(
+                "Most confused categories", options, key=state.ERRORS_SIZE, required=True
+            )
+    with unit:
+        state.settle(state.ERRORS_UNIT, error_words.UNITS, error_words.SHARES)
+        st.segmented_control("Numbers", error_words.UNITS, key=state.ERRORS_UNIT, required=True)
+    with search:
+        wanted = st.text_input(
+            "Search categories", key=state.ERRORS_SEARCH,
+            placeholder="part of a name: it and what it is confused with",
+        )
+    shown = error_choice.shown_categories(
+        confusion, classes, str(st.session_state[state.ERRORS_SIZE]), wanted
+    )
+    if not shown:
+        st.info(
+            f"None of the {len(classes)} categories has all words of “{words.escape(wanted)}”. "
+            "Search for less.", icon=":material/search_off:",
+        )
+        return
+    of = {name: index for index, name in enumerate(classes)}
+    run_widgets.figure(
+        confusion_matrix(
+            confusion, classes, shown,
+            shares=st.session_state[state.ERRORS_UNIT] == error_words.SHARES,
+            chosen=Cell(of.get(choice.true), of.get(choice.predicted)),
+        ),
+        f"Confusion matrix of {len(shown)} categories",
+        name=f"confusion_{seen.run.id}", key=MATRIX,
+        on_select=partial(_take_cell, MATRIX, classes),
+    )
+    st.caption(error_words.matrix_reading(seen, confusion, shown))
+
+
+def pairs(seen: View, confusion: Array) -> None:
+    """The most confused pairs; a click lists the videos of one."""
+    state.settle(state.ERRORS_DIRECTION, error_words.DIRECTIONS, error_words.TOGETHER)
+    st.segmented_control(
+        "Count", error_words.DIRECTIONS, key=state.ERRORS_DIRECTION, required=True
+    )
+    way = str(st.session_state[state.ERRORS_DIRECTION])
+    found = confused_pairs(confusion, both_directions=way == error_words.TOGETHER)
+    if not found:
+        st.info(
+            "No video is taken for another category: there is nothing to show here.",
+            icon=":material/check_circle:",
+        )
+        return
+    run_widgets.figure(
+        share_bars(
+            error_words.pair_bars(found, confusion, seen.run, way), [palette.WRONG],
+            title="Mistaken videos",
+        ),
+        "The most confused pairs of categories",
+        name=f"confused_pairs_{seen.run.id}", key=PAIRS,
+        on_select=partial(_take_pair, [(each.true, each.predicted) for each in found],
+                          seen.run.classes),
+    )
+    st.caption(error_words.pairs_reading(found, way))
+
+
+def choose_videos(seen: View) -> Choice:
+    """The choice as it stands, made fit for these runs; call it before anything is drawn."""
+    categories = [ANY, *seen.run.classes]
+    state.settle(Key.ERROR_TRUE, categories, ANY)
+    state.settle(Key.ERROR_PREDICTED, categories, ANY)
+    known = list(error_choice.outcomes(seen))
+    state.settle(Key.ERROR_OUTCOME, known, known[0])
+    state.settle(state.ERRORS_ORDER, error_choice.ORDERS, error_choice.SUREST)
+    st.session_state.setdefault(state.ERRORS_SURE, (0, 100))
+    chosen = st.session_state
+    return Choice(
+        chosen[Key.ERROR_TRUE], chosen[Key.ERROR_PREDICTED], chosen[Key.ERROR_OUTCOME],
+        chosen[state.ERRORS_SURE], chosen.get(state.ERRORS_VIDEO_SEARCH) or "",
+        chosen[state.ERRORS_ORDER],
+    )
+
+
+def filters(seen: View) -> None:
+    """The boxes of what `choose_videos` gives."""
+    categories = [ANY, *seen.run.classes]
+    left, middle, right = st.columns(3)
+    for box, key, label in (
+        (left, Key.ERROR_TRUE, "True category"),
+        (middle, Key.ERROR_PREDICTED, f"{words.escape(seen.names[seen.side])} says"),
+    ):
+        with box:
+            st.selectbox(
+                label, categories, key=key, format_func=lambda name: name or "any category"
+            )
+    told = error_choice.outcomes(seen)
+    with right:
+        st.selectbox("Answers", list(told), key=Key.ERROR_OUTCOME, format_func=told.__getitem__)
+    with left:
+        st.slider("How sure it is (%)", 0, 100, key=state.ERRORS_SURE)
+    with middle:
+        st.text_input(
+            "Search videos", key=state.ERRORS_VIDEO_SEARCH, placeholder="part of a name"
+        )
+    with right:
+        st.selectbox("Order", error_choice.ORDERS, key=state.ERRORS_ORDER)
+
+
+def videos(seen: View, choice: Choice, places: Array) -> None:
+    """The chosen videos, each with its way to Inspect or Compare."""
+    st.button(
+        "Take back all filters", on_click=_take_back, icon=":material/filter_alt_off:",
+        disabled=choice == Choice(outcome=next(iter(error_choice.outcomes(seen)))),
+    )
+    if not len(places):
+        st.info(error_words.nothing(seen, choice), icon=":material/search_off:")
+        return
+    st.markdown(error_words.listed(seen, len(places)))
+    rows = seen.run.row[places[:VIDEOS_SHOWN]]
+    run_widgets.videos(seen.runs, rows, origin="errors", key="errors_videos")
+
+
+def groups(seen: View) -> None:
+    """Two runs within each group of categories, where the dataset has groups."""
+    if seen.pair is not None and (found := seen.pair.difference_per_group()):
+        tables.table(error_words.group_rows(seen, found), formats=error_words.GROUP_FORMATS)
+        st.caption(error_words.groups_reading(seen, len(found)))
+
+
+def _take_cell(key: str, classes: Sequence[str]) -> None:
+    found = error_choice.picked(st.session_state[key])
+    if found is not None:
+        true, predicted = int(found[0]), int(found[1])
+        state.put(Key.ERROR_TRUE, classes[true])
+        state.put(Key.ERROR_PREDICTED, classes[predicted] if predicted >= 0 else ANY)
+        state.put(Key.ERROR_OUTCOME, EVERY)
+
+
+def _take_pair(found: Sequence[tuple[int, int]], classes: Sequence[str]) -> None:
+    data = error_choice.picked(st.session_state[PAIRS])
+    if data is not None:
+        true, predicted = found[int(data[0])]
+        state.put(Key.ERROR_TRUE, classes[true])
+        state.put(Key.ERROR_PREDICTED, classes[predicted])
+        state.put(Key.ERROR_OUTCOME, EVERY)
+
+
+def _take_outcome() -> None:
+    data = error_choice.picked(st.session_state[OUTCOMES])
+    if data is not None:
+        _take_back()
+        state.put(Key.ERROR_OUTCOME, error_choice.OUTCOME_KEYS[int(data[0])])
+
+
+def _take_back() -> None:
+    for key in (Key.ERROR_TRUE, Key.ERROR_PREDICTED, Key.ERROR_OUTCOME):
+        state.put(key, "")
+    st.session_state[state.ERRORS_SURE] = (0, 100)
+    st.session_state[state.ERRORS_VIDEO_SEARCH] = ""
+    st.session_state[state.ERRORS_ORDER] = error_choice.SUREST
