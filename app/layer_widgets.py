@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
 
 import numpy as np
 import streamlit as st
 
-from app import layer_words, run_widgets, runs, state, words
+from app import category_widgets, layer_words, run_widgets, runs, state, words
 from app.state import Key
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
 from dsanet_core.runs import order
+from dsanet_core.runs.summary import FILE, load_run
 
 CATEGORIES_PAGE = "app/pages/categories.py"
+SUGGESTED = 6
+
+
+class Part(NamedTuple):
+    """What a run can show: a kind of quantities, and whether they say anything."""
+
+    kind: str
+    blocks: tuple[str, ...]
+    quantities: tuple[str, ...]
+    is_telling: bool
 
 
 def choose_layers(run: Run) -> tuple[str, Layers]:
@@ -23,8 +35,8 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
     kinds = layer_words.kinds(run)
     if not kinds:
         _suggest(
-            f"{words.escape(run.model.name)} has neither SDA nor DSA blocks, so no layer of it "
-            "selects anything.", list(runs.folders()), Key.RUN, _has_something,
+            f"{words.escape(run.model.name)} has neither SDA nor DSA blocks: none of its layers "
+            "weighs anything by what it sees."
         )
     names = list(kinds)
     state.settle(state.LAYERS_OF, names, names[0])
@@ -32,10 +44,7 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
         st.segmented_control("What to show", names, key=state.LAYERS_OF, required=True)
     name = str(st.session_state[state.LAYERS_OF])
     if name == layer_words.WEIGHTS and is_uniform(kinds[name]):
-        _suggest(
-            layer_words.nothing_selected(run, kinds[name]), list(runs.folders()), Key.RUN,
-            _has_something,
-        )
+        _suggest(layer_words.nothing_selected(run, kinds[name]))
     return name, kinds[name]
 
 
@@ -45,15 +54,19 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
     if not st.toggle("Difference from another run", key=state.LAYERS_DIFFERENCE):
         return table, [run]
-    among = [name for name in runs.folders() if name != run.id
-             and kind in layer_words.kinds(runs.find(name))]
-    if not among:
+    others = {name: _part(name, kind) for name in runs.folders() if name != run.id}
+    able = {name: part for name, part in others.items() if part is not None}
+    if not able:
         st.info(
             f"No other run here has {kind}: start one on the page Runs, or switch the difference "
-            "off.", icon=":material/info:",
+            "off.",
+            icon=":material/info:",
         )
         st.stop()
-    other = run_widgets.choose_run(Key.AGAINST, "The other run", among=among)
+    same = (layers.blocks, layers.quantities)
+    alike = [name for name, part in able.items() if (part.blocks, part.quantities) == same]
+    state.settle(Key.AGAINST, list(able), next(iter(alike or able)))
+    other = run_widgets.choose_run(Key.AGAINST, "The other run", among=able)
     if other.dataset_sha256 != run.dataset_sha256:
         st.caption(
             "The two runs saw different videos: "
@@ -123,10 +136,17 @@ def choose_quantity(table: LayerTable) -> LayerTable:
     return table.only(chosen) if chosen in table.quantities else table
 
 
-def open_category(event: Any, categories: Sequence[str]) -> None:
-    """Go where a click in the map leads, if there was one."""
+def open_category(event: Any, categories: Sequence[str], run: Run) -> None:
+    """Go where a click in the map leads, if there was one: to the category, in this run and in
+    those that stand beside it on the page Categories."""
     name = clicked(event, categories)
     if name is not None:
+        known = runs.folders()
+        chosen = st.session_state.get(Key.RUNS) or category_widgets.default_runs()
+        if run.id not in chosen:
+            others = [runs.find(other) for other in chosen if other in known]
+            fit, _ = runs.comparable([run, *others])
+            st.session_state[Key.RUNS] = [each.id for each in fit]
         state.put(Key.TRUE_CATEGORY, name)
         st.switch_page(CATEGORIES_PAGE)
 
@@ -141,24 +161,39 @@ def clicked(event: Any, categories: Sequence[str]) -> str | None:
     return None
 
 
-def _has_something(run: Run) -> bool:
-    return run.kernels is not None or (
-        run.selections is not None and not is_uniform(run.selections)
+def _parts(run_id: str) -> tuple[Part, ...]:
+    path = runs.folders()[run_id] / FILE
+    return _load_parts(path, path.stat().st_mtime_ns)
+
+
+def _part(run_id: str, kind: str) -> Part | None:
+    return next((part for part in _parts(run_id) if part.kind == kind), None)
+
+
+@st.cache_data(max_entries=runs.TITLES_KEPT, show_spinner=False)
+def _load_parts(path: Path, changed: int) -> tuple[Part, ...]:
+    """Kept apart from the runs: a choice needs no more of every one."""
+    return tuple(
+        Part(kind, layers.blocks, layers.quantities, not is_uniform(layers))
+        for kind, layers in layer_words.kinds(load_run(path)).items()
     )
 
 
-def _suggest(why: str, ids: Sequence[str], key: Key, fits: Callable[[Run], bool]) -> NoReturn:
+def _suggest(why: str) -> NoReturn:
     """Say why there is nothing to draw, offer runs that have something, and end the page."""
-    found = [name for name in ids if fits(runs.find(name))][:6]
+    telling = [name for name in runs.folders() if any(part.is_telling for part in _parts(name))]
     how = (
-        "These runs have something to show:" if found else
-        "Run a network with SDA or DSA, on the page Runs or with: "
+        "These runs have something to show:"
+        if telling
+        else "Run a network with SDA or DSA, on the page Runs or with: "
         "`python -m dsanet_core run synth:seed=7,n=500 --model sda_tsn_synth`"
     )
     st.info(f"{why} {how}", icon=":material/info:")
-    for name in found:
+    for name in telling[:SUGGESTED]:
         st.button(
-            words.escape(run_widgets.title(name)), key=f"take_{name}", on_click=state.put,
-            args=(key, name),
+            words.escape(run_widgets.title(name)),
+            key=f"take_{name}",
+            on_click=state.put,
+            args=(Key.RUN, name),
         )
     st.stop()

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from app.run_words import run_facts
 from app.words import escape
 from dsanet_core.figures.layer_table import LayerTable, stages_of
 from dsanet_core.figures.layers import colour_span, column_name
@@ -279,7 +280,7 @@ def to_json(table: LayerTable, runs: Sequence[Run], order: str) -> str:
         "mean", "standard_deviation")
     values = zip(names, _columns(table), strict=True)
     document: dict[str, Any] = {
-        "runs": [_origin(run) for run in runs],
+        "runs": [dict(run_facts(run)) for run in runs],
         "order": order,
         "categories": list(table.categories),
         "groups": list(table.groups),
@@ -296,20 +297,6 @@ def _columns(table: LayerTable) -> list[Any]:
     if table.terms is not None:
         return [*table.terms, table.value]
     return [table.value, table.spread]
-
-
-def _origin(run: Run) -> Mapping[str, Any]:
-    return {
-        "id": run.id,
-        "model": run.model.name,
-        "weights": run.model.weights,
-        "weights_sha256": run.model.weights_sha256,
-        "dataset": run.dataset,
-        "dataset_sha256": run.dataset_sha256,
-        "protocol": run.protocol_in_words,
-        "videos": len(run.row),
-        "made_up": run.made_up,
-    }
 
 
 def _column(table: LayerTable, place: int) -> str:

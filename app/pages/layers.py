@@ -62,7 +62,7 @@ with widgets.page(
         layer_map(mapped, chosen=chosen), f"{kind} of every category as a map",
         name=f"layers_{run.id}_map", key="layer_map",
     )
-    layer_widgets.open_category(event, mapped.categories)
+    layer_widgets.open_category(event, mapped.categories, run)
     st.caption(
         "How to read it: a row per category, a column per "
         f"{'stage' if by_stage else 'block'}, a panel per quantity. "

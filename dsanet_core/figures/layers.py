@@ -122,7 +122,10 @@ def layer_curves(table: LayerTable, *, spread: bool = True, chosen: str = "") ->
     _mark_groups_across(figure, table)
     if chosen in table.categories:
         place = table.categories.index(chosen)
-        figure.add_vline(place, line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"})
+        figure.add_shape(
+            type="line", x0=place, x1=place, yref="paper", y0=0, y1=1,
+            line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"},
+        )
     return figure
 
 
@@ -237,9 +240,7 @@ def _axis_title(table: LayerTable) -> str:
 
 
 def _tick_format(table: LayerTable) -> str:
-    if table.is_difference:
-        return "+"
-    return ".0%" if table.is_share else ""
+    return ".0%" if table.is_share and not table.is_difference else ""
 
 
 def _drawn(table: LayerTable) -> Array:
@@ -378,13 +379,16 @@ def _mark_groups_across(figure: go.Figure, table: LayerTable) -> None:
 def _head_panel(figure: go.Figure, table: LayerTable, quantity: str, start: float) -> None:
     """A panel's quantity and stages above it, and a line between two stages."""
     middle = start + (len(table.columns) - 1) / 2
+    # Light lines stand out from Cividis on both pages; from differences, which fade into the page,
+    # only grey ones do.
+    between = palette.NEUTRAL if table.is_difference else palette.LIGHT_PAGE
     _write_above(figure, f"<b>{plain(quantity)}</b>", middle, 18, 12)
     for stage, first, last in _stage_spans(table.columns):
         _write_above(figure, plain(stage), start + (first + last) / 2, 2, 10)
         if first > 0:
             figure.add_shape(
                 type="line", x0=start + first - 0.5, x1=start + first - 0.5, yref="paper", y0=0,
-                y1=1, line={"color": palette.LIGHT_PAGE, "width": 1},
+                y1=1, line={"color": between, "width": 1},
             )
 
 
@@ -407,9 +411,10 @@ def _colours(table: LayerTable) -> dict[str, object]:
             "tickformat": _tick_format(table),
             "x": 0,
             "xanchor": "left",
+            "yref": "container",
             "y": 1,
-            "yanchor": "bottom",
-            "ypad": 40,
+            "yanchor": "top",
+            "ypad": 2,
             "len": 0.5,
             "thickness": 10,
             "nticks": 5,
