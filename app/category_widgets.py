@@ -18,15 +18,13 @@ DEFAULT_RUNS = 8
 
 def choose() -> list[Run]:
     """Runs of the same videos and categories, the base first."""
-    left, right = st.columns([3, 1], gap="medium")
-    with left:
-        fit = run_widgets.choose_comparable(Key.RUNS, "Runs", default_runs())
+    fit = run_widgets.choose_comparable(Key.RUNS, "Runs", default_runs())
     by_id = {run.id: run for run in fit}
     state.settle(Key.BASE, list(by_id), fit[0].id)
-    with right:
+    if len(fit) > 1:
         st.selectbox(
-            "Base", list(by_id), key=Key.BASE, format_func=run_widgets.title,
-            help="Gains are counted from this run.",
+            "Base, from which gains are counted", list(by_id), key=Key.BASE,
+            format_func=run_widgets.title,
         )  # fmt: skip
     base = by_id.pop(str(st.session_state[Key.BASE]))
     return [base, *by_id.values()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 import numpy as np
@@ -16,6 +17,7 @@ from app.state import Key
 from dsanet_core.records import Array, Run
 
 PICTURES = ("SVG", "PNG")
+_FOLDER = Path(__file__).parent / "pages"
 PAGES = {"categories": "Categories", "layers": "Layers", "errors": "Errors"}
 """Pages that open videos of runs, and where the way back may lead."""
 
@@ -97,15 +99,17 @@ def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None
     """
     models = [services.model_of(run.model.weights_sha256) for run in chosen]
     links = [_link(chosen, models, int(row), origin) for row in rows]
-    table, columns = run_words.video_table(chosen, rows), {}
+    table = run_words.video_table(chosen, rows)
+    columns: dict[str, Any] = {
+        name: st.column_config.NumberColumn(format="%.1f")
+        for name in table
+        if name.endswith(run_words.CONFIDENCE)
+    }
     first = next(iter(table))
     columns[first] = st.column_config.TextColumn(pinned=True)
-    for name in table:
-        if name.endswith(run_words.CONFIDENCE):
-            columns[name] = st.column_config.NumberColumn(format="%.1f")
-    columns["Open"] = st.column_config.LinkColumn(display_text="in a new tab")
+    columns["Inspect"] = st.column_config.LinkColumn(display_text="new tab")
     picked = st.dataframe(
-        table | {"Open": links},
+        {first: table.pop(first), "Inspect": links, **table},
         hide_index=True,
         column_config=columns,
         key=key,
@@ -172,13 +176,13 @@ def way_back(found: RunVideo) -> None:
     origin = origin if origin in PAGES else next(iter(PAGES))
     st.markdown(run_words.of_run(found.run, found.place))
     if st.button(f"Back to {PAGES[origin]}", icon=":material/arrow_back:"):
-        st.switch_page(f"app/pages/{origin}.py")
+        st.switch_page(_FOLDER / f"{origin}.py")
 
 
 def _go(page: str, choices: Mapping[Key, str]) -> NoReturn:
     for key, value in choices.items():
         state.put(key, value)
-    st.switch_page(f"app/pages/{page}.py")
+    st.switch_page(_FOLDER / f"{page}.py")
 
 
 def figure(
