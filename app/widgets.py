@@ -38,7 +38,7 @@ def page(title: str, lead: str) -> Iterator[None]:
     try:
         yield
     except LensError as error:
-        _say(error)
+        say(error)
     except Exception:
         logger.exception("a page failed")
         st.error(
@@ -50,7 +50,8 @@ def page(title: str, lead: str) -> Iterator[None]:
         state.publish()
 
 
-def _say(error: LensError) -> None:
+def say(error: LensError) -> None:
+    """An error as sentences."""
     st.error(
         f"{words.escape(error.value)}  \n**Expected:** {words.escape(error.expected)}  \n"
         f"**What to do:** {words.escape(error.next_step)}",
@@ -67,7 +68,7 @@ def choose_video() -> Source:
             with st.spinner("Opening the video …"):
                 source = services.find_source(chosen)
         except LensError as error:
-            _say(error)
+            say(error)
     label = "Choose a video"
     if source is not None:
         label = f"**{words.escape(words.shorten(source.name))}** · choose another video"

@@ -103,6 +103,17 @@ def open_run(
     group: Workers,
 ) -> RunFolder:
     """The folder of this run, made by the first process; its manifest says what is run."""
+    name, manifest = describe_run(dataset, network, untrimmed=untrimmed, command=command)
+    if group.rank == 0:
+        RunFolder.make(folder / name, manifest)
+    group.wait()
+    return RunFolder(folder / name)
+
+
+def describe_run(
+    dataset: Dataset, network: VideoNetwork, *, untrimmed: bool, command: Sequence[str]
+) -> tuple[str, dict[str, Any]]:
+    """Name of the folder of a run, which follows from what is run, and its manifest."""
     model, protocol = describe_model(network), protocol_of(network)
     in_words = protocol.describe()
     if untrimmed:
@@ -121,22 +132,17 @@ def open_run(
     network_name, name = (
         re.sub(r"[^A-Za-z0-9_]+", "-", text)[-40:].strip("-") for text in (model.name, dataset.name)
     )
-    path = folder / f"{network_name}-{name}-{digest[:10]}"
-    if group.rank == 0:
-        manifest = identity | {
-            "dataset": dataset.name,
-            "opened_as": dict(dataset.arguments),
-            "videos": len(dataset),
-            "groups": {name: list(members) for name, members in dataset.groups.items()},
-            "model": asdict(model),
-            "protocol_in_words": in_words,
-            "versions": _versions(),
-            "command": list(command),
-            "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        }
-        RunFolder.make(path, manifest)
-    group.wait()
-    return RunFolder(path)
+    return f"{network_name}-{name}-{digest[:10]}", identity | {
+        "dataset": dataset.name,
+        "opened_as": dict(dataset.arguments),
+        "videos": len(dataset),
+        "groups": {name: list(members) for name, members in dataset.groups.items()},
+        "model": asdict(model),
+        "protocol_in_words": in_words,
+        "versions": _versions(),
+        "command": list(command),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
 
 
 class _Session:

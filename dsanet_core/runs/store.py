@@ -123,6 +123,8 @@ class RunFolder:
                     "one at a time",
                     "Wait for it, or stop it first.",
                 ) from error
+            # What an earlier process reported, its number among it, must not pass for this one's.
+            (self.path / PROGRESS).unlink(missing_ok=True)
             yield
 
     def done(self) -> set[int]:
