@@ -18,6 +18,7 @@ FLOORS = {
     "models": 1,
     "serialize": 1,
     "synthetic": 1,
+    "workers": 1,
     "zoo": 2,
     "datasets": 2,
     "familiarity": 2,

@@ -25,6 +25,8 @@ from dsanet_core.untrimmed import score_untrimmed
 from dsanet_core.video import to_tensor
 
 MOST_WORKERS = 8
+FEW_VIDEOS = 16
+"""So many are done before worker processes have started."""
 INPUTS_AHEAD = 4
 """Network inputs that each worker prepares in advance; those of large networks take 0.1 GB."""
 
@@ -68,7 +70,7 @@ def answer_each(
     workers: int | None = None,
 ) -> Iterator[Answer | Failure]:
     """Answers for these rows, in order. workers: processes that decode, as many as this process
-    has cores without it, none for 0. Untrimmed videos are decoded in this process, stretch by
+    has cores without it; none for 0, or for few videos. Untrimmed videos are decoded in this process, stretch by
     stretch."""
     if untrimmed:
         for row in rows:
@@ -130,7 +132,7 @@ def _inputs(
 ) -> Iterator[_Input]:
     inputs = _Inputs(dataset, rows, protocol)
     count = min(MOST_WORKERS, available_cores()) if workers is None else workers
-    if count == 0:
+    if count == 0 or len(rows) <= FEW_VIDEOS:
         yield from (inputs[place] for place in range(len(inputs)))
         return
     # A fork of this process could inherit a lock that one of its threads holds; one of a fresh
