@@ -98,7 +98,6 @@ def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None
     way back leads.
     """
     models = [services.model_of(run.model.weights_sha256) for run in chosen]
-    links = [_link(chosen, models, int(row), origin) for row in rows]
     table = run_words.video_table(chosen, rows)
     columns: dict[str, Any] = {
         name: st.column_config.NumberColumn(format="%.1f")
@@ -107,9 +106,12 @@ def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None
     }
     first = next(iter(table))
     columns[first] = st.column_config.TextColumn(pinned=True)
-    columns["Inspect"] = st.column_config.LinkColumn(display_text="new tab")
+    shown = {first: table.pop(first)}
+    if not chosen[0].made_up:  # such a run has no videos to open
+        columns["Inspect"] = st.column_config.LinkColumn(display_text="new tab")
+        shown["Inspect"] = [_link(chosen, models, int(row), origin) for row in rows]
     picked = st.dataframe(
-        {first: table.pop(first), "Inspect": links, **table},
+        shown | table,
         hide_index=True,
         column_config=columns,
         key=key,
@@ -139,6 +141,8 @@ def _open_buttons(
     chosen: Sequence[Run], models: Sequence[str | None], row: int, origin: str, key: str
 ) -> None:
     """Inspect with each network whose weights are at hand, Compare with the first two of them."""
+    if chosen[0].made_up:
+        return
     at = int(np.searchsorted(chosen[0].row, row))
     st.markdown(f"Open **{words.escape(str(chosen[0].video[at]))}** (choose another in the table):")
     here = [(run, name) for run, name in zip(chosen, models, strict=True) if name]
