@@ -186,7 +186,7 @@ def verdict(found: Sequence[tuple[Claim, bool, Shares]]) -> str:
             f"{stage} {_share(share)}" for stage, share in zip(PAPERS_STAGES, shares, strict=True)
         )
         word = "As the paper says" if holds else "Not as the paper says"
-        lines.append(f"- {'✓' if holds else '✗'} **{word}** that {claim.says}: {numbers}.")
+        lines.append(f"- {'✓' if holds else '✗'} **{word}** ({claim.says}): {numbers}.")
     held = sum(holds for _, holds, _ in found)
     head = f"**{held} of {len(found)} statements of the paper hold here:**"
     return "\n".join([head, "", *lines])

@@ -116,8 +116,9 @@ def layer_curves(table: LayerTable, *, spread: bool = True, chosen: str = "") ->
         showgrid=named,
         zeroline=False,
         anchor=_axis(rows - 1),
-        title=None if named else f"{count} categories in the chosen order; names on hover",
     )
+    if not named:
+        figure.update_xaxes(title=f"{count} categories in the chosen order; names on hover")
     figure.update_layout(hovermode="x unified", margin={"t": 64})
     _mark_groups_across(figure, table)
     if chosen in table.categories:
@@ -175,7 +176,7 @@ def layer_map(table: LayerTable, *, chosen: str = "") -> go.Figure:
         },
         cliponaxis=False,
         showlegend=False,
-        hovertemplate="%{text}<br>click: its page<extra></extra>",
+        hovertemplate="%{text}<br>click: opens it on Categories<extra></extra>",
     )
     figure.update_xaxes(
         tickvals=list(ticks), ticktext=list(ticks.values()), showticklabels=False, showgrid=False,
