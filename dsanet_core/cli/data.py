@@ -11,23 +11,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsanet_core.cli.output import PROGRESS_SECONDS, load_members, log, print_json
+from dsanet_core.cli.output import PROGRESS_SECONDS, Progress, load_members, log, print_json
 from dsanet_core.errors import printable
 
 if TYPE_CHECKING:
     from dsanet_core.records import Run
-    from dsanet_core.runs.store import Progress
+    from dsanet_core.runs.store import Progress as RunProgress
 
 
 def run(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # torchrun and the app stop a run with it
-    log(f"loading {args.model}")
-    from dsanet_core.datasets import open_dataset
-    from dsanet_core.runs import run_dataset
-    from dsanet_core.runs.report import average_runs, run_to_dict
+    with Progress(f"loading {args.model}"):
+        from dsanet_core.datasets import open_dataset
+        from dsanet_core.runs import run_dataset
+        from dsanet_core.runs.report import average_runs, run_to_dict
 
-    dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
-    ensemble = load_members(args.model, args)
+        dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
+        ensemble = load_members(args.model, args)
     report = _Report()
     runs = [
         run_dataset(
@@ -67,23 +67,14 @@ class _Report:
         self.pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
         self.said, self.done = time.monotonic(), 0
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: RunProgress) -> None:
         now = time.monotonic()
         if now - self.said < self.pause and progress.done < progress.total:
             return
         if progress.done == self.done:
             return
         self.said, self.done = now, progress.done
-        left = "" if progress.seconds_left is None else f", {_duration(progress.seconds_left)} left"
-        failed = f", {progress.failed} unreadable" if progress.failed else ""
-        log(f"{progress.done} of {progress.total} videos{failed}, {progress.rate:.1f} videos/s"
-            f"{left}")
-
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
+        log(progress.describe())
 
 
 def _interrupt(number: int, frame: object) -> None:

@@ -70,6 +70,20 @@ class Progress:
     host: str = ""
     updated: float = 0.0
 
+    def describe(self) -> str:
+        """In words, with the rate and the time left where somebody is at work."""
+        said = [f"{self.done} of {self.total} videos"]
+        if self.failed:
+            said.append(f"{self.failed} unreadable")
+        if self.rate:
+            said.append(f"{self.rate:.1f} videos/s")
+        if self.seconds_left is not None:
+            minutes, seconds = divmod(round(self.seconds_left), 60)
+            hours, minutes = divmod(minutes, 60)
+            time_left = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+            said.append(f"{time_left} left")
+        return ", ".join(said)
+
 
 class RunFolder:
     """One run on disk. `manifest`: see `engine`. Raises RunError where it cannot be read."""
