@@ -39,20 +39,14 @@ def side(count: int) -> int:
     return min(int(st.session_state.get(state.ERRORS_SIDE) or 0), count - 1)
 
 
-def choose_side(seen: View) -> None:
-    """Only two runs leave a choice."""
-    if seen.pair is not None:
-        state.settle(state.ERRORS_SIDE, [0, 1], 0)
-        st.segmented_control(
-            "Answers of", [0, 1], key=state.ERRORS_SIDE, required=True,
-            format_func=lambda place: words.escape(seen.names[place]),
-        )
-
-
-def outcomes(seen: View) -> None:
+def outcomes(seen: View, choice: Choice) -> None:
     """How many videos each of two runs gets right; a click lists them."""
+    keys = error_choice.OUTCOME_KEYS
+    chosen = keys.index(choice.outcome) if choice.outcome in keys else None
     run_widgets.figure(
-        share_bars(error_words.outcome_bars(seen), OUTCOME_COLOURS, title="Videos"),
+        share_bars(
+            error_words.outcome_bars(seen), OUTCOME_COLOURS, title="Videos", chosen=chosen
+        ),
         "How many videos both, one or none of the two runs got right",
         name="errors_outcomes", key=OUTCOMES, on_select=_take_outcome,
     )
@@ -61,7 +55,7 @@ def outcomes(seen: View) -> None:
 def matrix(seen: View, choice: Choice, confusion: Array) -> None:
     """The confusion matrix with its choices; a click in it lists the videos of a cell."""
     classes = seen.run.classes
-    size, unit, search = st.columns([2, 2, 3], vertical_alignment="bottom")
+    search, unit, size = st.columns([3, 2, 2], vertical_alignment="bottom")
     options = error_choice.sizes(len(classes))
     with size:
         state.settle(state.ERRORS_SIZE, options, error_choice.default_size(len(classes)))
@@ -91,21 +85,23 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
         confusion_matrix(
             confusion, classes, shown,
             shares=st.session_state[state.ERRORS_UNIT] == error_words.SHARES,
+            dark=st.context.theme.type == "dark",
             chosen=Cell(of.get(choice.true), of.get(choice.predicted)),
         ),
         f"Confusion matrix of {len(shown)} categories",
         name=f"confusion_{seen.run.id}", key=MATRIX,
-        on_select=partial(_take_cell, MATRIX, classes),
+        on_select=partial(_take_cell, classes),
     )
     st.caption(error_words.matrix_reading(seen, confusion, shown))
 
 
-def pairs(seen: View, confusion: Array) -> None:
+def pairs(seen: View, choice: Choice, confusion: Array) -> None:
     """The most confused pairs; a click lists the videos of one."""
-    state.settle(state.ERRORS_DIRECTION, error_words.DIRECTIONS, error_words.TOGETHER)
-    st.segmented_control(
-        "Count", error_words.DIRECTIONS, key=state.ERRORS_DIRECTION, required=True
-    )
+    ways = error_words.DIRECTIONS
+    state.settle(state.ERRORS_DIRECTION, ways, error_words.TOGETHER)
+    with st.container(horizontal=True, gap="large"):
+        _choose_side(seen)
+        st.segmented_control("Count", ways, key=state.ERRORS_DIRECTION, required=True)
     way = str(st.session_state[state.ERRORS_DIRECTION])
     found = confused_pairs(confusion, both_directions=way == error_words.TOGETHER)
     if not found:
@@ -114,17 +110,30 @@ def pairs(seen: View, confusion: Array) -> None:
             icon=":material/check_circle:",
         )
         return
+    classes = seen.run.classes
+    cells = [
+        (classes[each.true], classes[each.predicted]) for each in found[: error_words.PAIRS_SHOWN]
+    ]
+    cell = (choice.true, choice.predicted)
     run_widgets.figure(
         share_bars(
             error_words.pair_bars(found, confusion, seen.run, way), [palette.WRONG],
-            title="Mistaken videos",
+            title="Mistaken videos", chosen=cells.index(cell) if cell in cells else None,
         ),
         "The most confused pairs of categories",
-        name=f"confused_pairs_{seen.run.id}", key=PAIRS,
-        on_select=partial(_take_pair, [(each.true, each.predicted) for each in found],
-                          seen.run.classes),
+        name=f"confused_pairs_{seen.run.id}", key=PAIRS, on_select=partial(_take_pair, cells),
     )
     st.caption(error_words.pairs_reading(found, way))
+
+
+def _choose_side(seen: View) -> None:
+    """Only two runs leave a choice."""
+    if seen.pair is not None:
+        state.settle(state.ERRORS_SIDE, [0, 1], 0)
+        st.segmented_control(
+            "Answers of", [0, 1], key=state.ERRORS_SIDE, required=True,
+            format_func=lambda place: words.escape(seen.names[place]),
+        )
 
 
 def choose_videos(seen: View) -> Choice:
@@ -190,29 +199,39 @@ def groups(seen: View) -> None:
         st.caption(error_words.groups_reading(seen, len(found)))
 
 
-def _take_cell(key: str, classes: Sequence[str]) -> None:
-    found = error_choice.picked(st.session_state[key])
-    if found is not None:
-        true, predicted = int(found[0]), int(found[1])
-        state.put(Key.ERROR_TRUE, classes[true])
-        state.put(Key.ERROR_PREDICTED, classes[predicted] if predicted >= 0 else ANY)
-        state.put(Key.ERROR_OUTCOME, EVERY)
+def _take_cell(classes: Sequence[str]) -> None:
+    data = error_choice.picked(st.session_state[MATRIX])
+    if data is not None:
+        true, predicted = int(data[0]), int(data[1])
+        _take(classes[true], classes[predicted] if predicted >= 0 else ANY)
 
 
-def _take_pair(found: Sequence[tuple[int, int]], classes: Sequence[str]) -> None:
+def _take_pair(cells: Sequence[tuple[str, str]]) -> None:
     data = error_choice.picked(st.session_state[PAIRS])
     if data is not None:
-        true, predicted = found[int(data[0])]
-        state.put(Key.ERROR_TRUE, classes[true])
-        state.put(Key.ERROR_PREDICTED, classes[predicted])
-        state.put(Key.ERROR_OUTCOME, EVERY)
+        _take(*cells[int(data[0])])
+
+
+def _take(true: str, predicted: str) -> None:
+    """Choose a cell with all its videos; let go of it where it is chosen already."""
+    if (state.get(Key.ERROR_TRUE) or ANY, state.get(Key.ERROR_PREDICTED) or ANY) == (
+        true, predicted,
+    ):
+        _take_back()
+        return
+    state.put(Key.ERROR_TRUE, true)
+    state.put(Key.ERROR_PREDICTED, predicted)
+    state.put(Key.ERROR_OUTCOME, EVERY)
 
 
 def _take_outcome() -> None:
     data = error_choice.picked(st.session_state[OUTCOMES])
     if data is not None:
+        wanted = error_choice.OUTCOME_KEYS[int(data[0])]
+        known = state.get(Key.ERROR_OUTCOME)
         _take_back()
-        state.put(Key.ERROR_OUTCOME, error_choice.OUTCOME_KEYS[int(data[0])])
+        if wanted != known:
+            state.put(Key.ERROR_OUTCOME, wanted)
 
 
 def _take_back() -> None:

@@ -36,7 +36,7 @@ from dsanet_core.runs.statistics import (
     wilson,
 )
 
-SHARES, COUNTS = "% of the true category", "videos"
+SHARES, COUNTS = "%", "videos"
 UNITS = (SHARES, COUNTS)
 SINGLY, TOGETHER = "each direction", "both directions together"
 DIRECTIONS = (SINGLY, TOGETHER)
@@ -59,7 +59,7 @@ def pair_bars(pairs: Sequence[Confusion], confusion: Array, run: Run, way: str) 
         bars.append(
             Bar(
                 f"{shorten(true, 26)} {arrow} {shorten(predicted, 26)}", each.mistaken,
-                each.videos, f"{true} {arrow} {predicted}: {detail}",
+                each.videos, f"{true} {arrow} {predicted}", detail,
             )
         )
     return bars
@@ -71,7 +71,10 @@ def outcome_bars(seen: View) -> list[Bar]:
     counts = np.bincount(seen.pair.outcome, minlength=len(OUTCOMES))
     told = outcomes(seen)
     return [
-        Bar(told[key], int(count), len(seen.run.row), "of all videos that both could read")
+        Bar(
+            told[key], int(count), len(seen.run.row), told[key],
+            f"of the {len(seen.run.row)} videos that both could read",
+        )
         for key, count in zip(OUTCOME_KEYS, counts, strict=True)
     ]
 
@@ -233,8 +236,9 @@ def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
     )
     return (
         "How to read it: a row is a true category, a column what its videos were taken for. Green, "
-        "on the diagonal from the top left, is right; red is wrong; each has a scale of its own. A "
-        f"click on a cell lists its videos below, as the two boxes there do.{few}{part}"
+        "on the diagonal from the top left, is right; red is wrong; each has a scale of its own. "
+        "Per cents are shares of a row. A click on a cell lists its videos below, as the two boxes "
+        f"there do; another click lets go of it.{few}{part}"
     )
 
 

@@ -110,6 +110,11 @@ def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None
     if not chosen[0].made_up:  # such a run has no videos to open
         columns["Inspect"] = st.column_config.LinkColumn(display_text="new tab")
         shown["Inspect"] = [_link(chosen, models, int(row), origin) for row in rows]
+        if sum(name is not None for name in models) > 1:
+            columns["Compare"] = st.column_config.LinkColumn(display_text="new tab")
+            shown["Compare"] = [
+                _link(chosen, models, int(row), origin, page="compare") for row in rows
+            ]
     picked = st.dataframe(
         shown | table,
         hide_index=True,
@@ -124,17 +129,20 @@ def videos(chosen: Sequence[Run], rows: Array, *, origin: str, key: str) -> None
 
 
 def _link(
-    chosen: Sequence[Run], models: Sequence[str | None], row: int, origin: str
+    chosen: Sequence[Run], models: Sequence[str | None], row: int, origin: str, page: str = ""
 ) -> str:
-    """Inspect with this video, and the way back with everything as it is."""
-    place = next((place for place, name in enumerate(models) if name), 0)
+    """Inspect, or another page, with this video and the first networks whose weights are at hand,
+    and the way back with everything as it is."""
+    place, *others = [place for place, name in enumerate(models) if name] or [0]
     query = state.choices() | {
         str(Key.VIDEO): run_videos.video_id(chosen[place], row), str(Key.ORIGIN): origin,
     }
     name = models[place]
     if name is not None:
         query[str(Key.MODEL)] = name
-    return f"./?{urlencode(query)}"
+    if page and others:
+        query[str(Key.OTHER)] = str(models[others[0]])
+    return f"./{page}?{urlencode(query)}"
 
 
 def _open_buttons(

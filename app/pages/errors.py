@@ -25,13 +25,12 @@ with widgets.page(
     if seen.pair is not None:
         st.subheader("Two networks on the same videos")
         st.markdown(error_words.verdict(seen, seen.pair.difference()))
-        error_widgets.outcomes(seen)
+        error_widgets.outcomes(seen, choice)
         st.caption(error_words.outcomes_reading(seen))
         error_widgets.groups(seen)
 
     st.subheader("Most confused pairs")
-    error_widgets.choose_side(seen)
-    error_widgets.pairs(seen, confusion)
+    error_widgets.pairs(seen, choice, confusion)
 
     st.subheader("What is taken for what")
     error_widgets.matrix(seen, choice, confusion)

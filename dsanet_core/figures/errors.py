@@ -36,12 +36,13 @@ ANY_CELL = Cell(None, None)
 
 
 class Bar(NamedTuple):
-    """A bar of `videos` out of `total`; detail: for the hover text."""
+    """A bar of `videos` out of `total`. label: beside it; name, detail: for the hover text."""
 
-    name: str
+    label: str
     videos: int
     total: int
-    detail: str = ""
+    name: str
+    detail: str
 
 
 class Reliability(NamedTuple):
@@ -59,6 +60,7 @@ def confusion_matrix(
     shown: Sequence[int],
     *,
     shares: bool,
+    dark: bool = False,
     chosen: Cell = ANY_CELL,
 ) -> go.Figure:
     """Videos by true (rows, from the top) and predicted category, for the categories `shown`.
@@ -67,7 +69,8 @@ def confusion_matrix(
     column of its own. shares: colour and text are shares of a row, else counts; right and wrong
     answers have scales of their own. Markers that cannot be seen make cells clickable, their
     `customdata` begins with the (true, predicted) class indices, -1 for the last column. The chosen
-    cell, row or column is framed. Raises ValueError without categories.
+    cell, row or column is framed. dark: the page is, for the numbers inside the cells. Raises
+    ValueError without categories.
     """
     if not len(shown):
         raise ValueError("no categories to draw")
@@ -115,7 +118,7 @@ def confusion_matrix(
             strong = np.nan_to_num(part) > 0.75 * most
     _add_markers(figure, counts, share, videos, rows, predicted, classes, columns)
     if size <= _LEGIBLE:
-        _add_numbers(figure, values, strong)
+        _add_numbers(figure, values, strong, palette.LIGHT_PAGE if dark else palette.DARK_PAGE)
     _name(figure, [classes[index] for index in rows], columns)
     _frame(figure, list(rows), predicted[:size], counts.shape[1], chosen)
     return figure
@@ -151,13 +154,13 @@ def _add_markers(
     figure.update_layout(hovermode="closest", hoverdistance=4 if many else 40)
 
 
-def _add_numbers(figure: go.Figure, values: Array, strong: Array) -> None:
-    """Every value in its cell, in the colour of the page's text; in white on a strong red."""
-    for inside, font in ((~strong, {}), (strong, {"color": palette.LIGHT_PAGE})):
+def _add_numbers(figure: go.Figure, values: Array, strong: Array, ink: str) -> None:
+    """Every value in its cell; in white on a strong red, whatever the page."""
+    for inside, colour in ((~strong, ink), (strong, palette.LIGHT_PAGE)):
         y, x = np.nonzero(inside & ~np.isnan(values))
         figure.add_scatter(
             x=x, y=y, mode="text", text=[f"{value:.0f}" for value in values[y, x]],
-            textfont={"size": 11, **font}, hoverinfo="skip", showlegend=False,
+            textfont={"size": 11, "color": colour}, hoverinfo="skip", showlegend=False,
         )
 
 
@@ -188,7 +191,7 @@ def _frame(
     y = (0, len(rows) - 1) if chosen.true is None else (rows.index(chosen.true),) * 2
     figure.add_shape(
         x0=x[0] - 0.5, x1=x[1] + 0.5, y0=y[0] - 0.5, y1=y[1] + 0.5,
-        line={"color": palette.CATEGORICAL[0], "width": 3},
+        line={"color": palette.CATEGORICAL[0], "width": 3 if len(rows) <= MARKED else 2},
     )
 
 
@@ -209,9 +212,12 @@ def _bar_above(title: str, unit: str, left: float) -> dict[str, object]:
     }
 
 
-def share_bars(bars: Sequence[Bar], colours: Sequence[str], *, title: str) -> go.Figure:
-    """Counts as bars with their share beside them, the first on top; clickable: the place of the
-    bar is its `customdata`. colours: of each bar, or one for all. Raises ValueError without any."""
+def share_bars(
+    bars: Sequence[Bar], colours: Sequence[str], *, title: str, chosen: int | None = None
+) -> go.Figure:
+    """Counts as bars with their share beside them, the first on top; clickable: the `customdata` of
+    a bar begins with its place. colours: of each bar, or one for all. chosen: place of the bar that
+    is framed. Raises ValueError without bars."""
     if not bars:
         raise ValueError("no bars to draw")
     figure = blank(28 * len(bars) + 70)
@@ -219,7 +225,13 @@ def share_bars(bars: Sequence[Bar], colours: Sequence[str], *, title: str) -> go
         x=[bar.videos for bar in bars],
         y=list(range(len(bars))),
         orientation="h",
-        marker={"color": list(colours) if len(colours) > 1 else colours[0]},
+        marker={
+            "color": list(colours) if len(colours) > 1 else colours[0],
+            "line": {
+                "color": palette.NEUTRAL,
+                "width": [4 if place == chosen else 0 for place in range(len(bars))],
+            },
+        },
         text=[f"{bar.videos} ({_percent(bar)})" for bar in bars],
         textposition="outside",
         textangle=0,
@@ -234,7 +246,7 @@ def share_bars(bars: Sequence[Bar], colours: Sequence[str], *, title: str) -> go
     )
     figure.update_yaxes(
         tickvals=list(range(len(bars))),
-        ticktext=[plain(bar.name) for bar in bars],
+        ticktext=[plain(bar.label) for bar in bars],
         range=[len(bars) - 0.5, -0.5], showgrid=False, zeroline=False, fixedrange=True,
     )
     # Room for the text beside the longest bar.
