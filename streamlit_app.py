@@ -23,6 +23,7 @@ st.navigation(
             st.Page(PAGES / "dependencies.py", title="Dependencies", icon=":material/tune:"),
         ],
         "A dataset": [
+            st.Page(PAGES / "runs.py", title="Runs", icon=":material/dataset:"),
             st.Page(PAGES / "categories.py", title="Categories", icon=":material/category:"),
             st.Page(PAGES / "layers.py", title="Layers", icon=":material/stacked_line_chart:"),
             st.Page(PAGES / "errors.py", title="Errors", icon=":material/rule:"),

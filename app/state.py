@@ -55,6 +55,12 @@ ERRORS = ("errors_side", "errors_unit", "errors_size", "errors_search", "errors_
 ERRORS_SIDE, ERRORS_UNIT, ERRORS_SIZE, ERRORS_SEARCH, ERRORS_DIRECTION = ERRORS[:5]
 ERRORS_SURE, ERRORS_VIDEO_SEARCH, ERRORS_ORDER = ERRORS[5:]
 
+NEW_RUN = ("new_run_model", "new_run_kind", "new_run_seed", "new_run_videos", "new_run_path",
+           "new_run_split", "new_run_limit", "new_run_views", "new_run_untrimmed")
+NEW_RUN_MODEL, NEW_RUN_KIND, NEW_RUN_SEED, NEW_RUN_VIDEOS, NEW_RUN_PATH = NEW_RUN[:5]
+NEW_RUN_SPLIT, NEW_RUN_LIMIT, NEW_RUN_VIEWS, NEW_RUN_UNTRIMMED = NEW_RUN[5:]
+RUNS_TURN, DELETE_ASKED = "runs_turn", "delete_asked"
+
 
 def restore() -> None:
     """Take over what the address says, once per session: later runs may see a stale address.
@@ -67,7 +73,8 @@ def restore() -> None:
                 value = st.query_params[key]
                 st.session_state[key] = value.split(SEPARATOR) if key in LISTS else value
         st.session_state[_RESTORED] = True
-    for name in (*Key, SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, *LAYERS, *ERRORS):
+    held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE)
+    for name in (*Key, *held, *LAYERS, *ERRORS, *NEW_RUN):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 

@@ -1,0 +1,320 @@
+"""Starts, stops, resumes and deletes runs: the only place of the app that does.
+
+A run is a process of its own, `python -m dsanet_core run`, in a session of its own, so that it
+outlives the page and the server that started it. All that is known of it stands in its folder
+(`dsanet_core.runs.store`), what it said on stderr beside it in `LOG`. Kept here is only the queue:
+runs that this server starts go one after the other, each has the machine for itself.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from app import runs
+from app.jobs import WAITING, Job, Workroom
+from dsanet_core import cli
+from dsanet_core.cli.output import load_members
+from dsanet_core.datasets import open_dataset
+from dsanet_core.errors import LensError, RunError
+from dsanet_core.runs.engine import describe_run
+from dsanet_core.runs.metrics import match_categories
+from dsanet_core.runs.store import MANIFEST, RunFolder
+from dsanet_core.runs.summary import FILE as SUMMARY
+from dsanet_core.runs.summary import load_run
+
+LOG = "log.txt"
+ROOT = Path(__file__).parent.parent
+PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
+POLL_SECONDS = 0.2
+GRACE_SECONDS = 30.0
+"""How long a stopped process may take to write what is done before it is killed."""
+_VIEWS = re.compile(r"\d+x[13]")
+
+
+class Turn(StrEnum):
+    """Where a run of this server's queue stands."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    STOPPING = "stopping"
+
+
+class Queue:
+    """Runs that one thread starts one after the other."""
+
+    def __init__(self) -> None:
+        self._room = Workroom("runs")
+        self._lock = threading.Lock()
+        self._jobs: dict[str, Job] = {}
+
+    def add(self, path: Path, arguments: Sequence[str]) -> None:
+        """The run of this folder begins after those before it; one that is in the queue stays."""
+
+        def work(job: Job) -> None:
+            job.report("running", 0.0)
+            _work(job, path, arguments)
+
+        with self._lock:
+            if self._turn(path.name) is None:
+                # A key of its own: the room gives a finished job back to whoever asks again.
+                token = secrets.token_hex(8)
+                self._jobs.pop(path.name, None)  # a run that comes again comes last
+                self._jobs[path.name] = self._room.submit(token, token, work)
+
+    def turn(self, run_id: str) -> Turn | None:
+        """Where a run stands; None for one that this server neither runs nor is about to run."""
+        with self._lock:
+            return self._turn(run_id)
+
+    def before(self, run_id: str) -> int:
+        """How many runs have their turn before this one."""
+        with self._lock:
+            names = list(self._jobs)
+            earlier = names[: names.index(run_id)] if run_id in names else []
+            return sum(self._turn(name) is not None for name in earlier)
+
+    def cancel(self, run_id: str) -> bool:
+        """Stop a run, or take it out of the queue; whether it was there."""
+        with self._lock:
+            if self._turn(run_id) is None:
+                return False
+            self._jobs[run_id].cancel.set()
+            return True
+
+    def _turn(self, run_id: str) -> Turn | None:
+        job = self._jobs.get(run_id)
+        if job is None or job.finished.is_set():
+            return None
+        if job.stage == WAITING:
+            return None if job.cancel.is_set() else Turn.WAITING
+        return Turn.STOPPING if job.cancel.is_set() else Turn.RUNNING
+
+
+queue = Queue()
+"""Of this server; no cache of Streamlit, which a user may clear."""
+
+
+def arguments(
+    dataset: str,
+    model: str,
+    *,
+    split: str = "",
+    limit: int | None = None,
+    views: str = "",
+    untrimmed: bool = False,
+) -> list[str]:
+    """What the command line is given for such a run. views: KxC, clips and crops of each.
+    Raises RunError for views that are none."""
+    if views and not _VIEWS.fullmatch(views):
+        raise RunError(
+            f"views {views!r}", "clips x crops, with 1 or 3 crops, such as 10x3",
+            "Write it so, or leave it empty for the network's own protocol.",
+        )
+    chosen = {
+        "split": split or None, "limit": None if limit is None else str(limit),
+        "views": views or None,
+    }
+    options = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
+    # A path that begins with a dash is no option.
+    path = f"./{dataset}" if dataset.startswith("-") else dataset
+    return ["run", path, f"--model={model}", *options, *(["--untrimmed"] if untrimmed else [])]
+
+
+def start(wanted: Sequence[str]) -> str:
+    """Queue the run that the arguments of a command line ask for; its id.
+
+    One that has been finished, or is at work, is left as it is. What is wrong with dataset,
+    network or protocol is raised here, as LensError, before any process starts.
+    """
+    run_id, manifest = next(iter(_check(wanted).items()))
+    try:
+        folder = RunFolder.make(runs.FOLDER / run_id, manifest)
+    except OSError as error:
+        raise RunError(
+            f"No folder can be made in {runs.FOLDER} ({error.strerror})",
+            "a disk with room that this server may write to", "Make room, or mend the permissions.",
+        ) from error
+    _queue(folder, wanted)
+    return run_id
+
+
+def resume(run_id: str) -> None:
+    """Queue a run that was stopped, by the command that began it.
+
+    Raises LensError where that would be another run by now, or the folder cannot be read.
+    """
+    folder = RunFolder(folder_of(run_id))
+    command = folder.manifest.get("command")
+    if not command or run_id not in _check(command):
+        raise RunError(
+            f"What began the run {run_id} " + (
+                "gives another run now: the dataset, the weights or the protocol have changed"
+                if command else "was no command, so it cannot be given again from here"
+            ),
+            "the same videos, weights and protocol as when it began",
+            "Bring them back to what they were, or start a new run and delete this one.",
+        )
+    _queue(folder, command)
+
+
+def stop(run_id: str) -> None:
+    """Stop a run, whoever started it; it keeps what is done. Returns at once.
+
+    Raises RunError for a process that cannot be reached from here.
+    """
+    if queue.cancel(run_id):
+        return
+    folder = RunFolder(folder_of(run_id))
+    if not folder.is_at_work:
+        return
+    progress = folder.progress()
+    if progress.host != socket.gethostname() or progress.process <= 1:
+        where = f"runs on {progress.host}" if progress.host else "has not said yet who it is"
+        raise RunError(
+            f"The process at work on {run_id} {where}", f"a process of {socket.gethostname()}",
+            "Stop it where it runs." if progress.host else "Try again in a few seconds.",
+        )
+    try:
+        os.kill(progress.process, signal.SIGTERM)
+    except ProcessLookupError:
+        pass  # it has just ended
+    except PermissionError as error:
+        raise RunError(
+            f"Process {progress.process} at work on {run_id} belongs to another user",
+            "one of this server's user", "Ask them to stop it.",
+        ) from error
+
+
+def delete(run_id: str) -> None:
+    """Remove a run and all that it found. Raises RunError while somebody is at work on it."""
+    path = folder_of(run_id)
+    if queue.turn(run_id) is not None:
+        raise RunError(f"{run_id} is in the queue", "one that is stopped", "Stop it first.")
+    try:
+        try:
+            folder = RunFolder(path)
+        except RunError:
+            shutil.rmtree(path)
+        else:
+            folder.delete()
+    except OSError as error:
+        raise RunError(
+            f"{path.name} could not be deleted whole ({error})", "files that may be removed",
+            "Mend the permissions and delete it again.",
+        ) from error
+
+
+def folder_of(run_id: str) -> Path:
+    """The folder of a run that was made here. Raises RunError for whatever else is named."""
+    path = runs.FOLDER / run_id
+    try:
+        found = path.resolve()
+        inside = found.parent == runs.FOLDER.resolve() and found.name == run_id
+        if inside and is_run(found):
+            return path
+    except (OSError, ValueError):
+        pass  # a name that no file can have
+    raise RunError(
+        f"{run_id!r} is no run that was made here", f"a folder of a run in {runs.FOLDER.name}/",
+        "Choose one of the page Runs.",
+    )
+
+
+def is_run(path: Path) -> bool:
+    """Whether a folder holds a run, if a damaged one, and not something else of the user's."""
+    return any(next(path.glob(name), None) for name in (MANIFEST, SUMMARY, "videos.*.parquet"))
+
+
+def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Manifests of the runs that a command line asks for by their ids, several for an ensemble."""
+    args = _parse(wanted)
+    args.device = "cpu"  # the process at work takes the GPU, not the server
+    dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
+    found = {}
+    for network in load_members(args.model, args).members:
+        match_categories(dataset.categories, network.spec.classes)
+        run_id, manifest = describe_run(
+            dataset, network, untrimmed=args.untrimmed, command=wanted
+        )
+        found[run_id] = manifest
+    return found
+
+
+def _parse(wanted: Sequence[str]) -> Any:
+    try:
+        args = cli.build_parser().parse_args(wanted)
+        if args.command is cli.run:
+            return args
+    except (SystemExit, TypeError, AttributeError):
+        pass
+    raise RunError(
+        f"The command {' '.join(map(str, wanted))!r} is not understood", "a command that runs",
+        "Start the run again with the form.",
+    )
+
+
+def _queue(folder: RunFolder, wanted: Sequence[str]) -> None:
+    """Unless somebody is at work on the run, or it has been finished."""
+    if folder.is_at_work:
+        return
+    try:
+        load_run(folder.path / SUMMARY)
+    except LensError:
+        (folder.path / SUMMARY).unlink(missing_ok=True)  # made again from what has been kept
+        queue.add(folder.path, wanted)
+
+
+def _work(job: Job, path: Path, wanted: Sequence[str]) -> None:
+    """One run from its process's start to its end, in the thread of the queue."""
+    place = wanted.index("--") if "--" in wanted else len(wanted)
+    command = [*PROGRAM, *wanted[:place], f"--runs={runs.FOLDER}", *wanted[place:]]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
+    log = path / LOG
+    try:
+        with log.open("wb") as stderr:
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=stderr, start_new_session=True,
+            )
+    except (OSError, ValueError) as error:
+        _note(log, f"error: the process could not be started ({error})")
+        raise RunError(f"{path.name}: {error}", "a process", "See the server's log.") from error
+    while process.poll() is None:
+        if job.cancel.wait(POLL_SECONDS):
+            _end(process)
+            raise CancelledError
+    if process.returncode < 0:
+        _note(log, f"error: killed by signal {signal.Signals(-process.returncode).name}")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(GRACE_SECONDS)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)  # its own group, since it leads its own session
+        process.wait()
+
+
+def _python_path() -> list[str]:
+    path = os.environ.get("PYTHONPATH")
+    return [path] if path else []
+
+
+def _note(log: Path, line: str) -> None:
+    with suppress(OSError), log.open("a") as file:
+        file.write(f"{line}\n")
