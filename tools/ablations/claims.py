@@ -28,8 +28,8 @@ RULE = f"""A claim is judged by code. The difference of two settings has a {CONF
 (Student's t) from the spread over training seeds: the standard deviation between seeds, pooled over
 all settings of the same budget, or over the two compared if theirs is the larger.
 
-- "A is above B" *{HOLDS}* if the whole interval is above 0, *{FAILS}* if the whole interval is
-  below 0, and else *{OPEN}*: the difference is within the spread over seeds.
+- "A is above B" *{HOLDS}* if the whole interval is above 0, *{FAILS}* if it is
+  wholly below 0, and else *{OPEN}*: the difference is within the spread over seeds.
 - A claim about several pairs needs all of them, and one pair that fails is enough against it.
 - "Alike" compares the best with the worst of the settings: it reproduces if the whole interval is
   below {ALIKE_POINTS:g} points, does not if it is wholly above, and else cannot be told."""

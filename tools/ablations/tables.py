@@ -235,6 +235,9 @@ SDA_TABLES = (
             Claim("LST, LT, LS and S122 together are the best",
                   best(ALONE[ALL_FOUR], ["tsn", *ALONE.values()])),
         ),
+        ("Features of res2 to res5 are 11, 6, 3 and 2 places wide here (56, 28, 14 and 7 in the "
+         "paper), and 2 are the fewest that pooling leaves: S122 pools them to 5, 3, 2 and 2, S144 "
+         "to 2 in every stage, so the two differ in res2 and res3 only.",),
     ),
     Table(
         "SDA 2", "aggregation and r_c", f"{V1}", (SDA,),
