@@ -161,7 +161,8 @@ class _Session:
         self.report = report
         self.answers: list[Answer] = []
         self.failures: list[Failure] = []
-        self.started = self.written = self.reported = time.monotonic()
+        self.started: float | None = None
+        self.written = self.reported = time.monotonic()
         self.before = sum(folder.counts())
 
     def work(self, answers: Any) -> None:
@@ -169,6 +170,8 @@ class _Session:
             for answer in answers:
                 (self.answers if isinstance(answer, Answer) else self.failures).append(answer)
                 now = time.monotonic()
+                if self.started is None:  # what came before it was getting ready
+                    self.started, self.before = now, self.before + 1
                 waiting = len(self.answers) + len(self.failures)
                 if waiting >= SHARD_VIDEOS or now - self.written >= SHARD_SECONDS:
                     self.write()
@@ -198,7 +201,8 @@ class _Session:
         answered, failed = self.folder.counts()
         failed += len(self.failures)
         done = answered + failed + len(self.answers)
-        rate = (done - self.before) / max(1e-9, self.reported - self.started)
+        spent = 0.0 if self.started is None else self.reported - self.started
+        rate = (done - self.before) / spent if spent > 0 else 0.0
         progress = Progress(
             done=done,
             failed=failed,
