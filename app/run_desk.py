@@ -184,9 +184,9 @@ def _stopped(entry: Entry) -> None:
     said = run_table.last_words(entry.path)
     done = f"{run_table.videos(entry)} videos are done and kept."
     if said is None:
-        why = "No process of this server has worked on it."
+        why = "This app has not worked on it: it was begun elsewhere."
     else:
-        why = f"What the last process of this server said: {words.escape(said)}"
+        why = f"Of the process that worked on it last: {words.escape(said)}"
     st.warning(f"{done} {why}", icon=":material/pause:")
 
 

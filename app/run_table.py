@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,9 +28,8 @@ FACTS_KEPT = 4096
 STALE_SECONDS = 30
 """Without a report for so long, the page says how old the last one is."""
 LOG_BYTES = 4096
-ENDED_WITHOUT_A_WORD = (
-    "The process ended without a word: it was killed, or the machine went down."
-)
+ENDED_WITHOUT_A_WORD = "it ended without a word: it was killed, or the machine went down."
+_EXCEPTION = re.compile(r"[\w.]+(Error|Exception)\b")
 
 
 class State(StrEnum):
@@ -255,7 +255,8 @@ def watched(entry: Entry, before: int) -> str:
 
 
 def last_words(path: Path) -> str | None:
-    """Why the process that this app started last on a run ended; None where it started none.
+    """Why the process that this app started last on a run ended, as the rest of a sentence; None
+    where it started none.
 
     The text is of another process: escape it.
     """
@@ -272,10 +273,11 @@ def last_words(path: Path) -> str | None:
     errors = [line for line in lines if line.startswith("error: ")]
     if errors:
         return errors[-1].removeprefix("error: ")
-    if lines[-1] == "stopped":
-        return "It was stopped, and what it had done was kept."
-    if any(line.startswith("Traceback ") for line in lines):
-        return f"It broke off ({lines[-1]}); the whole story stands in {log.name} of its folder."
+    if "stopped" in lines:  # whatever its own processes said as they went down
+        return "it was stopped, and what it had done was kept."
+    broken = [line for line in lines if _EXCEPTION.match(line)]
+    if broken:
+        return f"it broke off with {broken[-1]}. {log.name} in its folder has the whole story."
     return ENDED_WITHOUT_A_WORD
 
 
