@@ -145,27 +145,31 @@ def answer_without_seconds(
 
 
 def test_run_gives_fractions_and_the_protocol(
-    capsys: pytest.CaptureFixture[str], weights: Path
+    capsys: pytest.CaptureFixture[str], weights: Path, tmp_path: Path
 ) -> None:
-    summary = answer(capsys, "run", "synth:seed=7,n=50", "--model", weights)
+    command = ["run", "synth:seed=7,n=50", "--model", weights, "--runs", tmp_path]
+    summary = answer(capsys, *command)
     assert summary["videos"] == 50
     assert 0 <= summary["top1"] <= summary["top5"] <= 1
     assert list(summary["per_group"]) == list(synthetic.GROUPS)
     assert set(summary["per_category"]) == set(synthetic.CATEGORIES)
     assert summary["top1"] == pytest.approx(np.mean(list(summary["per_category"].values())))
     assert summary["protocol"]["group_size"] == 4
-    code, out, _ = call(capsys, "run", "synth:seed=7,n=50", "--model", weights)
+    code, out, err = call(capsys, *command)
+    assert f"kept in {tmp_path / summary['run']}" in err
     assert code == 0 and f"50 videos, top-1 {summary['top1']:.2%}" in out
 
 
 def test_run_names_unreadable_videos(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, clip: Path, weights: Path
 ) -> None:
-    folder = tmp_path / synthetic.CATEGORIES[1]
-    folder.mkdir()
+    folder = tmp_path / "data" / synthetic.CATEGORIES[1]
+    folder.mkdir(parents=True)
     (folder / "good.mp4").write_bytes(clip.read_bytes())
     (folder / "bad.mp4").write_text("no video")
-    code, out, err = call(capsys, "run", tmp_path, "--model", weights)
+    code, out, err = call(
+        capsys, "run", tmp_path / "data", "--model", weights, "--runs", tmp_path / "runs"
+    )
     assert code == 0 and "1 videos" in out
     assert "bad.mp4" in err and "good.mp4" not in err
 

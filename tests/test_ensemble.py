@@ -19,7 +19,8 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.ensemble import Ensemble, member_names
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.records import Clips, Sampling
-from dsanet_core.runs import run_dataset, run_ensemble, score_dataset
+from dsanet_core.runs import load_run
+from dsanet_core.runs.report import average_runs, run_to_dict
 from dsanet_core.untrimmed import analyze_untrimmed
 from dsanet_core.video import encode_h264, read_clips
 from dsanet_core.zoo import ENSEMBLES, create_model, list_models, model_spec, with_protocol
@@ -92,19 +93,6 @@ def test_members_that_do_not_name_the_same_classes_are_refused() -> None:
     network.spec = None
     with pytest.raises(ModelError, match="without a spec"):
         Ensemble([network])
-
-
-def test_a_run_gives_the_accuracy_of_each_and_of_the_mean() -> None:
-    members = [tiny_network("dsa_i3d_synth"), tiny_network("tsn_synth", seed=1)]
-    dataset = open_dataset("synth:seed=12,n=10")
-    summary = run_ensemble(dataset, Ensemble(members))
-    assert summary.members == tuple(run_dataset(dataset, member) for member in members)
-    scored = [score_dataset(dataset, member) for member in members]
-    best = np.mean([one.scores for one in scored], axis=0).argmax(1)
-    assert summary.top1 == pytest.approx((best == scored[0].labels).mean())
-    twice = run_ensemble(dataset, Ensemble([members[0], members[0]]))
-    assert twice.members[0].per_category == twice.per_category
-    assert twice.mean_average_precision == twice.members[0].mean_average_precision
 
 
 def test_the_ensembles_of_the_papers_are_rows_that_belong_together() -> None:
@@ -187,15 +175,18 @@ def test_predict_prints_the_members_and_the_ensemble(
 
 
 def test_run_prints_the_members_and_the_ensemble(
-    capsys: pytest.CaptureFixture[str], pair: str
+    capsys: pytest.CaptureFixture[str], pair: str, tmp_path: Path
 ) -> None:
-    given = json.loads(call(capsys, "run", "synth:seed=7,n=10", "--model", pair, "--json"))
-    expected = run_ensemble(open_dataset("synth:seed=7,n=10"), Ensemble(pair))
-    assert given == json.loads(json.dumps(expected.to_dict()))
-    said = call(capsys, "run", "synth:seed=7,n=10", "--model", pair)
+    command = ["run", "synth:seed=7,n=10", "--model", pair, "--runs", tmp_path]
+    given = json.loads(call(capsys, *command, "--json"))
+    members = [load_run(tmp_path / one["run"] / "summary.parquet") for one in given["members"]]
+    together = average_runs(members, tmp_path)
+    assert given["members"] == [json.loads(json.dumps(run_to_dict(one))) for one in members]
+    assert given["top1"] == together.accuracy()
+    said = call(capsys, *command)
     assert said.count("10 videos, top-1") == 3
     assert "tiny_dsa_i3d_synth+tiny_sda_tsn_synth: scores averaged" in said
-    assert f"mAP {expected.mean_average_precision:.2%}" in said
+    assert f"mAP {together.mean_average_precision:.2%}" in said
 
 
 def test_a_member_without_weights_is_named(capsys: pytest.CaptureFixture[str], clip: Path) -> None:

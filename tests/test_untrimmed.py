@@ -17,7 +17,9 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import ModelError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips, Sampling
-from dsanet_core.runs import run_dataset, score_dataset
+from dsanet_core.runs import run_dataset
+from dsanet_core.runs.store import RunFolder
+from dsanet_core.runs.summarise import matrix
 from dsanet_core.untrimmed import analyze_untrimmed, integrate_windows, score_untrimmed
 from dsanet_core.video import encode_h264, read_clips, to_tensor
 from dsanet_core.zoo import with_protocol
@@ -201,14 +203,17 @@ def test_a_run_scores_long_videos_as_single_ones(tmp_path: Path, long_video: Pat
     encode_h264(synthetic.make_video(4, 9).rgb, fps=16, path=tmp_path / names[1] / "short.mp4")
     (tmp_path / names[1] / "bad.mp4").write_text("no video")
     network, dataset = tiny_network(), open_dataset(str(tmp_path))
-    scored = score_dataset(dataset, network, untrimmed=True)
-    for row, path in zip(scored.scores, sorted(tmp_path.glob("*/[ls]*.mp4")), strict=True):
-        np.testing.assert_array_equal(row, analyze_untrimmed(path, network).video_scores)
-    assert [Path(name).name for name, _ in scored.failed] == ["bad.mp4"]
-    summary = run_dataset(dataset, network, untrimmed=True)
-    values = summary.to_dict()
-    assert values["untrimmed"] and "M-TWI" in values["protocol"]["in_words"]
-    assert "1 snippet per second x 4 frames, stride 4, 4 consec" in summary.describe()
+    run = run_dataset(dataset, network, folder=tmp_path / "runs", untrimmed=True)
+    table = RunFolder(tmp_path / "runs" / run.id).read()
+    paths = sorted(tmp_path.glob("*/[ls]*.mp4"))
+    for place, (row, path) in enumerate(zip(matrix(table, "scores"), paths, strict=True)):
+        alone = analyze_untrimmed(path, network)
+        np.testing.assert_array_equal(row, alone.video_scores)
+        snippets = np.array(table["snippet_scores"][place].as_py())
+        np.testing.assert_allclose(snippets, alone.snippet_scores.ravel(), atol=1e-7)
+    assert [Path(name).name for name, _ in run.failed] == ["bad.mp4"]
+    assert run.untrimmed and "M-TWI" in run.protocol_in_words
+    assert "1 snippet per second x 4 frames, stride 4, 4 consec" in run.protocol_in_words
 
 
 def test_a_file_that_is_no_video_is_refused(tmp_path: Path) -> None:
