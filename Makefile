@@ -3,17 +3,18 @@
 #   make test             the tests, with a real browser
 #   make lint             ruff and mypy
 #   make bench            cost of hook points, DSA, decoding and analysis on this machine
-#   make train-embedded   train the weights in checkpoints/ again
+#   make train-embedded   train the weights in checkpoints/ again (some two hours on two cores)
+#   make runs             run them on the benchmark again: checkpoints/runs/ and docs/embedded.md
+#   make ablations        the papers' ablations in small: docs/ablations.md
 # PYTHON=/path/to/python3.12 make ... chooses the interpreter of the environment.
 
 SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RECIPES := i3d_synth tsn_i3d_synth dsa_i3d_synth tsn_synth sda_tsn_synth
 
 .DEFAULT_GOAL := app
-.PHONY: app test lint bench train-embedded environment
+.PHONY: app test lint bench train-embedded runs ablations environment
 
 environment: $(STAMP)
 
@@ -37,5 +38,11 @@ bench: $(STAMP)
 	$(BIN)/python -m dsanet_core bench
 
 train-embedded: $(STAMP)
-	set -e; for recipe in $(RECIPES); do \
-		$(BIN)/python -m dsanet_core train $$recipe --out checkpoints/$$recipe.safetensors; done
+	$(BIN)/python -m tools.embedded train
+
+runs: $(STAMP)
+	$(BIN)/python -m tools.embedded runs
+	$(BIN)/python -m tools.embedded tables
+
+ablations: $(STAMP)
+	$(BIN)/python -m tools.ablations

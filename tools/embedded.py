@@ -1,0 +1,179 @@
+"""What comes with the project and is made by training: weights, runs on the benchmark, tables.
+
+    python -m tools.embedded train     # checkpoints/, and further training seeds in .cache/seeds/
+    python -m tools.embedded runs      # checkpoints/runs/, of all weights that are there
+    python -m tools.embedded tables    # docs/embedded.md, from checkpoints/runs/
+
+Each goes on where it was stopped.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dsanet_core.checkpoints import FOLDER, load_model, write_manifest
+from dsanet_core.datasets import open_dataset
+from dsanet_core.records import Run
+from dsanet_core.runs import load_run, run_dataset, save_run
+from dsanet_core.runs.summary import FILE
+from dsanet_core.train import RECIPES, VALIDATION, train
+from dsanet_core.zoo import model_spec
+
+CACHE = Path(".cache")
+OTHER_SEEDS = CACHE / "seeds"
+RUNS = FOLDER / "runs"
+PAGE = Path("docs") / "embedded.md"
+SEEDS = dict.fromkeys(
+    (
+        "dsa_i3d_synth", "tsn_i3d_synth", "v4d_i3d_synth", "se_i3d_synth",
+        "sda_tsn_synth", "sda_tsn_avg_synth", "tsn_synth",
+    ),
+    (0, 1, 2),
+)
+"""Three trainings of each network of the two headline comparisons; of the others one."""
+FAMILIES = {
+    "Snippets: what joins them": (
+        "dsa_i3d_synth", "v4d_i3d_synth", "se_i3d_synth", "tsn_i3d_synth", "i3d_synth",
+        "dsa_tsm_synth",
+    ),
+    "Single frames: single dependencies, all averaged, all selected": (
+        "sda_tsn_synth", "sda_tsn_avg_synth", "sda_tsn_lst_synth", "sda_tsn_lt_synth",
+        "sda_tsn_ls_synth", "sda_tsn_s122_synth", "tsn_synth",
+    ),
+    "Single frames: temporal shift": ("sda_tsm_synth", "tsm_synth"),
+}
+"""Which networks a table sets side by side."""
+
+
+def weights_of(name: str, seed: int) -> Path:
+    """The file of a training: what is shipped has seed 0."""
+    if seed == 0:
+        return FOLDER / f"{name}.safetensors"
+    return OTHER_SEEDS / f"{name}-{seed}.safetensors"
+
+
+def trainings() -> list[tuple[str, int]]:
+    """(network, seed) of all: first what is shipped."""
+    chosen = [(name, seed) for name in RECIPES for seed in SEEDS.get(name, (0,))]
+    return sorted(chosen, key=lambda pair: pair[1])
+
+
+def train_all() -> None:
+    OTHER_SEEDS.mkdir(parents=True, exist_ok=True)
+    for name, seed in trainings():
+        if seed == 0 or not weights_of(name, seed).exists():
+            print(f"{name}, seed {seed}", flush=True)
+            train(name, seed=seed, out=weights_of(name, seed), cache=CACHE)
+    write_manifest()
+
+
+def run_all() -> None:
+    """Run all weights that are there on the validation split; keep the summaries."""
+    dataset, kept = open_dataset(VALIDATION), set()
+    for name, seed in trainings():
+        path = weights_of(name, seed)
+        if not path.exists():
+            print(f"{path} is not there: run `python -m tools.embedded train` for it")
+            continue
+        run = run_dataset(dataset, load_model(path), folder=CACHE / "runs")
+        (RUNS / run.id).mkdir(parents=True, exist_ok=True)
+        save_run(run, RUNS / run.id / FILE)
+        kept.add(run.id)
+        print(f"{path.name}: {run.accuracy():.1%}", flush=True)
+    for folder in RUNS.iterdir():
+        if folder.name not in kept:
+            shutil.rmtree(folder)
+
+
+def read_all() -> dict[str, list[Run]]:
+    """The embedded runs of each network, by training seed."""
+    found = defaultdict(list)
+    for path in sorted(RUNS.glob(f"*/{FILE}")):
+        run = load_run(path)
+        found[run.model.name].append(run)
+    return {name: sorted(runs, key=lambda run: run.model.weights) for name, runs in found.items()}
+
+
+def cell(values: Sequence[float]) -> str:
+    """Per cent: the mean, and the spread over training seeds where there are several."""
+    percent = 100 * np.array(values)
+    mean = f"{percent.mean():.1f}"
+    return mean if len(values) == 1 else f"{mean} ({percent.min():.1f} to {percent.max():.1f})"
+
+
+def table(runs: dict[str, list[Run]], *, categories: bool = False) -> str:
+    """Markdown: a column per network; rows are top-1, top-5 and groups, or categories."""
+    first = next(iter(runs.values()))[0]
+    rows = {
+        "all, top-1": [[run.accuracy() for run in of] for of in runs.values()],
+        "all, top-5": [[run.accuracy(5) for run in of] for of in runs.values()],
+        **{
+            group: [[run.accuracy_per_group()[group] for run in of] for of in runs.values()]
+            for group in first.groups
+        },
+        "expected calibration error": [
+            [run.calibration().error for run in of] for of in runs.values()
+        ],
+    }
+    if categories:
+        rows = {
+            name: [[run.accuracy_per_class()[index] for run in of] for of in runs.values()]
+            for index, name in enumerate(first.classes)
+        }
+    lines = ["| % | " + " | ".join(runs) + " |", "|---|" + "---|" * len(runs)]
+    seeds = " | ".join(str(len(of)) for of in runs.values())
+    lines.append(f"| trainings | {seeds} |")
+    lines += [f"| {name} | {' | '.join(map(cell, cells))} |" for name, cells in rows.items()]
+    return "\n".join(lines)
+
+
+def page(found: dict[str, list[Run]]) -> str:
+    """The whole of docs/embedded.md."""
+    recipe = RECIPES["dsa_i3d_synth"]
+    parts = [
+        "# The embedded networks on the embedded benchmark",
+        "Written by `python -m tools.embedded tables` from the run summaries in "
+        "`checkpoints/runs/`, which `make runs` makes again.",
+        f"Every network: ResNet-18 of width 16, trained on {recipe.num_videos} videos (seed "
+        f"{recipe.data_seed}) for {recipe.epochs} epochs, batches of {recipe.videos_per_step}, "
+        f"in {recipe.precision}; measured on 2500 unseen videos (`{VALIDATION}`, 100 of each "
+        "category) in float32. Mean over trainings, lowest and highest in brackets.",
+    ]
+    for title, names in FAMILIES.items():
+        runs = {name: found[name] for name in names if name in found}
+        parts.append(f"## {title}")
+        parts += [
+            "\n".join(
+                f"- `{name}`: {model_spec(name).description}; {of[0].model.params / 1e6:.2f} M "
+                f"parameters, {of[0].model.macs / 1e6:.0f} M multiply-adds a view; "
+                f"{of[0].protocol_in_words}"
+                for name, of in runs.items()
+            ),
+            table(runs),
+            "### Per category",
+            table(runs, categories=True),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(wish: str) -> None:
+    if wish == "train":
+        train_all()
+    elif wish == "runs":
+        run_all()
+    elif wish == "tables":
+        PAGE.parent.mkdir(exist_ok=True)
+        PAGE.write_text(page(read_all()))
+        print(PAGE)
+    else:
+        sys.exit(__doc__)
+
+
+if __name__ == "__main__":
+    main(" ".join(sys.argv[1:]))
