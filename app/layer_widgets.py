@@ -29,6 +29,18 @@ class Part(NamedTuple):
     is_telling: bool
 
 
+def choose_run() -> Run:
+    """A finished run: at first the first one that selects dependencies, as in the paper's figure,
+    else one with kernels."""
+    ids = list(runs.folders())
+    if ids and state.get(Key.RUN) not in ids:
+        telling = {name: [p.kind for p in _parts(name) if p.is_telling] for name in ids}
+        selecting = [name for name in ids if layer_words.WEIGHTS in telling[name]]
+        able = selecting or [name for name in ids if telling[name]] or ids
+        state.put(Key.RUN, able[0])
+    return run_widgets.choose_run(Key.RUN, "Run")
+
+
 def choose_layers(run: Run) -> tuple[str, Layers]:
     """SDA's weights or DSA's kernels of a run; one without either, or whose weights say nothing,
     ends the page with runs that have something to show."""

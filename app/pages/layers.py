@@ -12,7 +12,7 @@ from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
 with widgets.page(
     "Layers", "Which layers of a network look far and which look near, and for which categories."
 ):
-    run = run_widgets.choose_run(Key.RUN, "Run")
+    run = layer_widgets.choose_run()
     kind, layers = layer_widgets.choose_layers(run)
     table, compared = layer_widgets.choose_table(run, kind, layers)
 

@@ -85,6 +85,13 @@ def test_the_page_shows_a_runs_weights(open_page: OpenPage, pair: tuple[Run, Run
     assert len([key for key in figure(at, 1)["layout"] if key.startswith("yaxis")]) == BLOCKS
 
 
+def test_at_first_a_run_that_selects_is_shown(open_page: OpenPage, runs_folder: Path) -> None:
+    put(runs_folder, made_up(0, "plain", sda=False), averaging(made_up(1, "avg")),
+        made_up(2, "kernels", sda=False, dsa=True), made_up(3, "selects"))  # fmt: skip
+    at = open_page("layers")
+    assert not at.error and at.query_params["run"] == "selects-3"
+
+
 def test_the_numbers_are_those_of_the_runs_own_shards(
     open_page: OpenPage,
     real_runs: tuple[Path, list[Run]],
