@@ -17,12 +17,14 @@ if TYPE_CHECKING:
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
     from dsanet_core.counting import Complexity as Complexity
     from dsanet_core.counting import complexity as complexity
+    from dsanet_core.datasets import open_dataset as open_dataset
     from dsanet_core.ensemble import Ensemble as Ensemble
     from dsanet_core.errors import CheckpointError as CheckpointError
     from dsanet_core.errors import DatasetError as DatasetError
     from dsanet_core.errors import LensError as LensError
     from dsanet_core.errors import ModelError as ModelError
     from dsanet_core.errors import RecordError as RecordError
+    from dsanet_core.errors import RunError as RunError
     from dsanet_core.errors import VideoError as VideoError
     from dsanet_core.hooks import capture as capture
     from dsanet_core.hooks import hook_points as hook_points
@@ -36,12 +38,16 @@ if TYPE_CHECKING:
     from dsanet_core.records import Familiarity as Familiarity
     from dsanet_core.records import Frames as Frames
     from dsanet_core.records import Kernel as Kernel
+    from dsanet_core.records import Layers as Layers
     from dsanet_core.records import Model as Model
     from dsanet_core.records import Protocol as Protocol
+    from dsanet_core.records import Run as Run
     from dsanet_core.records import Sampling as Sampling
     from dsanet_core.records import Selection as Selection
     from dsanet_core.records import Video as Video
+    from dsanet_core.runs import load_run as load_run
     from dsanet_core.runs import mean_average_precision as mean_average_precision
+    from dsanet_core.runs import run_dataset as run_dataset
     from dsanet_core.serialize import analysis_from_json as analysis_from_json
     from dsanet_core.serialize import analysis_to_csv as analysis_to_csv
     from dsanet_core.serialize import analysis_to_json as analysis_to_json
@@ -60,6 +66,7 @@ _HOMES = {
     "analysis": ("analyze",),
     "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
+    "datasets": ("open_dataset",),
     "ensemble": ("Ensemble",),
     "errors": (
         "CheckpointError",
@@ -67,6 +74,7 @@ _HOMES = {
         "LensError",
         "ModelError",
         "RecordError",
+        "RunError",
         "VideoError",
     ),
     "hooks": ("capture", "hook_points"),
@@ -79,13 +87,15 @@ _HOMES = {
         "Familiarity",
         "Frames",
         "Kernel",
+        "Layers",
         "Model",
         "Protocol",
+        "Run",
         "Sampling",
         "Selection",
         "Video",
     ),
-    "runs": ("mean_average_precision",),
+    "runs": ("load_run", "mean_average_precision", "run_dataset"),
     "serialize": (
         "analysis_from_json",
         "analysis_to_csv",
