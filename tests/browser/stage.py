@@ -88,16 +88,22 @@ def chromium() -> Iterator[Browser | None]:
 
 
 @contextmanager
-def running_app(scratch: Path) -> Iterator[str]:
-    """The app on a free port of this machine, its temporary files under `scratch`; its address."""
+def running_app(scratch: Path, *, runs: Path | None = None) -> Iterator[str]:
+    """The app on a free port of this machine, its temporary files under `scratch`; its address.
+
+    runs: the folder of the runs that are made here, in place of the one of this checkout.
+    """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
         port = probe.getsockname()[1]
     address = f"http://localhost:{port}"
-    command = [sys.executable, "-m", "streamlit", "run", "streamlit_app.py"]
+    script = "streamlit_app.py" if runs is None else "tests/browser/app_with_runs.py"
+    command = [sys.executable, "-m", "streamlit", "run", script]
     command += ["--server.port", str(port), "--server.headless", "true"]
     log = scratch / "server.log"
-    environment = os.environ | {"TMPDIR": str(scratch)}
+    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    if runs is not None:
+        environment["RUNS"] = str(runs)
     with (
         log.open("wb") as out,
         subprocess.Popen(command, cwd=ROOT, stdout=out, stderr=out, env=environment) as server,

@@ -1,0 +1,153 @@
+"""A walk from the categories of real runs to one of their videos and back, in a real Chromium."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from dsanet_core.checkpoints import load_model
+from dsanet_core.datasets import open_dataset
+from dsanet_core.records import Run
+from dsanet_core.runs import run_dataset
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+
+pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
+DATASET = "synth:seed=7,n=50"
+LAST = "Camera button of a figure saves"
+NAMES_STAND_APART = """() => {
+    const names = [...document.querySelectorAll('.js-plotly-plot .ytick text, '
+        + '.js-plotly-plot .annotation-text, .js-plotly-plot .legendtext, '
+        + '.js-plotly-plot .legendtitletext')]
+    const boxes = names.map(name => name.getBoundingClientRect())
+    const meet = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1
+        && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 2
+    return boxes.length > 20
+        && boxes.every(box => box.left >= 0 && box.right <= window.innerWidth)
+        && boxes.every((a, place) => !boxes.slice(place + 1).some(b => meet(a, b)))
+}"""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Run]]:
+    """Two of the embedded networks over a few embedded videos."""
+    folder = tmp_path_factory.mktemp("runs")
+    return folder, [
+        run_dataset(open_dataset(DATASET), load_model(name), folder=folder, workers=0)
+        for name in ("tsn_synth", "sda_tsn_synth")
+    ]
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, scratch: Path, runs: tuple[Path, list[Run]]) -> Iterator[str]:
+    with running_app(scratch, runs=runs[0]) as address:
+        yield address
+
+
+def query(page: Page) -> dict[str, str]:
+    return {key: value[0] for key, value in parse_qs(urlsplit(page.url).query).items()}
+
+
+def link(address: str, chosen: list[Run]) -> str:
+    return f"{address}/categories?runs={'~'.join(run.id for run in chosen)}"
+
+
+def chosen_category(page: Page) -> str:
+    return str(page.get_by_role("combobox", name="Category", exact=True).input_value())
+
+
+def shown(page: Page) -> dict[str, Any]:
+    """What the page exports as JSON."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Data (JSON)").click()
+    found: dict[str, Any] = json.loads(download.value.path().read_text())
+    return found
+
+
+def test_from_a_bar_to_a_video_and_back(
+    browser: Browser, address: str, runs: tuple[Path, list[Run]]
+) -> None:
+    base, sda = runs[1]
+    watched = Watched(browser, address)
+    page = watched.page
+    page.goto(link(address, [base, sda]))
+    wait_until_drawn(page, LAST)
+    bars = page.locator(".js-plotly-plot .barlayer .point path")
+    expect(bars).to_have_count(2 * 15)
+    first = chosen_category(page)
+    # A bar of the base may have no length, those of the other run lead further.
+    bars.nth(15 + 4).click()
+    page.wait_for_function(
+        "first => new URL(location).searchParams.get('of') !== first", arg=first
+    )
+    wait_until_drawn(page, LAST)
+    clicked = chosen_category(page)
+    assert clicked == query(page)["of"] != first
+    label = sda.classes.index(clicked)
+    before, videos = query(page), shown(page)["chosen"]
+    assert videos["category"] == clicked
+    assert sorted(each["video"] for each in videos["videos"]) == sorted(
+        sda.video[sda.label == label]
+    )
+    watched.check()
+
+    page.get_by_role("button", name="Inspect with sda_tsn_synth").click()
+    wait_until_drawn(page, "all data (JSON)")
+    opened = videos["videos"][0]
+    assert query(page)["video"] == f"run-{sda.id}-{opened['row']}"
+    said = opened["said"]["sda_tsn_synth"]
+    expect(page.get_by_text("In the run, sda_tsn_synth said").first).to_be_visible()
+    confidence = f"sda_tsn_synth says with {100 * said['confidence']:.1f} %"
+    expect(page.get_by_text(confidence).first).to_be_visible()
+    expect(page.get_by_role("heading", name=said["category"])).to_be_visible()
+    page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
+    watched.check()
+
+    page.get_by_role("button", name="Back to Categories").click()
+    wait_until_drawn(page, LAST)
+    assert chosen_category(page) == clicked
+    assert {key: query(page)[key] for key in before} == before
+
+    page.go_back()
+    wait_until_drawn(page, "all data (JSON)")
+    page.go_back()
+    wait_until_drawn(page, LAST)
+    assert chosen_category(page) == clicked
+    assert shown(page)["chosen"] == videos
+    watched.check()
+
+
+def test_keyboard_search_and_a_narrow_window(
+    browser: Browser, address: str, runs: tuple[Path, list[Run]]
+) -> None:
+    watched = Watched(browser, address)
+    page = watched.page
+    page.goto(link(address, runs[1]))
+    wait_until_drawn(page, LAST)
+    box = page.get_by_role("combobox", name="Category", exact=True)
+    box.focus()
+    box.press_sequentially("collide")
+    box.press("Enter")
+    page.wait_for_url("**of=Moving+something+and+something+so+they+collide*")
+    search = page.get_by_role("textbox", name="Search")
+    search.fill("THEN back to")
+    search.press("Enter")
+    page.wait_for_url("**search=THEN+back+to*")
+    wait_until_drawn(page, LAST)
+    expect(page.locator(".js-plotly-plot .ytick")).to_have_count(2)
+    search.fill("")
+    search.press("Enter")
+    expect(page.locator(".js-plotly-plot .ytick")).to_have_count(15)
+    page.set_viewport_size({"width": 768, "height": 1000})
+    wait_until_drawn(page, LAST)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 768
+    page.wait_for_function(NAMES_STAND_APART)  # Plotly follows the window a moment later
+    watched.check()
