@@ -30,9 +30,9 @@ def dsa_points(*blocks: str) -> list[str]:
     return [f"{block}.dsa.{point}" for block in blocks for point in points]
 
 
-def sda_points(*counts: int) -> list[str]:
-    """SDA in every block of stages with so many blocks, four dependencies each."""
-    points = [f"mdm.{place}.hook_response" for place in range(4)]
+def sda_points(*counts: int, dependencies: int = 4) -> list[str]:
+    """SDA in every block of stages with so many blocks."""
+    points = [f"mdm.{place}.hook_response" for place in range(dependencies)]
     points += ["hook_dependency_weights", "hook_gate", "hook_average_gate"]
     return [
         f"layer{stage}.{block}.sda.{point}"
@@ -45,6 +45,8 @@ def sda_points(*counts: int) -> list[str]:
 DSA_R18 = dsa_points("layer2.1", "layer3.1")
 DSA_R50 = dsa_points("layer2.1", "layer2.3", "layer3.1", "layer3.3", "layer3.5")
 SDA_R50 = sda_points(3, 4, 6, 3)
+SDA_R18 = sda_points(2, 2, 2, 2)
+SDA_ONE = sda_points(2, 2, 2, 2, dependencies=1)
 INSIDE = {
     "i3d_r18": [],
     "tsn_i3d_r18": [],
@@ -73,9 +75,19 @@ INSIDE = {
     "gst_r50": [],
     "i3d_synth": [],
     "tsn_i3d_synth": [],
+    "se_i3d_synth": [],
+    "v4d_i3d_synth": [],
     "dsa_i3d_synth": DSA_R18,
+    "dsa_tsm_synth": DSA_R18,
     "tsn_synth": [],
-    "sda_tsn_synth": sda_points(2, 2, 2, 2),
+    "sda_tsn_lst_synth": SDA_ONE,
+    "sda_tsn_lt_synth": SDA_ONE,
+    "sda_tsn_ls_synth": SDA_ONE,
+    "sda_tsn_s122_synth": SDA_ONE,
+    "sda_tsn_avg_synth": SDA_R18,
+    "sda_tsn_synth": SDA_R18,
+    "tsm_synth": [],
+    "sda_tsm_synth": SDA_R18,
 }
 """Hook points of every row besides those of the head and of the stages."""
 HOOK_POINTS = {name: [*HEAD, *inside, *STAGES] for name, inside in INSIDE.items()}
@@ -147,12 +159,14 @@ def test_the_kinetics_protocol_is_that_of_section_4_2() -> None:
 @pytest.mark.parametrize(
     ("names", "inserted", "backbone"),
     [
-        (["i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth"], "dsa", {}),
-        (["tsn_synth", "sda_tsn_synth"], "sda", {"axis": "clip"}),
+        (["i3d_synth", "tsn_i3d_synth", "dsa_i3d_synth", "se_i3d_synth", "v4d_i3d_synth"],
+         {"dsa", "se", "fourd"}, {}),
+        ([name for name in INSIDE if name.endswith("synth") and "i3d" not in name and "dsa" not in
+          name], {"sda", "shift"}, {"axis": "clip"}),
     ],
 )
 def test_embedded_rows_that_are_compared_share_backbone_classes_and_sampling(
-    names: list[str], inserted: str, backbone: dict[str, str]
+    names: list[str], inserted: set[str], backbone: dict[str, str]
 ) -> None:
     rows = [model_spec(name) for name in names]
     backbone = {"depth": 18, "width": 16, "dropout": 0.2, **backbone}
@@ -160,7 +174,7 @@ def test_embedded_rows_that_are_compared_share_backbone_classes_and_sampling(
         assert row.classes == CATEGORIES
         assert row.protocol.sampling == rows[0].protocol.sampling
         assert row.build == rows[0].build
-        assert {k: v for k, v in row.args.items() if k != inserted} == backbone
+        assert {k: v for k, v in row.args.items() if k not in inserted} == backbone
 
 
 def test_the_number_of_classes_can_be_another() -> None:
