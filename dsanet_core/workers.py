@@ -61,6 +61,12 @@ class Workers:
         return shared
 
 
+def leave() -> None:
+    """Part from the other processes, at the end of a command."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def pick_local(device: torch.device) -> torch.device:
     """Of several GPUs the one that torchrun gave this process."""
     if device.type == "cuda" and device.index is None:

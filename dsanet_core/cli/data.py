@@ -25,6 +25,7 @@ def run(args: argparse.Namespace) -> None:
         from dsanet_core.datasets import open_dataset
         from dsanet_core.runs import run_dataset
         from dsanet_core.runs.report import average_runs, run_to_dict
+        from dsanet_core.workers import leave
 
         dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
         ensemble = load_members(args.model, args)
@@ -36,6 +37,7 @@ def run(args: argparse.Namespace) -> None:
         )
         for network in ensemble.members
     ]
+    leave()
     if int(os.environ.get("RANK", "0")) != 0:
         return
     together = runs[0] if len(runs) == 1 else average_runs(runs, args.runs)
@@ -100,11 +102,13 @@ def _print_shares(what: str, shares: Mapping[str, float]) -> None:
 def train(args: argparse.Namespace) -> None:
     from dsanet_core.checkpoints import FOLDER, write_manifest
     from dsanet_core.train import train as train_recipe
+    from dsanet_core.workers import leave
 
     out = args.out or Path("runs") / f"{args.recipe}-seed{args.seed}.safetensors"
     out.parent.mkdir(parents=True, exist_ok=True)
     accuracy = train_recipe(
         args.recipe, seed=args.seed, out=out, device=args.device, epochs=args.epochs, log=log
     )
+    leave()
     if accuracy and out.resolve().parent == FOLDER.resolve():
         write_manifest()
