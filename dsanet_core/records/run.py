@@ -39,8 +39,8 @@ class Layers:
 class Calibration(NamedTuple):
     """Confidence against correctness, in bins of equal width (Guo et al., 2017).
 
-    edges: (bins + 1,) from 0 to 1. videos: (bins,) how many. confidence, accuracy: (bins,) means, NaN
-    where a bin is empty. error: expected calibration error, the mean of |accuracy - confidence|
+    edges: (bins + 1,) from 0 to 1. videos: (bins,) how many. confidence, accuracy: (bins,) means,
+    NaN where a bin is empty. error: expected calibration error, the mean of |accuracy - confidence|
     over videos.
     """
 

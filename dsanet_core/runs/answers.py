@@ -70,8 +70,8 @@ def answer_each(
     workers: int | None = None,
 ) -> Iterator[Answer | Failure]:
     """Answers for these rows, in order. workers: processes that decode, as many as this process
-    has cores without it; none for 0, or for few videos. Untrimmed videos are decoded in this process, stretch by
-    stretch."""
+    has cores without it; none for 0, or for few videos. Untrimmed videos are decoded in this
+    process, stretch by stretch."""
     if untrimmed:
         for row in rows:
             yield _untrimmed(dataset, row, network)

@@ -1,4 +1,4 @@
-"""Whatever stops a run, giving its command again ends in the table of a run that nothing stopped."""
+"""Whatever stops a run, its command given again ends in the table of a run that nothing stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import torch
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.runs import answers, engine, files, run_dataset
+from dsanet_core.runs import answers, engine, files, run_dataset, store
 from dsanet_core.runs.store import RunFolder
 from tests.weights import tiny_network
 
@@ -101,7 +101,7 @@ def test_a_full_disk_says_so_and_once_there_is_room_the_run_goes_on(
 ) -> None:
     room = 4
 
-    def write(part: Path, table: pa.Table, **choices: Any) -> None:
+    def write(table: pa.Table, part: Path, **choices: Any) -> None:
         nonlocal room
         if room == 0:
             part.write_bytes(b"PAR1 and no more")
@@ -109,8 +109,8 @@ def test_a_full_disk_says_so_and_once_there_is_room_the_run_goes_on(
         room -= 1
         real(table, part, **choices)
 
-    real = engine_store_write()
-    monkeypatch.setattr("dsanet_core.runs.store.pq.write_table", lambda t, p, **c: write(p, t, **c))
+    real = store.pq.write_table
+    monkeypatch.setattr(store.pq, "write_table", write)
     with pytest.raises(RunError, match="No space left on device"):
         run(dataset, network, tmp_path)
     (folder,) = map(RunFolder, tmp_path.iterdir())
@@ -119,12 +119,6 @@ def test_a_full_disk_says_so_and_once_there_is_room_the_run_goes_on(
     room = 10**6
     table, errors = found(run(dataset, network, tmp_path))
     assert table.equals(whole[0]) and errors == whole[1]
-
-
-def engine_store_write() -> Any:
-    from dsanet_core.runs import store
-
-    return store.pq.write_table
 
 
 def test_an_interrupt_keeps_what_is_done(
