@@ -16,7 +16,7 @@ from dsanet_core.records import Array, Layers, Run
 from dsanet_core.runs import order
 from dsanet_core.runs.summary import FILE, load_run
 
-CATEGORIES_PAGE = "app/pages/categories.py"
+CATEGORIES_PAGE = Path(__file__).parent / "pages" / "categories.py"
 SUGGESTED = 6
 
 

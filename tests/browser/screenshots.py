@@ -18,10 +18,11 @@ PAGES = {
     "compare": 2,
     "kernels": 3,
     "dependencies": 7,
+    "layers": 3,
     "zoo": 2,
 }
 """How many figures each page has."""
-LAST_WORDS = {"zoo": "rows match"}
+LAST_WORDS = {"layers": "Data (JSON)", "zoo": "rows match"}
 """What stands on a page once it is drawn, where that is not an export."""
 WIDE, NARROW = 1280, 768
 
