@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app import error_choice, error_words, run_widgets, runs, state, tables, words
-from app.error_choice import ANY, EVERY, VIDEOS_SHOWN, Choice, View
+from app.error_choice import ANY, EVERY, THIS_WRONG, VIDEOS_SHOWN, WRONG, Choice, View
 from app.state import Key
 from dsanet_core.figures import palette
 from dsanet_core.figures.errors import Cell, confusion_matrix, share_bars
@@ -90,7 +90,7 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
         ),
         f"Confusion matrix of {len(shown)} categories",
         name=f"confusion_{seen.run.id}", key=MATRIX,
-        on_select=partial(_take_cell, classes),
+        on_select=partial(_take_cell, seen),
     )
     st.caption(error_words.matrix_reading(seen, confusion, shown))
 
@@ -199,11 +199,14 @@ def groups(seen: View) -> None:
         st.caption(error_words.groups_reading(seen, len(found)))
 
 
-def _take_cell(classes: Sequence[str]) -> None:
+def _take_cell(seen: View) -> None:
     data = error_choice.picked(st.session_state[MATRIX])
     if data is not None:
-        true, predicted = int(data[0]), int(data[1])
-        _take(classes[true], classes[predicted] if predicted >= 0 else ANY)
+        true, predicted = seen.run.classes[int(data[0])], int(data[1])
+        if predicted >= 0:
+            _take(true, seen.run.classes[predicted])
+        else:  # whatever else it was taken for: its mistakes
+            _take(true, ANY, WRONG if seen.pair is None else THIS_WRONG)
 
 
 def _take_pair(cells: Sequence[tuple[str, str]]) -> None:
@@ -212,8 +215,8 @@ def _take_pair(cells: Sequence[tuple[str, str]]) -> None:
         _take(*cells[int(data[0])])
 
 
-def _take(true: str, predicted: str) -> None:
-    """Choose a cell with all its videos; let go of it where it is chosen already."""
+def _take(true: str, predicted: str, outcome: str = EVERY) -> None:
+    """Choose a cell; let go of it where it is chosen already."""
     if (state.get(Key.ERROR_TRUE) or ANY, state.get(Key.ERROR_PREDICTED) or ANY) == (
         true, predicted,
     ):
@@ -221,7 +224,7 @@ def _take(true: str, predicted: str) -> None:
         return
     state.put(Key.ERROR_TRUE, true)
     state.put(Key.ERROR_PREDICTED, predicted)
-    state.put(Key.ERROR_OUTCOME, EVERY)
+    state.put(Key.ERROR_OUTCOME, outcome)
 
 
 def _take_outcome() -> None:

@@ -229,7 +229,8 @@ def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
     part = "" if len(shown) == classes else (
         f" {len(shown)} of {classes} categories are shown, partners beside each other; "
         f"{inside} of all {int(wrong.sum())} mistakes are between them, and what was taken for "
-        "another category than these is in the last column."
+        "another category than these is in the last column, a click on which lists all mistakes of "
+        "its row."
     )
     few = "" if len(shown) <= MARKED else (
         f" Only the {MOST_MARKERS} largest cells can be clicked; the boxes below reach every one."

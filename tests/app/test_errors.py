@@ -105,7 +105,7 @@ def test_the_boxes_list_the_videos_of_a_cell(open_errors: OpenErrors, run: Run) 
     assert len(videos(at)) == first.mistaken
     assert f": {first.mistaken} are listed below" in text(at)
     assert at.query_params["true"] == run.classes[first.true]
-    at = go(go(at, "zoo"), "errors")
+    at = go(go(at, "inspect"), "errors")
     assert len(videos(at)) == first.mistaken, "the choice outlives a visit to another page"
 
 
