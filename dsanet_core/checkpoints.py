@@ -24,6 +24,7 @@ from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.imagenet import inflate_imagenet
+from dsanet_core.workers import pick_local
 from dsanet_core.zoo import ModelSpec, build_model
 
 FORMAT = "dsanet-lens checkpoint"
@@ -210,9 +211,10 @@ def load_imagenet(network: VideoNetwork) -> None:
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """"auto" is a GPU if there is one, else the CPU. Raises ModelError for a device that is not."""
+    """"auto" is a GPU if there is one, else the CPU; of several GPUs "auto" and "cuda" are the one
+    that torchrun gave this process. Raises ModelError for a device that is not."""
     if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
@@ -220,7 +222,7 @@ def pick_device(device: str = "auto") -> torch.device:
         raise ModelError(
             f"device {device!r} ({reason})", "'auto', 'cpu' or 'cuda'", "Try 'auto'."
         ) from error
-    return torch.device(device)
+    return pick_local(torch.device(device))
 
 
 def read_manifest(folder: Path = FOLDER) -> dict[str, dict[str, Any]]:

@@ -34,7 +34,7 @@ from dsanet_core.runs.metrics import label_ranks, match_categories
 from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
-from dsanet_core.workers import Workers, pick_local
+from dsanet_core.workers import Workers
 from dsanet_core.zoo import create_model, list_models, model_spec
 
 Log = Callable[[str], None]
@@ -173,7 +173,7 @@ def fit(
     Raises LensError if the batch does not divide among the processes, the state is that of another
     recipe, or the loss is not finite.
     """
-    where = pick_local(pick_device(device))
+    where = pick_device(device)
     workers = Workers.join(where)
     if recipe.videos_per_step % workers.count:
         raise LensError(
