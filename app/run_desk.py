@@ -237,8 +237,7 @@ def _actions(entry: Entry) -> None:
             )
         if entry.is_embedded:
             return
-        idle = entry.state in (State.STOPPED, State.DAMAGED) and entry.facts is not None
-        if idle and st.button(
+        if entry.can_resume and st.button(
             "Resume", key="resume_run", icon=":material/play_arrow:", type="primary"
         ):
             with st.spinner("Looking at the network and the videos …"):

@@ -42,7 +42,7 @@ PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 30.0
 """How long a stopped process may take to write what is done before it is killed."""
-_VIEWS = re.compile(r"\d+x[13]")
+_VIEWS = re.compile(r"[1-9]\d*x[13]")
 
 
 class Turn(StrEnum):

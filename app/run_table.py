@@ -90,6 +90,12 @@ class Entry:
         return self.state is State.FINISHED
 
     @property
+    def can_resume(self) -> bool:
+        """Stopped, or nothing but its summary is damaged: that is made again."""
+        torn = self.state is State.DAMAGED and self.facts and (self.path / SUMMARY).exists()
+        return self.state is State.STOPPED or bool(torn)
+
+    @property
     def is_active(self) -> bool:
         return self.state in ACTIVE
 
