@@ -48,9 +48,9 @@ class Budget:
                             if GROUP_OF[label_of(number)] in self.groups), count))
 
 
-I3D = Budget("I3D", "i3d_synth", ("order",), 1600, 800, 6)
-TSM = Budget("TSM", "tsn_synth", ("order",), 1600, 800, 6)
-SDA = Budget("SDA", "tsn_synth", tuple(GROUPS), 2500, 1000, 4)
+I3D = Budget("I3D", "i3d_synth", ("order",), 1600, 800, 5)
+TSM = Budget("TSM", "tsn_synth", ("order",), 1600, 800, 5)
+SDA = Budget("SDA", "tsn_synth", tuple(GROUPS), 2500, 1000, 3)
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ ALPHAS = (1, 2, 4, 8)
 BETAS = (1.0, 1 / 2, 1 / 4, 1 / 8)
 STAGES = (2, 3, 4, 5)
 PAIRS = ((5,), (4, 5), (3, 4), (2, 3))
-REDUCTIONS = (1, 2, 4, 8)
+REDUCTIONS = (2, 4, 8)
 """r_c. On 16 to 128 channels, reduced to 16 at the least, 8 and all above it are one network."""
 
 
@@ -169,7 +169,7 @@ def _all() -> Iterable[Setting]:
     yield _setting("tsn", SDA, "tsn_synth", snippets=8)
     yield from (_sda(dependency) for dependency in SINGLE)
     yield from (_sda(several) for several in ("LST+LT+LS", "S222+S144+S122"))
-    for reduction in (4, 1, 2, 8):
+    for reduction in REDUCTIONS:
         for aggregation in ("avg", "sec"):
             yield _sda(ALL_FOUR, aggregation=aggregation, reduction=reduction)
 
