@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 
 import streamlit as st
 
@@ -229,7 +230,7 @@ def _actions(entry: Entry) -> None:
             for page, name in PAGES.items():
                 if st.button(name, key=f"open_{page}", icon=":material/arrow_forward:"):
                     st.session_state[Key.RUNS] = [entry.id]
-                    st.switch_page(f"app/pages/{page}.py")
+                    st.switch_page(Path(__file__).parent / "pages" / f"{page}.py")
             run = runs.find(entry.id)
             _download(
                 "Numbers (JSON)", lambda: json.dumps(run_to_dict(run), indent=1),

@@ -281,7 +281,7 @@ def _queue(folder: RunFolder, wanted: Sequence[str]) -> None:
 def _work(job: Job, path: Path, wanted: Sequence[str]) -> None:
     """One run from its process's start to its end, in the thread of the queue."""
     place = wanted.index("--") if "--" in wanted else len(wanted)
-    command = [*PROGRAM, *wanted[:place], f"--runs={runs.FOLDER}", *wanted[place:]]
+    command = [*PROGRAM, *wanted[:place], f"--runs={path.parent}", *wanted[place:]]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
     log = path / LOG
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -36,12 +37,12 @@ time.sleep(120)
 
 
 @pytest.fixture
-def queue(monkeypatch: pytest.MonkeyPatch) -> Iterator[run_jobs.Queue]:
+def queue(runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[run_jobs.Queue]:
     """An empty queue; whatever it started is stopped afterwards."""
     made = run_jobs.Queue()
     monkeypatch.setattr(run_jobs, "queue", made)
     yield made
-    ids = [path.name for path in runs.FOLDER.iterdir()]
+    ids = [path.name for path in runs_folder.iterdir()]
     for run_id in ids:
         made.cancel(run_id)
     wait_until(lambda: not any(map(made.turn, ids)))
