@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.parquet as pq
+
 from dsanet_core.runs import load_run
 from dsanet_core.runs.store import RunFolder
 from tests.weights import save_tiny
@@ -31,6 +33,9 @@ def test_two_processes_of_torchrun_give_the_table_of_one(tmp_path: Path) -> None
     times = ["decode_seconds", "network_seconds"]
     assert one.path.name == two.path.name
     assert one.read().drop_columns(times).equals(two.read().drop_columns(times))
-    assert len(list(two.path.glob("videos.*.parquet"))) == 2, "each process wrote its share"
+    shards = [pq.read_table(path)["row"].to_pylist() for path in two.path.glob("videos.*.parquet")]
+    shares = [{row % 2 for row in rows} for rows in shards]
+    assert all(len(share) == 1 for share in shares), "no shard is of two processes"
+    assert set.union(*shares) == {0, 1}, "each process wrote its share"
     runs = [load_run(folder.path / "summary.parquet") for folder in (one, two)]
     assert runs[0].accuracy() == runs[1].accuracy()
