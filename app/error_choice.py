@@ -16,7 +16,7 @@ ANY = ""
 """No category in particular."""
 EVERY = "all"
 SIZES = ("10", "20", "40")
-DEFAULT_SIZE, SMALL = "20", 24
+DEFAULT_SIZE, SMALL = "20", 30
 """How many categories a matrix shows at first; up to `SMALL` it shows them all."""
 VIDEOS_SHOWN = 500
 WRONG, RIGHT, THIS_WRONG = "wrong", "right", "this-wrong"

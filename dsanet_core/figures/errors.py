@@ -17,7 +17,7 @@ MOST_MARKERS = 2000
 """Cells that can be clicked: each is an element of the page."""
 MARKED = 40
 """Up to so many categories every cell has a marker, above only those with the most videos."""
-_LEGIBLE = 24
+_LEGIBLE = 30
 """Up to so many categories every cell has its number in it."""
 _LETTERS = 30
 _PLOT = (300, 760)
