@@ -273,8 +273,8 @@ def groups_reading(seen: View, groups: int) -> str:
         f"How to read it: {100 * LEVEL:.0f} % intervals in brackets, Wilson's for a share, paired "
         f"bootstrap for the difference {first} − {second}; b: videos that only {first} got right, "
         f"c: only {second}; p: McNemar's exact test within the group. Where b and c are few, the "
-        f"bootstrap's interval is too narrow: go by p. {groups} tests at once find a small p sooner "
-        "by chance than one does."
+        f"bootstrap's interval is too narrow: go by p. {groups} tests at once find a small p "
+        "sooner by chance than one does."
     )
 
 
