@@ -92,12 +92,15 @@ def run_all() -> None:
 
 
 def read_all() -> dict[str, list[Run]]:
-    """The embedded runs of each network, by training seed."""
+    """The embedded runs of each network, by training seed: what is shipped first."""
     found = defaultdict(list)
     for path in sorted(RUNS.glob(f"*/{FILE}")):
         run = load_run(path)
         found[run.model.name].append(run)
-    return {name: sorted(runs, key=lambda run: run.model.weights) for name, runs in found.items()}
+    return {
+        name: sorted(runs, key=lambda run: (len(run.model.weights), run.model.weights))
+        for name, runs in found.items()
+    }
 
 
 def cell(values: Sequence[float]) -> str:
