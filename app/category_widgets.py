@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import run_widgets, run_words, runs, state, tables, words
+from app import run_widgets, run_words, runs, services, state, tables, words
 from app.state import Key
 from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
 from dsanet_core.records import Array, Run
@@ -31,21 +31,35 @@ def choose() -> list[Run]:
 
 
 def default_runs() -> list[str]:
-    """What SDA's Figure 4 compares, as far as it is here: the first run that selects dependencies,
-    those of its protocol that use one or average them, and plain averaging as the base."""
+    """What SDA's Figure 4 compares, as far as it is here: a network that selects dependencies,
+    the same one with one of them or their average, and without any as the base."""
     ids = list(runs.folders())[: runs.RUNS_KEPT]
-    if Key.RUNS in st.session_state or not ids:
+    if st.session_state.get(Key.RUNS) or not ids:
         return []
     known = [runs.find(name) for name in ids]
-    lead = next(filter(selects, known), known[0])
-    fit, _ = runs.comparable([lead, *(run for run in known if run is not lead)])
-    alike = [run for run in fit if run.protocol_in_words == lead.protocol_in_words]
-    if not selects(lead):
-        return [run.id for run in alike[:DEFAULT_RUNS]]
-    bases = [run for run in alike if run.model.consensus == "average"][:1]
-    gated = {run.model.name: run for run in reversed(alike) if run.selections is not None}
+    families = [_family(lead, known) for lead in known if selects(lead)]
+    if not families:
+        return [run.id for run in _family(known[0], known)][:DEFAULT_RUNS]
+    family = max(families, key=len)
+    bases = sorted(
+        (run for run in family if run.selections is None),
+        key=lambda run: run.model.consensus != "average",
+    )
+    gated = {run.model.name: run for run in reversed(family) if run.selections is not None}
     ordered = sorted(gated.values(), key=run_words.dependency_order)
-    return [run.id for run in (*bases, *ordered)][:DEFAULT_RUNS]
+    return [run.id for run in (*bases[:1], *ordered)][:DEFAULT_RUNS]
+
+
+def _family(lead: Run, known: Sequence[Run]) -> list[Run]:
+    """A run and those of the same videos, protocol and backbone."""
+    fit, _ = runs.comparable([lead, *(run for run in known if run is not lead)])
+    own = services.backbone(lead.model.name)
+    return [
+        run
+        for run in fit
+        if run.protocol_in_words == lead.protocol_in_words
+        and services.backbone(run.model.name) == own
+    ]
 
 
 def choose_weights(chosen: Sequence[Run]) -> int | None:

@@ -81,13 +81,15 @@ def dataset_of(run: Run) -> Dataset:
 
 
 def _file(run_id: str) -> Path:
-    folder = folders().get(run_id)
-    if folder is None:
-        raise RecordError(
-            f"There is no finished run {run_id!r}", "one of the page Runs",
-            "Choose another run, or start it on the page Runs.",
-        )
-    return folder / FILE
+    # Not by way of `folders`: a list asks for every run in it.
+    for folder in (checkpoints.FOLDER / "runs", FOLDER):
+        path = folder / run_id / FILE
+        if Path(run_id).name == run_id and path.is_file():
+            return path
+    raise RecordError(
+        f"There is no finished run {run_id!r}", "one of the page Runs",
+        "Choose another run, or start it on the page Runs.",
+    )
 
 
 @st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)

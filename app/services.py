@@ -212,6 +212,14 @@ def model_of(weights_sha256: str) -> str | None:
     return next((name for name, entry in entries if entry["sha256"] == weights_sha256), None)
 
 
+def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
+    """What a network of the zoo is without SDA; None for one that is not in it."""
+    if name not in zoo.list_models():
+        return None
+    spec = zoo.model_spec(name)
+    return spec.build, {key: value for key, value in spec.args.items() if key != "sda"}
+
+
 def networks() -> list[Network]:
     """Every row of the zoo with its cost, counted once, and the weights that are at hand."""
     return _networks(_manifest())

@@ -18,12 +18,18 @@ PAGES = {
     "compare": 2,
     "kernels": 3,
     "dependencies": 7,
+    "categories": 1,
     "layers": 3,
     "errors": 3,
     "zoo": 2,
 }
 """How many figures each page has."""
-LAST_WORDS = {"layers": "Data (JSON)", "errors": "Data (JSON)", "zoo": "rows match"}
+LAST_WORDS = {
+    "categories": "Data (JSON)",
+    "layers": "Data (JSON)",
+    "errors": "Data (JSON)",
+    "zoo": "rows match",
+}
 """What stands on a page once it is drawn, where that is not an export."""
 WIDE, NARROW = 1280, 768
 

@@ -1,27 +1,23 @@
-"""A walk from the categories of real runs to one of their videos and back, in a real Chromium."""
+"""A walk from the categories of the embedded runs to one of their videos and back, in a real Chromium."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dsanet_core.checkpoints import load_model
-from dsanet_core.datasets import open_dataset
+from dsanet_core import checkpoints
 from dsanet_core.records import Run
-from dsanet_core.runs import run_dataset
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from dsanet_core.runs.summary import FILE, load_run
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-DATASET = "synth:seed=7,n=50"
 LAST = "Camera button of a figure saves"
 NAMES_STAND_APART = """() => {
     const names = [...document.querySelectorAll('.js-plotly-plot .ytick text, '
@@ -37,26 +33,18 @@ NAMES_STAND_APART = """() => {
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Run]]:
-    """Two of the embedded networks over a few embedded videos."""
-    folder = tmp_path_factory.mktemp("runs")
-    return folder, [
-        run_dataset(open_dataset(DATASET), load_model(name), folder=folder, workers=0)
-        for name in ("tsn_synth", "sda_tsn_synth")
-    ]
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, scratch: Path, runs: tuple[Path, list[Run]]) -> Iterator[str]:
-    with running_app(scratch, runs=runs[0]) as address:
-        yield address
+def runs() -> tuple[Run, Run]:
+    """Two of the embedded runs: plain averaging, and SDA."""
+    folders = checkpoints.FOLDER / "runs"
+    base, sda = (next(folders.glob(f"{name}-*")) / FILE for name in ("tsn_synth", "sda_tsn_synth"))
+    return load_run(base), load_run(sda)
 
 
 def query(page: Page) -> dict[str, str]:
     return {key: value[0] for key, value in parse_qs(urlsplit(page.url).query).items()}
 
 
-def link(address: str, chosen: list[Run]) -> str:
+def link(address: str, chosen: tuple[Run, Run]) -> str:
     return f"{address}/categories?runs={'~'.join(run.id for run in chosen)}"
 
 
@@ -73,17 +61,17 @@ def shown(page: Page) -> dict[str, Any]:
 
 
 def test_from_a_bar_to_a_video_and_back(
-    browser: Browser, address: str, runs: tuple[Path, list[Run]]
+    browser: Browser, address: str, runs: tuple[Run, Run]
 ) -> None:
-    base, sda = runs[1]
+    _, sda = runs
     watched = Watched(browser, address)
     page = watched.page
-    page.goto(link(address, [base, sda]))
+    page.goto(link(address, runs), timeout=WAIT_MILLISECONDS)
     wait_until_drawn(page, LAST)
     bars = page.locator(".js-plotly-plot .barlayer .point path")
     expect(bars).to_have_count(2 * 15)
     first = chosen_category(page)
-    # A bar of the base may have no length, those of the other run lead further.
+    # A bar of the base may have no length.
     bars.nth(15 + 4).click()
     page.wait_for_function(
         "first => new URL(location).searchParams.get('of') !== first", arg=first
@@ -126,11 +114,11 @@ def test_from_a_bar_to_a_video_and_back(
 
 
 def test_keyboard_search_and_a_narrow_window(
-    browser: Browser, address: str, runs: tuple[Path, list[Run]]
+    browser: Browser, address: str, runs: tuple[Run, Run]
 ) -> None:
     watched = Watched(browser, address)
     page = watched.page
-    page.goto(link(address, runs[1]))
+    page.goto(link(address, runs), timeout=WAIT_MILLISECONDS)
     wait_until_drawn(page, LAST)
     box = page.get_by_role("combobox", name="Category", exact=True)
     box.focus()
