@@ -1,4 +1,4 @@
-"""A walk from the categories of the embedded runs to one of their videos and back, in a real Chromium."""
+"""From a category of the embedded runs to one of its videos and back, in a real Chromium."""
 
 from __future__ import annotations
 
