@@ -19,12 +19,13 @@ PAGES = {
     "kernels": 3,
     "dependencies": 7,
     "categories": 1,
+    "runs": 0,
     "layers": 3,
     "errors": 3,
     "zoo": 2,
 }
 """How many figures each page has."""
-LAST_WORDS = {
+LAST_WORDS = {"runs": "Calibration error", 
     "categories": "Data (JSON)",
     "layers": "Data (JSON)",
     "errors": "Data (JSON)",
