@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -111,9 +112,14 @@ def finished(setting: Setting, seed: int, folder: Path) -> Cell | None:
 
 
 def missing_cells(seeds: int, folder: Path) -> list[tuple[str, int]]:
-    """(setting, seed) of all that are not finished: all settings by seed 0 first, and so on."""
-    return [(name, seed) for seed in range(seeds) for name, setting in SETTINGS.items()
-            if finished(setting, seed, folder) is None]
+    """(setting, seed) of all that are not finished: all settings by seed 0 first, and so on,
+    budgets in turn, so that a command that is stopped leaves some spread in each."""
+    of_budget: dict[Budget, list[str]] = {}
+    for name, setting in SETTINGS.items():
+        of_budget.setdefault(setting.budget, []).append(name)
+    turns = [name for names in zip_longest(*of_budget.values()) for name in names if name]
+    return [(name, seed) for seed in range(seeds) for name in turns
+            if finished(SETTINGS[name], seed, folder) is None]
 
 
 def make_cell(name: str, seed: int, data: Path, folder: Path, threads: int = 1) -> Cell:
