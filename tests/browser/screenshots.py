@@ -18,14 +18,15 @@ PAGES = {
     "compare": 2,
     "kernels": 3,
     "dependencies": 7,
-    "categories": 1,
     "runs": 0,
+    "categories": 1,
     "layers": 3,
     "errors": 3,
     "zoo": 2,
 }
 """How many figures each page has."""
-LAST_WORDS = {"runs": "Calibration error", 
+LAST_WORDS = {
+    "runs": "Calibration error",
     "categories": "Data (JSON)",
     "layers": "Data (JSON)",
     "errors": "Data (JSON)",
