@@ -34,10 +34,14 @@ NAMES_STAND_APART = """() => {
 
 @pytest.fixture(scope="module")
 def runs() -> tuple[Run, Run]:
-    """Two of the embedded runs: plain averaging, and SDA."""
-    folders = checkpoints.FOLDER / "runs"
-    base, sda = (next(folders.glob(f"{name}-*")) / FILE for name in ("tsn_synth", "sda_tsn_synth"))
-    return load_run(base), load_run(sda)
+    """Two of the embedded runs, of the weights that are at hand: plain averaging, and SDA."""
+    manifest = checkpoints.read_manifest(checkpoints.FOLDER)
+
+    def find(name: str) -> Run:
+        known = map(load_run, (checkpoints.FOLDER / "runs").glob(f"{name}-*/{FILE}"))
+        return next(run for run in known if run.model.weights_sha256 == manifest[name]["sha256"])
+
+    return find("tsn_synth"), find("sda_tsn_synth")
 
 
 def query(page: Page) -> dict[str, str]:
