@@ -30,13 +30,17 @@ class Part(NamedTuple):
 
 
 def choose_run() -> Run:
-    """A finished run: at first the first one that selects dependencies, as in the paper's figure,
-    else one with kernels."""
-    ids = list(runs.folders())
-    if ids and state.get(Key.RUN) not in ids:
-        telling = {name: [p.kind for p in _parts(name) if p.is_telling] for name in ids}
-        selecting = [name for name in ids if layer_words.WEIGHTS in telling[name]]
-        able = selecting or [name for name in ids if telling[name]] or ids
+    """A finished run: at first one that selects dependencies, as in the paper's figure, if there is
+    one among those of the page Categories then that; else one with kernels."""
+    folders = runs.folders()
+    if folders and state.get(Key.RUN) not in folders:
+        telling = {
+            name: [part.kind for part in _parts(folder) if part.is_telling]
+            for name, folder in folders.items()
+        }
+        selecting = [name for name in folders if layer_words.WEIGHTS in telling[name]]
+        beside = [name for name in _runs_of_categories() if name in selecting]
+        able = beside or selecting or [name for name in folders if telling[name]] or list(folders)
         state.put(Key.RUN, able[0])
     return run_widgets.choose_run(Key.RUN, "Run")
 
@@ -66,7 +70,11 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
     if not st.toggle("Difference from another run", key=state.LAYERS_DIFFERENCE):
         return table, [run]
-    others = {name: _part(name, kind) for name in runs.folders() if name != run.id}
+    others = {
+        name: next((part for part in _parts(folder) if part.kind == kind), None)
+        for name, folder in runs.folders().items()
+        if name != run.id
+    }
     able = {name: part for name, part in others.items() if part is not None}
     if not able:
         st.info(
@@ -154,7 +162,7 @@ def open_category(event: Any, categories: Sequence[str], run: Run) -> None:
     name = clicked(event, categories)
     if name is not None:
         known = runs.folders()
-        chosen = st.session_state.get(Key.RUNS) or category_widgets.default_runs()
+        chosen = _runs_of_categories()
         if run.id not in chosen:
             others = [runs.find(other) for other in chosen if other in known]
             fit, _ = runs.comparable([run, *others])
@@ -173,13 +181,13 @@ def clicked(event: Any, categories: Sequence[str]) -> str | None:
     return None
 
 
-def _parts(run_id: str) -> tuple[Part, ...]:
-    path = runs.folders()[run_id] / FILE
+def _runs_of_categories() -> list[str]:
+    return st.session_state.get(Key.RUNS) or category_widgets.default_runs()
+
+
+def _parts(folder: Path) -> tuple[Part, ...]:
+    path = folder / FILE
     return _load_parts(path, path.stat().st_mtime_ns)
-
-
-def _part(run_id: str, kind: str) -> Part | None:
-    return next((part for part in _parts(run_id) if part.kind == kind), None)
 
 
 @st.cache_data(max_entries=runs.TITLES_KEPT, show_spinner=False)
@@ -193,7 +201,11 @@ def _load_parts(path: Path, changed: int) -> tuple[Part, ...]:
 
 def _suggest(why: str) -> NoReturn:
     """Say why there is nothing to draw, offer runs that have something, and end the page."""
-    telling = [name for name in runs.folders() if any(part.is_telling for part in _parts(name))]
+    telling = [
+        name
+        for name, folder in runs.folders().items()
+        if any(part.is_telling for part in _parts(folder))
+    ]
     how = (
         "These runs have something to show:"
         if telling
