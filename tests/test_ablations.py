@@ -145,6 +145,9 @@ def test_cells_are_made_seed_by_seed_with_budgets_in_turn(tmp_path: Path) -> Non
     assert [seed for _, seed in missing] == [0] * len(SETTINGS) + [1] * len(SETTINGS)
     assert {name for name, _ in missing[: len(SETTINGS)]} == set(SETTINGS)
     assert [name for name, _ in missing[:4]] == ["i3d", "tsm", "tsn", "i3d_16"]
+    assert [name for name, _ in missing[len(SETTINGS) :]][::-1] == [
+        name for name, _ in missing[: len(SETTINGS)]
+    ]
 
 
 @pytest.fixture

@@ -112,13 +112,16 @@ def finished(setting: Setting, seed: int, folder: Path) -> Cell | None:
 
 
 def missing_cells(seeds: int, folder: Path) -> list[tuple[str, int]]:
-    """(setting, seed) of all that are not finished: all settings by seed 0 first, and so on,
-    budgets in turn, so that a command that is stopped leaves some spread in each."""
+    """(setting, seed) of all that are not finished: all settings by seed 0 first, and so on.
+
+    Budgets take turns and odd seeds go backwards, so that a command that is stopped leaves some
+    spread in each budget, and that of other settings than those that come first.
+    """
     of_budget: dict[Budget, list[str]] = {}
     for name, setting in SETTINGS.items():
         of_budget.setdefault(setting.budget, []).append(name)
     turns = [name for names in zip_longest(*of_budget.values()) for name in names if name]
-    return [(name, seed) for seed in range(seeds) for name in turns
+    return [(name, seed) for seed in range(seeds) for name in turns[:: -1 if seed % 2 else 1]
             if finished(SETTINGS[name], seed, folder) is None]
 
 

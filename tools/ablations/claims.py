@@ -26,7 +26,8 @@ MISSING = "not measured"
 
 RULE = f"""A claim is judged by code. The difference of two settings has a {CONFIDENCE:.0%} interval
 (Student's t) from the spread over training seeds: the standard deviation between seeds, pooled over
-all settings of the same budget, or over the two compared if theirs is the larger.
+all settings of the same videos (also those of one seed are held against it), or that of the two
+compared if theirs is the larger.
 
 - "A is above B" *{HOLDS}* if the whole interval is above 0, *{FAILS}* if it is
   wholly below 0, and else *{OPEN}*: the difference is within the spread over seeds.
@@ -56,7 +57,7 @@ class Spread:
 
     @classmethod
     def pooled(cls, tops: Iterable[Sequence[float]]) -> Spread:
-        """Over the settings of a budget."""
+        """Over settings of the same videos."""
         several = [np.asarray(values) for values in tops if len(values) > 1]
         freedom = sum(len(values) - 1 for values in several)
         squares = sum(float(((values - values.mean()) ** 2).sum()) for values in several)
@@ -78,22 +79,24 @@ class Verdict(NamedTuple):
     grounds: str
 
 
-def judge(claim: Claim, tops: Tops, budget_of: Mapping[str, str], names: Mapping[str, str]
-          ) -> Verdict:
-    """A claim, by the rule above. budget_of: setting -> what it shares its spread with; names:
-    setting -> how to call it. Of several pairs the least favourable one is told."""
+def judge(
+    claim: Claim, tops: Tops, videos_of: Mapping[str, str], names: Mapping[str, str]
+) -> Verdict:
+    """A claim, by the rule above. videos_of: setting -> what it is trained and measured on, whose
+    settings share a spread; names: setting -> how to call it. Of several pairs the least favourable
+    one is told."""
     wanted = {setting for pair in claim.above for setting in pair} | set(claim.alike)
     if any(not tops.get(setting) for setting in wanted):
         return Verdict(MISSING, "")
-    of_budget: dict[str, list[Sequence[float]]] = defaultdict(list)
+    together: dict[str, list[Sequence[float]]] = defaultdict(list)
     for setting, values in tops.items():
-        of_budget[budget_of[setting]].append(values)
-    spreads = {budget: Spread.pooled(values) for budget, values in of_budget.items()}
-    if any(spreads[budget_of[setting]].freedom == 0 for setting in wanted):
+        together[videos_of[setting]].append(values)
+    spreads = {videos: Spread.pooled(values) for videos, values in together.items()}
+    if any(spreads[videos_of[setting]].freedom == 0 for setting in wanted):
         return Verdict(OPEN, "one seed tells nothing of the spread")
 
     def compared(first: str, second: str) -> tuple[Difference, str]:
-        found = spreads[budget_of[first]].difference(tops[first], tops[second])
+        found = spreads[videos_of[first]].difference(tops[first], tops[second])
         return found, f"{names[first]} less {names[second]}: {found}"
 
     if claim.alike:
