@@ -3,6 +3,8 @@ numbers are those of the runs, and the networks still say the same."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -14,6 +16,7 @@ from dsanet_core.train import RECIPES, VALIDATION
 from tools import embedded
 
 ASKED_AGAIN = 12
+README = Path(__file__).resolve().parents[1] / "README.md"
 RUNS = embedded.read_all()
 SHIPPED = {name: runs[0] for name, runs in RUNS.items()}
 
@@ -47,6 +50,7 @@ def test_the_shipped_run_is_that_of_the_shipped_weights(name: str) -> None:
 
 def test_the_page_of_tables_is_that_of_the_shipped_runs() -> None:
     assert embedded.PAGE.read_text() == embedded.page(RUNS)
+    assert embedded.overview(RUNS) in README.read_text()
 
 
 def test_the_headline_comparisons_have_three_trainings_each() -> None:
