@@ -12,8 +12,9 @@ import numpy as np
 
 from app.run_words import run_facts
 from app.words import escape
+from dsanet_core.figures.layer_map import colour_span
+from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.layer_table import LayerTable, stages_of
-from dsanet_core.figures.layers import colour_span, column_name
 from dsanet_core.records import Layers, Run
 from dsanet_core.runs.order import SIMILARITY
 

@@ -6,8 +6,9 @@ import streamlit as st
 
 from app import layer_widgets, layer_words, run_widgets, state, widgets
 from app.state import Key
+from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos
-from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
+from dsanet_core.figures.layers import layer_curves, layer_summary
 
 with widgets.page(
     "Layers", "Which layers of a network look far and which look near, and for which categories."

@@ -11,6 +11,7 @@ import pytest
 
 from dsanet_core.errors import RecordError
 from dsanet_core.figures import palette
+from dsanet_core.figures.layer_map import colour_span, layer_map
 from dsanet_core.figures.layer_table import (
     LayerTable,
     all_videos,
@@ -20,7 +21,7 @@ from dsanet_core.figures.layer_table import (
     layer_table,
     stages_of,
 )
-from dsanet_core.figures.layers import colour_span, layer_curves, layer_map, layer_summary
+from dsanet_core.figures.layers import layer_curves, layer_summary
 from dsanet_core.records import DISTANCES, Layers, Run
 from tests.figures.checks import check_suits_both_pages
 from tools.made_up_run import made_up_run
