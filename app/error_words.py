@@ -150,7 +150,7 @@ def verdict(seen: View, found: Difference) -> str:
         else "chance alone could explain that"
     )
     return (
-        f"{said}: {chance} (p = {probability(found.p_value)}, McNemar's exact test on the "
+        f"{said}: {chance} ({p_value(found.p_value)}, McNemar's exact test on the "
         f"b = {found.only_first} videos that only {first} got right and the "
         f"c = {found.only_second} that only {second} did). The difference {first} − {second} is "
         f"{points(found.difference)} points, {100 * LEVEL:.0f} % interval "
@@ -159,9 +159,9 @@ def verdict(seen: View, found: Difference) -> str:
     )
 
 
-def probability(value: float) -> str:
+def p_value(value: float) -> str:
     """A p-value; what is too small to write out as a bound."""
-    return "less than 0.0001" if value < 1e-4 else f"{value:.4f}".rstrip("0").rstrip(".") or "0"
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.4f}".rstrip("0").rstrip(".")
 
 
 GROUP_FORMATS = {"Videos": "plain", "b": "plain", "c": "plain"}
@@ -181,7 +181,7 @@ def group_rows(seen: View, groups: Mapping[str, Difference]) -> list[dict[str, A
                                    f"{points(found.difference_interval.high)})",
             "b": found.only_first,
             "c": found.only_second,
-            "p": probability(found.p_value),
+            "McNemar": p_value(found.p_value),
         }
         for group, found in groups.items()
     ]
@@ -272,7 +272,7 @@ def groups_reading(seen: View, groups: int) -> str:
     return (
         f"How to read it: {100 * LEVEL:.0f} % intervals in brackets, Wilson's for a share, paired "
         f"bootstrap for the difference {first} − {second}; b: videos that only {first} got right, "
-        f"c: only {second}; p: McNemar's exact test within the group. Where b and c are few, the "
+        f"c: only {second}; p of McNemar's exact test within the group. Where b and c are few, the "
         f"bootstrap's interval is too narrow: go by p. {groups} tests at once find a small p "
         "sooner by chance than one does."
     )

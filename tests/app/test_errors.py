@@ -134,7 +134,7 @@ def test_two_runs_are_compared_on_the_videos_that_both_read(
     assert f"b = {(a & ~b).sum()} videos" in said and f"c = {(b & ~a).sum()} that" in said
     assert f"Compared on the {VIDEOS - 10} videos" in said and "10 that only net could" in said
     found = compare(a, b)
-    assert f"p = {error_words.probability(found.p_value)}" in said
+    assert f"({error_words.p_value(found.p_value)}, McNemar" in said
     assert "10000 resamples" in said
     apart = run.predicted[10:] != other.predicted
     assert len(videos(at)) == apart.sum()
@@ -301,6 +301,6 @@ def test_the_json_has_everything_the_page_shows(both: View) -> None:
 
 
 def test_a_p_value_is_never_written_as_nothing() -> None:
-    assert error_words.probability(1e-9) == "less than 0.0001"
-    assert error_words.probability(0.04) == "0.04"
-    assert error_words.probability(1.0) == "1"
+    assert error_words.p_value(1e-9) == "p < 0.0001"
+    assert error_words.p_value(0.04) == "p = 0.04"
+    assert error_words.p_value(1.0) == "p = 1"
