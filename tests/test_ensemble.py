@@ -15,7 +15,6 @@ from dsanet_core import cli, ensemble, synthetic
 from dsanet_core.analysis import analyze
 from dsanet_core.checkpoints import save_checkpoint
 from dsanet_core.counting import complexity
-from dsanet_core.datasets import open_dataset
 from dsanet_core.ensemble import Ensemble, member_names
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.records import Clips, Sampling

@@ -12,9 +12,8 @@ import numpy as np
 from dsanet_core.ensemble import mean_scores
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Run
-from dsanet_core.runs.metrics import label_ranks, mean_average_precision
 from dsanet_core.runs.store import RunFolder
-from dsanet_core.runs.summarise import matrix
+from dsanet_core.runs.summarise import judged, matrix
 
 
 def run_to_dict(run: Run) -> dict[str, Any]:
@@ -60,8 +59,6 @@ def average_runs(runs: Sequence[Run], folder: Path) -> Run:
     ])
     kept = np.isin(runs[0].row, common)
     label = runs[0].label[kept]
-    rows = np.arange(len(label))
-    precision = mean_average_precision(scores, label[:, None] == np.arange(scores.shape[1]))
     name = "+".join(run.model.name for run in runs)
     return replace(
         runs[0],
@@ -70,11 +67,7 @@ def average_runs(runs: Sequence[Run], folder: Path) -> Run:
         row=runs[0].row[kept],
         video=runs[0].video[kept],
         label=label,
-        predicted=scores.argmax(1).astype(np.int32),
-        confidence=scores.max(1),
-        label_score=scores[rows, label],
-        label_rank=label_ranks(scores, label).astype(np.int32),
-        mean_average_precision=precision.mean,
+        **judged(scores, label),
         failed=tuple(dict.fromkeys(pair for run in runs for pair in run.failed)),
         selections=None,
         kernels=None,

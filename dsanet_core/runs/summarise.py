@@ -34,8 +34,6 @@ def summarise(folder: RunFolder) -> Run:
     label = table["label"].to_numpy()
     scores = matrix(table, "scores")
     model = model_from(facts["model"])
-    precision = mean_average_precision(scores, label[:, None] == np.arange(scores.shape[1]))
-    rows = np.arange(len(label))
 
     def layers(column: str, blocks: list[str], quantities: tuple[str, ...]) -> Layers | None:
         if not blocks:
@@ -56,11 +54,7 @@ def summarise(folder: RunFolder) -> Run:
         row=table["row"].to_numpy(),
         video=np.array(table["video"].to_pylist(), dtype=object),
         label=label,
-        predicted=scores.argmax(1).astype(np.int32),
-        confidence=scores.max(1),
-        label_score=scores[rows, label],
-        label_rank=label_ranks(scores, label).astype(np.int32),
-        mean_average_precision=precision.mean,
+        **judged(scores, label),
         failed=tuple(failed),
         selections=layers("dependency_weights", layout["dependency_blocks"],
                           tuple(layout["dependencies"])),
@@ -71,6 +65,18 @@ def summarise(folder: RunFolder) -> Run:
         },
         versions=facts["versions"],
     )
+
+
+def judged(scores: Array, label: Array) -> dict[str, Any]:
+    """The fields of a `Run` that say how scores (videos, classes) meet the labels (videos,)."""
+    precision = mean_average_precision(scores, label[:, None] == np.arange(scores.shape[1]))
+    return {
+        "predicted": scores.argmax(1).astype(np.int32),
+        "confidence": scores.max(1),
+        "label_score": scores[np.arange(len(label)), label],
+        "label_rank": label_ranks(scores, label).astype(np.int32),
+        "mean_average_precision": precision.mean,
+    }
 
 
 def matrix(table: pa.Table, column: str) -> Array:
