@@ -52,7 +52,7 @@ class Watched:
 
     def check(self) -> None:
         """Nothing failed, nothing left this machine, and no traceback is on the page."""
-        assert not self.problems
+        assert not self.problems, "\n".join(self.problems)
         assert self.page.locator('[data-testid="stException"]').count() == 0
         assert "Traceback" not in self.page.locator("body").inner_text()
 
