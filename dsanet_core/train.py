@@ -34,7 +34,7 @@ from dsanet_core.runs.metrics import label_ranks, match_categories
 from dsanet_core.synthetic import CATEGORIES, NATIVE_SIZE, NUM_FRAMES, label_of, make_video
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.video.sampling import random_snippet_indices
-from dsanet_core.workers import Workers
+from dsanet_core.workers import Workers, is_first
 from dsanet_core.zoo import create_model, list_models, model_spec
 
 Log = Callable[[str], None]
@@ -277,7 +277,7 @@ def train(
     state_path = states / f"{recipe_name}-seed{seed}-epochs{recipe.epochs}.pt"
     network = fit(recipe, seed=seed, state_path=state_path, data_folder=cache, device=device,
                   log=log)
-    if int(os.environ.get("RANK", "0")) != 0:
+    if not is_first():
         return {}
     log(f"measuring on {VALIDATION}")
     figures, validation = _measure(VALIDATION, network)

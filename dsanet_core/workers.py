@@ -61,6 +61,11 @@ class Workers:
         return shared
 
 
+def is_first() -> bool:
+    """Whether this process speaks for all that torchrun started; true where it started none."""
+    return int(os.environ.get("RANK", "0")) == 0
+
+
 def leave() -> None:
     """Part from the other processes, at the end of a command."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():

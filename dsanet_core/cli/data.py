@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
 import time
@@ -25,7 +24,7 @@ def run(args: argparse.Namespace) -> None:
         from dsanet_core.datasets import open_dataset
         from dsanet_core.runs import run_dataset
         from dsanet_core.runs.report import average_runs, run_to_dict
-        from dsanet_core.workers import leave
+        from dsanet_core.workers import is_first, leave
 
         dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
         ensemble = load_members(args.model, args)
@@ -38,11 +37,11 @@ def run(args: argparse.Namespace) -> None:
         for network in ensemble.members
     ]
     leave()
-    if int(os.environ.get("RANK", "0")) != 0:
+    if not is_first():
         return
     together = runs[0] if len(runs) == 1 else average_runs(runs, args.runs)
+    values = run_to_dict(together)
     if args.json:
-        values = run_to_dict(together)
         members = {"members": [run_to_dict(one) for one in runs]} if len(runs) > 1 else {}
         print_json(values | members)
         return
@@ -53,7 +52,6 @@ def run(args: argparse.Namespace) -> None:
     if len(runs) > 1:
         print(f"{ensemble.name}: scores averaged")
         _print_accuracy(together)
-    values = run_to_dict(together)
     _print_shares("group", values["per_group"])
     _print_shares("category", values["per_category"])
     for name, reason in together.failed:
