@@ -1,11 +1,10 @@
 """The app's frame: page settings and navigation. `streamlit run streamlit_app.py` starts it."""
 
-from pathlib import Path
-
 import streamlit as st
 
-APP = Path(__file__).parent / "app"
-PAGES = APP / "pages"
+from app import PAGE_FOLDER as PAGES
+
+APP = PAGES.parent
 
 st.set_page_config(
     page_title="DSANet Lens",

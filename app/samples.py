@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from app import ROOT
 from app.films import keep_film
 from dsanet_core import synthetic
 from dsanet_core.records import Array
@@ -15,7 +16,7 @@ SEED = 20_000
 """Of the gallery alone: no training or validation video has it."""
 
 SIZE = (288, 288)
-FOLDER = Path(__file__).parent.parent / ".cache" / "samples"
+FOLDER = ROOT / ".cache" / "samples"
 THUMBNAIL_FRAMES = np.array([6, 23, 40, 57])
 _PREFIX = "sample-"
 

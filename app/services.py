@@ -23,9 +23,10 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import run_videos, samples
+from app import samples
+from app.dataset import run_videos
+from app.dataset.run_videos import RunVideo
 from app.jobs import Job, Workroom
-from app.run_videos import RunVideo
 from app.uploads import Uploads
 from dsanet_core import catalogue, checkpoints, synthetic, video, zoo
 from dsanet_core.analysis import analyze

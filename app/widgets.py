@@ -12,7 +12,8 @@ from typing import NoReturn
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import run_widgets, samples, services, state, words
+from app import samples, services, state, words
+from app.dataset import run_widgets
 from app.jobs import Job
 from app.services import Source
 from app.state import Key

@@ -42,7 +42,7 @@ def draw(page: str, folder: Path) -> None:
     """Draw one page several times and print the times and the memory it took."""
     from streamlit.testing.v1 import AppTest
 
-    from app import runs
+    from app.dataset import runs
     from dsanet_core import checkpoints
 
     runs.FOLDER = folder

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import category_widgets, run_widgets, run_words
+from app.dataset import category_widgets, run_widgets, run_words
 from app.widgets import page
 from dsanet_core.figures import category_accuracy, compare_categories, shared_rows
 

@@ -4,7 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from app import error_choice, error_widgets, error_words, run_widgets, widgets
+from app import widgets
+from app.dataset import error_choice, error_widgets, error_words, run_widgets
 from app.state import Key
 from dsanet_core.figures.errors import reliability_diagram
 

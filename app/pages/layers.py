@@ -4,7 +4,8 @@ from functools import partial
 
 import streamlit as st
 
-from app import layer_widgets, layer_words, run_widgets, state, widgets
+from app import state, widgets
+from app.dataset import layer_widgets, layer_words, run_widgets
 from app.state import Key
 from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos

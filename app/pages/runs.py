@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import run_desk, run_table
+from app.dataset import run_desk, run_table
 from app.widgets import page
 
 with page(

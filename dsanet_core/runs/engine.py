@@ -19,7 +19,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,9 @@ def run_dataset(
             )
             group.wait()
             if group.rank == 0:
-                save_run(summarise(run_folder), run_folder.path / SUMMARY)
+                run = summarise(run_folder)
+                versions = run.versions | {"device": _device_name(network)}
+                save_run(replace(run, versions=versions), run_folder.path / SUMMARY)
             group.wait()
     return load_run(run_folder.path / SUMMARY)
 
@@ -222,7 +224,7 @@ class _Session:
 
 
 def _versions() -> dict[str, str]:
-    found = {"python": platform.python_version(), "device": _device_name()}
+    found = {"python": platform.python_version()}
     for package in _PACKAGES:
         try:
             found[package] = version(package)
@@ -231,5 +233,6 @@ def _versions() -> dict[str, str]:
     return found
 
 
-def _device_name() -> str:
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine()
+def _device_name(network: VideoNetwork) -> str:
+    device = next(network.parameters()).device
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import runs
+from app.dataset import runs
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run

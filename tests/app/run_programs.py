@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app import run_jobs, runs
+from app.dataset import run_jobs, runs
 
 PATIENCE_SECONDS = 180
 

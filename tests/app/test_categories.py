@@ -13,7 +13,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from app import category_widgets, run_words, runs
+from app.dataset import category_widgets, run_words, runs
 from dsanet_core import checkpoints
 from dsanet_core.figures import compare_categories, most_improved
 from dsanet_core.records import Layers, Run

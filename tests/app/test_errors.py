@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import error_choice, error_words, runs
-from app.error_choice import APART, EVERY, LEAST_SURE, OUTCOME_KEYS, SUREST, Choice, View
+from app.dataset import error_choice, error_words, runs
+from app.dataset.error_choice import APART, EVERY, LEAST_SURE, OUTCOME_KEYS, SUREST, Choice, View
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import compare, confused_pairs

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import layer_widgets, layer_words, runs
+from app.dataset import layer_widgets, layer_words, runs
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
 from dsanet_core.records import Array, Layers, Run
 from tests.app.conftest import OpenPage, go, text

@@ -14,8 +14,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 from streamlit.testing.v1 import AppTest
 
-from app import runs
-from app.run_words import EVERY
+from app.dataset import runs
+from app.dataset.run_words import EVERY
 from dsanet_core.records import Array, Run
 from tests.app.conftest import OpenPage, text
 from tests.app.run_fixtures import real_runs

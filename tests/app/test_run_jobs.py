@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app import run_jobs, run_table, runs
-from app.run_jobs import Turn
-from app.run_table import State
+from app.dataset import run_jobs, run_table, runs
+from app.dataset.run_jobs import Turn
+from app.dataset.run_table import State
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, LensError, ModelError, RunError

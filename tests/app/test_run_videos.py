@@ -11,8 +11,8 @@ from urllib.parse import parse_qs, urlsplit
 import numpy as np
 import pytest
 
-from app import run_videos, runs
-from app.run_words import of_run
+from app.dataset import run_videos, runs
+from app.dataset.run_words import of_run
 from app.words import escape
 from dsanet_core import synthetic, video
 from dsanet_core.analysis import analyze

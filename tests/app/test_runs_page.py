@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import run_jobs, run_table
-from app.run_table import State
+from app.dataset import run_jobs, run_table
+from app.dataset.run_table import State
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs import answers

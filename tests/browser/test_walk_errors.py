@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app import error_choice
+from app.dataset import error_choice
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import confused_pairs

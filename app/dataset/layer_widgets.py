@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, NoReturn
 import numpy as np
 import streamlit as st
 
-from app import category_widgets, layer_words, run_widgets, runs, state, words
+from app import PAGE_FOLDER, state, words
+from app.dataset import category_widgets, layer_words, run_widgets, runs
 from app.state import Key
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
 from dsanet_core.runs import order
 from dsanet_core.runs.summary import FILE, load_run
 
-CATEGORIES_PAGE = Path(__file__).parent / "pages" / "categories.py"
 SUGGESTED = 6
 
 
@@ -168,7 +168,7 @@ def open_category(event: Any, categories: Sequence[str], run: Run) -> None:
             fit, _ = runs.comparable([run, *others])
             st.session_state[Key.RUNS] = [each.id for each in fit]
         state.put(Key.TRUE_CATEGORY, name)
-        st.switch_page(CATEGORIES_PAGE)
+        st.switch_page(PAGE_FOLDER / "categories.py")
 
 
 def clicked(event: Any, categories: Sequence[str]) -> str | None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import streamlit as st
 
+from app import ROOT
 from dsanet_core import checkpoints
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError
 from dsanet_core.records import Run
 from dsanet_core.runs.summary import FILE, load_run
 
-FOLDER = Path(__file__).parent.parent / "runs"
+FOLDER = ROOT / "runs"
 RUNS_KEPT, TITLES_KEPT = 32, 4096
 DATASETS_KEPT, DATASET_SECONDS = 4, 60
 """A dataset is looked at again after so long: its files may have changed."""

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from app import run_jobs, runs
+from app.dataset import run_jobs, runs
 from app.words import escape
 from dsanet_core import checkpoints
 from dsanet_core.errors import LensError, RecordError, RunError, printable

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app import runs
+from app import ROOT
+from app.dataset import runs
 from app.films import keep_film
 from dsanet_core import synthetic
 from dsanet_core.datasets import SYNTH, open_dataset
@@ -19,7 +20,7 @@ from dsanet_core.datasets.base import Window
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Array, Clips, Run, Sampling
 
-FOLDER = Path(__file__).parent.parent / ".cache" / "run_videos"
+FOLDER = ROOT / ".cache" / "run_videos"
 FILM_SIDE = 288
 """Short side in pixels at which an embedded video is watched."""
 _PREFIX = "run-"

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from app.run_words import run_facts
+from app.dataset.run_words import run_facts
 from app.words import escape
 from dsanet_core.figures.layer_map import colour_span
 from dsanet_core.figures.layer_style import column_name

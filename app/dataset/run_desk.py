@@ -7,13 +7,13 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 
 import streamlit as st
 
-from app import run_jobs, run_table, runs, services, state, tables, widgets, words
-from app.run_table import LOOKS, Entry, State
-from app.run_widgets import PAGES
+from app import PAGE_FOLDER, services, state, tables, widgets, words
+from app.dataset import run_jobs, run_table, runs
+from app.dataset.run_table import LOOKS, Entry, State
+from app.dataset.run_widgets import PAGES
 from app.state import Key
 from dsanet_core.errors import LensError
 from dsanet_core.records import Run
@@ -230,7 +230,7 @@ def _actions(entry: Entry) -> None:
             for page, name in PAGES.items():
                 if st.button(name, key=f"open_{page}", icon=":material/arrow_forward:"):
                     st.session_state[Key.RUNS] = [entry.id]
-                    st.switch_page(Path(__file__).parent / "pages" / f"{page}.py")
+                    st.switch_page(PAGE_FOLDER / f"{page}.py")
             run = runs.find(entry.id)
             _download(
                 "Numbers (JSON)", lambda: json.dumps(run_to_dict(run), indent=1),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlencode
 
@@ -11,13 +10,13 @@ import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import run_videos, run_words, runs, services, state, words
-from app.run_videos import RunVideo
+from app import PAGE_FOLDER, services, state, words
+from app.dataset import run_videos, run_words, runs
+from app.dataset.run_videos import RunVideo
 from app.state import Key
 from dsanet_core.records import Array, Run
 
 PICTURES = ("SVG", "PNG")
-_FOLDER = Path(__file__).parent / "pages"
 PAGES = {"categories": "Categories", "layers": "Layers", "errors": "Errors"}
 """Pages that open videos of runs, and where the way back may lead."""
 
@@ -188,13 +187,13 @@ def way_back(found: RunVideo) -> None:
     origin = origin if origin in PAGES else next(iter(PAGES))
     st.markdown(run_words.of_run(found.run, found.place))
     if st.button(f"Back to {PAGES[origin]}", icon=":material/arrow_back:"):
-        st.switch_page(_FOLDER / f"{origin}.py")
+        st.switch_page(PAGE_FOLDER / f"{origin}.py")
 
 
 def _go(page: str, choices: Mapping[Key, str]) -> NoReturn:
     for key, value in choices.items():
         state.put(key, value)
-    st.switch_page(_FOLDER / f"{page}.py")
+    st.switch_page(PAGE_FOLDER / f"{page}.py")
 
 
 def figure(

@@ -7,8 +7,9 @@ from functools import partial
 
 import streamlit as st
 
-from app import error_choice, error_words, run_widgets, runs, state, tables, words
-from app.error_choice import ANY, EVERY, THIS_WRONG, VIDEOS_SHOWN, WRONG, Choice, View
+from app import state, tables, words
+from app.dataset import error_choice, error_words, run_widgets, runs
+from app.dataset.error_choice import ANY, EVERY, THIS_WRONG, VIDEOS_SHOWN, WRONG, Choice, View
 from app.state import Key
 from dsanet_core.figures import palette
 from dsanet_core.figures.errors import Cell, confusion_matrix, share_bars

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 import streamlit as st
 
-from app import run_widgets, run_words, runs, services, state, tables, words
+from app import services, state, tables, words
+from app.dataset import run_widgets, run_words, runs
 from app.state import Key
 from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
 from dsanet_core.records import Array, Run

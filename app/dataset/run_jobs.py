@@ -24,7 +24,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app import runs
+from app import ROOT
+from app.dataset import runs
 from app.jobs import WAITING, Job, Workroom
 from dsanet_core import cli
 from dsanet_core.cli.output import load_members
@@ -37,7 +38,6 @@ from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
 
 LOG = "log.txt"
-ROOT = Path(__file__).parent.parent
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
 POLL_SECONDS = 0.2
 GRACE_SECONDS = 30.0

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from app.error_choice import (
+from app.dataset.error_choice import (
     ANY,
     APART,
     OUTCOME_KEYS,
@@ -21,7 +21,7 @@ from app.error_choice import (
     View,
     outcomes,
 )
-from app.run_words import run_facts, video_records
+from app.dataset.run_words import run_facts, video_records
 from app.words import escape, percent
 from dsanet_core.figures.errors import MARKED, MOST_MARKERS, Bar, Reliability
 from dsanet_core.figures.style import shorten
