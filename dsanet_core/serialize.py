@@ -72,7 +72,8 @@ def analysis_from_json(text: str) -> Analysis:
             values["kernels"] = tuple(map(_unpack_kernel, _list(values["kernels"])))
         if "selections" in values:
             values["selections"] = _unpack_selections(values["selections"])
-        for name in {"video", "model", "protocol", "familiarity", "seconds"} & set(values):
+        plain = ("video", "model", "protocol", "familiarity", "seconds", "changes")
+        for name in set(plain) & set(values):
             values[name] = _checked(hints[name], values[name], name)
         return Analysis(**values)
     except (ValueError, OverflowError) as error:

@@ -8,25 +8,45 @@ from dsanet_core.records.inside import Aggregation, Kernel, Selection
 from dsanet_core.records.model import CONSENSUS, Familiarity, Model, Protocol
 from dsanet_core.records.run import DISTANCES, Calibration, Layers, Run
 from dsanet_core.records.video import Clips, Frames, Sampling, ShortVideoPolicy, Video
+from dsanet_core.records.why import (
+    METHOD_NAMES,
+    METHODS,
+    Attribution,
+    Effects,
+    Faithfulness,
+    Method,
+    Rate,
+    RunEffects,
+    Trust,
+)
 
 __all__ = [
     "CONSENSUS",
     "DISTANCES",
+    "METHODS",
+    "METHOD_NAMES",
     "Aggregation",
     "Analysis",
     "Array",
+    "Attribution",
     "Calibration",
     "Clips",
+    "Effects",
+    "Faithfulness",
     "Familiarity",
     "Frames",
     "Kernel",
     "Layers",
+    "Method",
     "Model",
     "Protocol",
+    "Rate",
     "Run",
+    "RunEffects",
     "Sampling",
     "Selection",
     "ShortVideoPolicy",
+    "Trust",
     "Video",
     "best_of",
 ]

@@ -21,6 +21,7 @@ class Analysis:
     snippet_scores: (snippets, classes) softmax of each snippet's own logits, averaged over crops.
     video_scores: (classes,) the network's answer: softmax per view, averaged over views.
     seconds: wall time of the steps ("decode", "transform", "network").
+    changes: what was done to video or network for this answer, in words; none as a rule.
     """
 
     video: Video
@@ -35,6 +36,7 @@ class Analysis:
     familiarity: Familiarity | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     selections: tuple[Selection, ...] = ()
+    changes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         sampling = self.protocol.sampling
