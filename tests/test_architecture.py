@@ -32,9 +32,10 @@ FLOORS = {
     "train": 8,
     "bench": 8,
     "figures": 8,
-    "cli": 9,
-    "__main__": 10,
-    "__init__": 10,
+    "report": 9,
+    "cli": 10,
+    "__main__": 11,
+    "__init__": 11,
 }
 SOURCES = sorted(
     path

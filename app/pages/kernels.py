@@ -5,6 +5,7 @@ import streamlit as st
 from app import widgets, words
 from app.state import Key
 from dsanet_core.figures import kernel_distances, kernel_heatmap
+from dsanet_core.report import readings
 
 with widgets.page(
     "Kernels", "How each DSA block mixed every snippet with its neighbours, for this video."
@@ -21,18 +22,11 @@ with widgets.page(
         st.markdown(words.kernel_reading(kernel, view))
     with right:
         widgets.simplex(kernel)
-    st.caption(
-        "How to read it: left, a column is a channel and its three weights sum to 1. Right, each "
-        "channel is a point: near the top it keeps its own snippet, near a lower corner it looks "
-        "at a neighbour, in the centre it averages. Neighbours are those of the same view."
-    )
+    st.caption(readings.KERNEL)
 
     st.subheader("All blocks")
     widgets.chart(kernel_distances(analysis), "Distance of each block from two fixed kernels")
-    st.caption(
-        "How to read it: 0 on the first bar is a block that leaves snippets alone, 0 on the "
-        "second is one that averages them; a block far from both chose its own mixture."
-    )
+    st.caption(readings.KERNEL_DISTANCES)
 
     st.subheader("On what grounds")
     widgets.grounds(analysis, name)
