@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dsanet_core.models.sda import insert_sda as insert_sda
     from dsanet_core.records import Analysis as Analysis
     from dsanet_core.records import Clips as Clips
+    from dsanet_core.records import Effects as Effects
     from dsanet_core.records import Familiarity as Familiarity
     from dsanet_core.records import Frames as Frames
     from dsanet_core.records import Kernel as Kernel
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from dsanet_core.records import Model as Model
     from dsanet_core.records import Protocol as Protocol
     from dsanet_core.records import Run as Run
+    from dsanet_core.records import RunEffects as RunEffects
     from dsanet_core.records import Sampling as Sampling
     from dsanet_core.records import Selection as Selection
     from dsanet_core.records import Video as Video
@@ -56,6 +58,10 @@ if TYPE_CHECKING:
     from dsanet_core.untrimmed import integrate_windows as integrate_windows
     from dsanet_core.video import read_clips as read_clips
     from dsanet_core.video import to_tensor as to_tensor
+    from dsanet_core.whatif import Change as Change
+    from dsanet_core.whatif import parse_change as parse_change
+    from dsanet_core.whatif import rank_blocks as rank_blocks
+    from dsanet_core.whatif import what_if as what_if
     from dsanet_core.zoo import ModelSpec as ModelSpec
     from dsanet_core.zoo import create_model as create_model
     from dsanet_core.zoo import list_models as list_models
@@ -84,6 +90,7 @@ _HOMES = {
     "records": (
         "Analysis",
         "Clips",
+        "Effects",
         "Familiarity",
         "Frames",
         "Kernel",
@@ -91,6 +98,7 @@ _HOMES = {
         "Model",
         "Protocol",
         "Run",
+        "RunEffects",
         "Sampling",
         "Selection",
         "Video",
@@ -104,6 +112,7 @@ _HOMES = {
     ),
     "untrimmed": ("analyze_untrimmed", "integrate_windows"),
     "video": ("read_clips", "to_tensor"),
+    "whatif": ("Change", "parse_change", "rank_blocks", "what_if"),
     "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +17,7 @@ from torch import Tensor
 from dsanet_core.checkpoints import Weights, load_model
 from dsanet_core.counting import complexity
 from dsanet_core.errors import ModelError
-from dsanet_core.hooks import Captured, capture
+from dsanet_core.hooks import Captured, Intervention, capture
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
@@ -77,25 +77,61 @@ def analyze(
     Raises VideoError, CheckpointError, or ModelError if model and clips do not fit.
     """
     report = progress or (lambda step, share: None)
-    network = model if isinstance(model, VideoNetwork) else load_model(model, device)
-    protocol = protocol_of(network)
+    network = open_network(model, device)
+    clips, seconds = open_clips(video, network, report)
+    return answer(clips, network, seconds, report)
+
+
+def open_network(model: str | Path | VideoNetwork, device: str) -> VideoNetwork:
+    """What `analyze` takes as a model. Raises CheckpointError."""
+    return model if isinstance(model, VideoNetwork) else load_model(model, device)
+
+
+def open_clips(
+    video: str | Path | Clips, network: VideoNetwork, report: Progress
+) -> tuple[Clips, dict[str, float]]:
+    """What `analyze` takes as a video, as the network is shown it, and the time if it took any.
+    Raises VideoError, or ModelError if the clips were sampled for another network."""
+    sampling = protocol_of(network).sampling
     seconds: dict[str, float] = {}
     if isinstance(video, Clips):
         clips = video
     else:
         with _timed("decode", seconds, report):
-            clips = read_clips(video, protocol.sampling)
-    if clips.sampling != protocol.sampling:
+            clips = read_clips(video, sampling)
+    if clips.sampling != sampling:
         raise ModelError(
             f"clips of {clips.sampling}",
-            f"{protocol.sampling} for {network.spec.name}",
+            f"{sampling} for {network.spec.name}",
             "Decode the video again with this model's sampling.",
         )
+    return clips, seconds
+
+
+def answer(
+    clips: Clips,
+    network: VideoNetwork,
+    seconds: dict[str, float],
+    report: Progress,
+    *,
+    absent: Array | None = None,
+    interventions: Mapping[str, Intervention] | None = None,
+    changes: tuple[str, ...] = (),
+) -> Analysis:
+    """The analysis of clips as `open_clips` gives them, with the time they took.
+
+    absent: (snippets,) bool, of which the network is shown the training mean colour, which is zero
+    after normalisation. interventions: as of `capture`. changes: all of this in words.
+    """
+    protocol = protocol_of(network)
     with _timed("transform", seconds, report):
         views = to_tensor(clips, protocol)
         thumbnails = make_thumbnails(clips)
+        if absent is not None:
+            views[torch.from_numpy(absent[protocol.snippet_of_view])] = 0
+            thumbnails[absent] = np.round(255 * np.array(protocol.mean)).astype(np.uint8)
     with _timed("network", seconds, report):
-        output = run_network(network, views, report, selections=True)
+        output = run_network(network, views, report, selections=True, interventions=interventions)
     weights = network.weights
     known = weights.familiarity if isinstance(weights, Weights) else None
     return Analysis(
@@ -111,6 +147,7 @@ def analyze(
         selections=output.selections,
         familiarity=None if known is None else known.judge(output.appearance),
         seconds=seconds,
+        changes=changes,
     )
 
 
@@ -120,11 +157,12 @@ def run_network(
     progress: Progress | None = None,
     *,
     selections: bool = False,
+    interventions: Mapping[str, Intervention] | None = None,
 ) -> NetworkOutput:
     """Run all views (views, U, 3, T, H, W) of one video, a bounded number at a time.
 
     selections: also capture what the SDA blocks selected; that costs them a second gate each, under
-    equal weights.
+    equal weights. interventions: as of `capture`; each is called once for every so many views.
     """
     protocol = protocol_of(network)
     if network.training:
@@ -137,7 +175,8 @@ def run_network(
     step = max(1, PIXELS_PER_BATCH // (views[0].numel() // 3))
     points = (*_POINTS, *network.appearance_points, *(_SELECTION_POINTS if selections else ()))
     logits = []
-    with torch.inference_mode(), _precision(protocol, device), capture(points) as captured:
+    listening = capture(points, interventions=interventions)
+    with torch.inference_mode(), _precision(protocol, device), listening as captured:
         for start in range(0, len(views), step):
             logits.append(network(views[start : start + step].to(device)).float().cpu())
             if progress is not None:

@@ -11,11 +11,13 @@ import dsanet_core
 
 PUBLIC = [
     "Analysis",
+    "Change",
     "CheckpointError",
     "Clips",
     "Complexity",
     "DSA",
     "DatasetError",
+    "Effects",
     "Ensemble",
     "Familiarity",
     "Frames",
@@ -28,6 +30,7 @@ PUBLIC = [
     "Protocol",
     "RecordError",
     "Run",
+    "RunEffects",
     "RunError",
     "SDA",
     "Sampling",
@@ -55,10 +58,13 @@ PUBLIC = [
     "mean_average_precision",
     "model_spec",
     "open_dataset",
+    "parse_change",
+    "rank_blocks",
     "read_clips",
     "run_dataset",
     "save_checkpoint",
     "to_tensor",
+    "what_if",
     "with_protocol",
 ]
 
