@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from math import ceil, sqrt
 
 import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.frames import crops_of_view, png_address
+from dsanet_core.figures.board import (
+    add_map,
+    add_picture,
+    board,
+    colour_scale,
+    heading,
+    write_times,
+)
+from dsanet_core.figures.frames import crops_of_view
 from dsanet_core.figures.style import blank, plain, stage_and_place
 from dsanet_core.records import Analysis, Array, Selection
 
-CELL = 0.94
-"""Side of a map, where the next one begins at 1."""
 RESPONSE_PIXELS = 290
 LEAST_CHANGE, LEAST_SPAN = 0.01, 0.02
 """Colour scales of differences and of gates reach at least so far: what is small shall look so."""
@@ -105,21 +110,21 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
     ]
     pictures = crops_of_view(analysis, view) if analysis.thumbnails.size else None
     columns = _columns(len(times))
-    figure = _board()
+    figure = board(RESPONSE_PIXELS)
     top = 0.0
     for start in range(0, len(times), columns):
         part = range(start, min(start + columns, len(times)))
         if pictures is not None:
-            top = _heading(figure, top, "What the network saw")
+            top = heading(figure, top, "What the network saw")
             for frame in part:
-                _add_picture(figure, pictures[frame], frame - start, top)
+                add_picture(figure, pictures[frame], frame - start, top)
             top -= 1
-        top = _times(figure, top, [times[frame] for frame in part])
+        top = write_times(figure, top, [times[frame] for frame in part])
         for title, maps, scale in rows:
-            top = _heading(figure, top, title)
+            top = heading(figure, top, title)
             for frame in part:
                 said = f"frame {frame + 1} · {times[frame]:.2f} s<br>%{{z:.3f}}<extra></extra>"
-                _add_map(figure, maps[frame], frame - start, top, scale, said)
+                add_map(figure, maps[frame], frame - start, top, scale, said)
             top -= 1
         top -= 0.2
     gates = selection.gate, selection.average_gate
@@ -128,8 +133,8 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
         low, high = ((low + high + sign * LEAST_SPAN) / 2 for sign in (-1, 1))
     most = max(float(np.abs(gate - average).max()), LEAST_CHANGE)
     figure.update_layout(
-        coloraxis=_scale(palette.SEQUENTIAL, low, high, "Gate", 0.0),
-        coloraxis2=_scale(palette.DIVERGING, -most, most, "Difference", 0.54),
+        coloraxis=colour_scale(palette.SEQUENTIAL, low, high, "Gate", 0.0),
+        coloraxis2=colour_scale(palette.DIVERGING, -most, most, "Difference", 0.54),
         xaxis={"range": [0, columns]},
         yaxis={"range": [top, 0]},
         height=round(-top * _pixels(columns) + 84),
@@ -174,12 +179,12 @@ def dependency_response(
     frames, height, width = response.shape
     if frames > 1 and height == width == 1:
         return _curve(analysis, selection, dependency, response[:, 0, 0], most, view)
-    figure = _board()
+    figure = board(RESPONSE_PIXELS)
     columns = ceil(sqrt(frames))
     for place, values in enumerate(response):
         moment = _moment(analysis, view, place, frames)
         said = f"{moment}%{{z:.3f}}<extra></extra>"
-        _add_map(figure, values, place % columns, -(place // columns), "coloraxis", said)
+        add_map(figure, values, place % columns, -(place // columns), "coloraxis", said)
     if response.size == 1:
         value = float(response[0, 0, 0])
         # Cividis is dark below its middle and light above.
@@ -188,7 +193,7 @@ def dependency_response(
             text=f"{value:.3f}", x=0.5, y=-0.5, showarrow=False, font={"size": 26, "color": ink}
         )
     figure.update_layout(
-        coloraxis=_scale(palette.SEQUENTIAL, 0, most, "Response", 0.0) | {"showscale": True},
+        coloraxis=colour_scale(palette.SEQUENTIAL, 0, most, "Response", 0.0) | {"showscale": True},
         xaxis={"range": [0, columns]},
         yaxis={"range": [-columns, 0]},
     )
@@ -278,15 +283,6 @@ def _name_blocks(figure: go.Figure, blocks: list[str], chosen: str) -> None:
         )
 
 
-def _board() -> go.Figure:
-    """A plane of unit squares, x to the right, y downwards from 0, for pictures and maps."""
-    figure = blank(RESPONSE_PIXELS)
-    hidden = {"visible": False, "constrain": "domain", "fixedrange": True}
-    figure.update_xaxes(hidden | {"constraintoward": "center"})
-    figure.update_yaxes(hidden | {"constraintoward": "top", "scaleanchor": "x"})
-    return figure
-
-
 def _columns(frames: int) -> int:
     return 16 if frames > 16 else min(max(frames, 4), 8)
 
@@ -294,69 +290,3 @@ def _columns(frames: int) -> int:
 def _pixels(columns: int) -> int:
     """Side of a cell on the page, where it is wide enough."""
     return 740 // max(columns, 7)
-
-
-def _heading(figure: go.Figure, top: float, text: str) -> float:
-    """A line of text above a row; the height where the row begins."""
-    figure.add_annotation(
-        text=text, x=0, y=top - 0.14, xanchor="left", showarrow=False, font={"size": 13}
-    )
-    return top - 0.3
-
-
-def _times(figure: go.Figure, top: float, times: Iterable[float]) -> float:
-    """When each frame of a row was, below it; the height where the next row begins."""
-    for column, seconds in enumerate(times):
-        figure.add_annotation(
-            text=f"{seconds:.1f} s",
-            x=column + CELL / 2,
-            y=top - 0.1,
-            showarrow=False,
-            font={"size": 11},
-        )
-    return top - 0.22
-
-
-def _add_picture(figure: go.Figure, picture: Array, column: int, top: float) -> None:
-    figure.add_layout_image(
-        source=png_address(picture),
-        xref="x",
-        yref="y",
-        x=column,
-        y=top,
-        sizex=CELL,
-        sizey=CELL,
-        sizing="stretch",
-    )
-
-
-def _add_map(
-    figure: go.Figure, values: Array, column: int, top: float, scale: str, said: str
-) -> None:
-    """A map (h, w) as a square: its first row on top, though y grows upwards."""
-    height, width = values.shape
-    figure.add_heatmap(
-        z=values[::-1],
-        x0=column + CELL / width / 2,
-        dx=CELL / width,
-        y0=top - CELL + CELL / height / 2,
-        dy=CELL / height,
-        coloraxis=scale,
-        hovertemplate=said,
-    )
-
-
-def _scale(colours: object, low: float, high: float, title: str, left: float) -> dict[str, object]:
-    """A colour scale with its bar below the figure, from `left` of its width on."""
-    bar = {
-        "orientation": "h",
-        "title": {"text": title, "side": "top"},
-        "x": left,
-        "xanchor": "left",
-        "y": 0,
-        "yanchor": "top",
-        "len": 0.46,
-        "thickness": 10,
-        "nticks": 5,
-    }
-    return {"colorscale": colours, "cmin": low, "cmax": high, "colorbar": bar}

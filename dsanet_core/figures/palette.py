@@ -42,3 +42,17 @@ SEQUENTIAL = "Cividis"
 """Plotly scale for magnitudes: lightness grows evenly, made for colour-blind readers."""
 DIVERGING = ((0, CATEGORICAL[1]), (0.5, "rgba(127,127,127,0.10)"), (1, CATEGORICAL[0]))
 """Scale for differences: orange below 0, blue above, 0 hardly there on either page."""
+
+
+def faded(colour: str, alpha: float) -> str:
+    red, green, blue = (int(colour[start : start + 2], 16) for start in (1, 3, 5))
+    return f"rgba({red},{green},{blue},{alpha})"
+
+
+AGAINST, FOR = CATEGORICAL[1], CATEGORICAL[0]
+"""What speaks against a category, and for it: the ends of `DIVERGING`."""
+HEAT = (
+    (0, faded(AGAINST, 0.95)), (0.5, faded(AGAINST, 0)),
+    (0.5, faded(FOR, 0)), (1, faded(FOR, 0.95)),
+)
+"""`DIVERGING` to lie over a picture: 0 is not there at all."""

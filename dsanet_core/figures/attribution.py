@@ -1,0 +1,321 @@
+"""What spoke for a category: heat over the frames, importance over the time, and how that was
+tested (insertion and deletion)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dsanet_core.figures import palette
+from dsanet_core.figures.board import (
+    add_map,
+    add_picture,
+    board,
+    colour_scale,
+    heading,
+    write_times,
+)
+from dsanet_core.figures.frames import add_frames, crops_of_view
+from dsanet_core.figures.style import blank, plain, span_text
+from dsanet_core.records import Analysis, Array, Attribution, Faithfulness
+
+CELLS = 16
+"""A map is shown on a grid of at most so many places a side: finer ones are noise to the eye."""
+LEAST_HEAT, LEAST_SHARE = 1e-4, 0.01
+"""Scales reach at least so far: what is small shall look so."""
+HEAT_UNIT = "Logit per 1 % of the picture"
+_FRAME_PIXELS = 300
+
+
+def heat(attribution: Attribution, crop: int = 0) -> Array:
+    """(snippets, frames, h, w) logits per hundredth of a frame's area, as one crop shows them.
+
+    On at most `CELLS` x `CELLS` places. Densities, so that methods and networks with other grids
+    share a scale. A frame's mean times 100 is its share in the explained logit, of all crops
+    together `Attribution.per_frame`.
+    """
+    protocol, sampling = attribution.protocol, attribution.protocol.sampling
+    own = slice(crop * protocol.num_groups, (crop + 1) * protocol.num_groups)
+    maps = _coarse(attribution.maps[own].astype(np.float64))          # (groups, frames, h, w)
+    maps = maps.reshape(len(maps), protocol.group_size, sampling.frames_per_snippet,
+                        *maps.shape[2:])
+    found = np.zeros((sampling.num_snippets, *maps.shape[2:]))
+    found[protocol.snippet_of_view[own]] = maps
+    # At video level the logit is a mean over the groups, each of which sees its own snippets.
+    explained = protocol.num_groups if attribution.snippet is None else 1
+    return np.asarray(found / explained)
+
+
+def strongest(attributions: Sequence[Attribution]) -> float:
+    """Where the shared scale of their heat ends, on both sides of 0."""
+    crops = [
+        float(np.abs(heat(each, crop)).max())
+        for each in attributions for crop in range(each.protocol.num_crops)
+    ]
+    return max(LEAST_HEAT, *crops)
+
+
+def heat_strip(
+    analysis: Analysis,
+    attribution: Attribution,
+    *,
+    most: float,
+    crop: int = 0,
+    columns: int = 8,
+) -> go.Figure:
+    """Every frame the network saw, snippet by snippet, under its heat; 0 is not there at all.
+
+    most: where the scale of the heat ends (`strongest`). crop: of the three, if there are three.
+    columns: frames beside each other.
+    """
+    maps, pictures = heat(attribution, crop), _pictures(analysis, crop)
+    snippets, frames = maps.shape[:2]
+    figure = board(_FRAME_PIXELS)
+    per_line = max(1, columns // frames) if frames <= columns else 1
+    top = 0.0
+    for start in range(0, snippets, per_line):
+        members = range(start, min(start + per_line, snippets))
+        if frames > 1:
+            for place, snippet in enumerate(members):
+                share = float(attribution.per_snippet[snippet])
+                said = f"Snippet {snippet + 1}: {_signed(share)}"
+                bottom = heading(figure, top, said, left=place * frames)
+            top = bottom
+        cells = [(snippet, frame) for snippet in members for frame in range(frames)]
+        for line in range(0, len(cells), columns):
+            part = cells[line : line + columns]
+            for column, cell in enumerate(part):
+                if pictures is not None:
+                    add_picture(figure, _grey(pictures[cell]), column, top, below=True)
+                said = _said(analysis, attribution, *cell)
+                add_map(figure, maps[cell].astype(np.float32), column, top, "coloraxis", said)
+            top = write_times(figure, top - 1, [analysis.pts_seconds[cell] for cell in part])
+        top -= 0.12
+    figure.update_layout(
+        coloraxis=_heat_scale(most),
+        xaxis={"range": [0, columns]},
+        yaxis={"range": [top, 0]},
+        height=round(-top * (740 if columns > 4 else 360) / columns + 84),
+    )
+    return figure
+
+
+def heat_frame(
+    analysis: Analysis,
+    attribution: Attribution,
+    snippet: int,
+    frame: int,
+    *,
+    most: float,
+    crop: int = 0,
+) -> go.Figure:
+    """One frame as the network saw it, and beside it the same under its heat."""
+    values = heat(attribution, crop)[snippet, frame].astype(np.float32)
+    pictures = _pictures(analysis, crop)
+    figure = board(_FRAME_PIXELS)
+    if pictures is not None:
+        add_picture(figure, pictures[snippet, frame], 0, 0)
+        add_picture(figure, _grey(pictures[snippet, frame]), 1, 0, below=True)
+    add_map(figure, values, 1, 0, "coloraxis", _said(analysis, attribution, snippet, frame))
+    figure.update_layout(
+        coloraxis=_heat_scale(most), xaxis={"range": [0, 2]}, yaxis={"range": [-1, 0]},
+    )
+    return figure
+
+
+def importance(
+    analysis: Analysis, attribution: Attribution, *, most: float | None = None
+) -> go.Figure:
+    """Share of every snippet in the explained logit over the time, and of every frame of the video.
+
+    A video frame that several snippets saw has the sum of its shares. most: where the scale of the
+    snippets ends on both sides, to share it with another figure.
+    """
+    shares, frames = attribution.per_snippet, attribution.per_frame
+    first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
+    middle = (first + last) / 2
+    word = analysis.protocol.snippet_word
+    end = max(analysis.video.duration_seconds, float(last.max()))
+    figure = blank(240 if frames.shape[1] == 1 else 400)
+    said = [
+        f"{word} {place} · {span_text(*span)}<br>{_signed(share)}{_part(share, attribution)}"
+        for place, (span, share) in enumerate(
+            zip(zip(first, last, strict=True), shares, strict=True), 1
+        )
+    ]
+    _signed_bars(figure, middle, shares, said, 0.8 * _apart(middle, end), legend=True)
+    add_frames(figure, analysis)
+    top = (figure.layout.yaxis.domain or (0, 1))[1]
+    figure.update_yaxes(title=f"{word.capitalize()}s<br>(logit)", zerolinecolor=palette.NEUTRAL,
+                        nticks=6)  # fmt: skip
+    figure.update_xaxes(title="Time (s)", range=[0, end])
+    reach = 1.08 * max(LEAST_SHARE, float(np.abs(shares).max()), most or 0.0)
+    figure.layout.yaxis.range = [-reach, reach]
+    figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"}, barmode="overlay")
+    if frames.shape[1] > 1:
+        times, sums, texts = _per_video_frame(analysis, attribution)
+        _signed_bars(
+            figure, times, sums, texts, 0.7 * _apart(times, end), yaxis="y2", legend=False
+        )
+        figure.layout.yaxis.domain = [0.5 * top, top]
+        figure.update_layout(
+            xaxis={"anchor": "y2"},
+            yaxis2={**figure.layout.yaxis.to_plotly_json(), "domain": [0, 0.42 * top],
+                    "range": None, "title": {"text": "Frames<br>(logit)"}},
+        )  # fmt: skip
+    return figure
+
+
+def tested_curves(faithfulness: Faithfulness) -> go.Figure:
+    """Probability of the category while its parts are put in, or taken away, the most important
+    first; a band from the lowest to the highest of the random orders."""
+    figure = blank(340)
+    shares = 100 * faithfulness.shares
+    insertion, deletion = palette.CATEGORICAL[2:4]
+    for name, curve, others, colour, dash in (
+        ("insertion", faithfulness.insertion, faithfulness.random_insertion, insertion, "solid"),
+        ("deletion", faithfulness.deletion, faithfulness.random_deletion, deletion, "dash"),
+    ):
+        low, high = others.min(0), others.max(0)
+        figure.add_scatter(
+            x=[*shares, *shares[::-1]],
+            y=[*high, *low[::-1]],
+            fill="toself",
+            fillcolor=palette.faded(colour, 0.22),
+            line={"width": 0},
+            name=f"{name}, {len(others)} random orders",
+            hoverinfo="skip",
+        )
+        figure.add_scatter(
+            x=shares,
+            y=curve,
+            customdata=others.mean(0),
+            mode="lines+markers",
+            marker={"symbol": "circle" if dash == "solid" else "square", "size": 6},
+            line={"color": colour, "width": 2, "dash": dash},
+            name=name,
+            hovertemplate=f"{name}: %{{x:.0f}} % of {plain(faithfulness.parts)}<br>"
+            "probability %{y:.1%}, in random orders %{customdata:.1%} on average<extra></extra>",
+        )
+    figure.update_xaxes(title=f"Share of {plain(faithfulness.parts)} (%)", range=[-2, 102])
+    figure.update_yaxes(title="Probability", range=[-0.03, 1.03], tickformat=".0%")
+    return figure
+
+
+def _coarse(maps: Array) -> Array:
+    """(..., h, w) logits -> logits per hundredth of the area on at most `CELLS` places a side."""
+    height, width = maps.shape[-2:]
+    dense = maps * (height * width / 100)
+    for axis, size in ((-2, height), (-1, width)):
+        edges = np.linspace(0, size, min(size, CELLS) + 1).astype(int)
+        counts = np.diff(edges)
+        dense = np.add.reduceat(dense, edges[:-1], axis=axis)
+        dense /= counts[:, None] if axis == -2 else counts
+    return np.asarray(dense)
+
+
+def _pictures(analysis: Analysis, crop: int) -> Array | None:
+    """(snippets, frames, side, side, 3): what a crop showed of every thumbnail."""
+    if analysis.thumbnails.size == 0:
+        return None
+    protocol = analysis.protocol
+    views = range(crop * protocol.num_groups, (crop + 1) * protocol.num_groups)
+    crops = np.stack([crops_of_view(analysis, view) for view in views])
+    shape = (protocol.num_groups, protocol.group_size, protocol.sampling.frames_per_snippet)
+    found = np.zeros((protocol.sampling.num_snippets, shape[2], *crops.shape[2:]), np.uint8)
+    found[protocol.snippet_of_view[views]] = crops.reshape(*shape, *crops.shape[2:])
+    return found
+
+
+def _grey(picture: Array) -> Array:
+    """Without its colours and half as strong, so that the heat's own colours can be read on it."""
+    luma = picture @ np.array([0.299, 0.587, 0.114])
+    return np.repeat((64 + luma[..., None] / 2).astype(np.uint8), 3, -1)
+
+
+def _said(analysis: Analysis, attribution: Attribution, snippet: int, frame: int) -> str:
+    share = float(attribution.per_frame[snippet, frame])
+    word = analysis.protocol.snippet_word
+    place = f"{word} {snippet + 1}"
+    if word == "snippet":
+        place += f", frame {frame + 1}"
+    return (
+        f"{place} · {analysis.pts_seconds[snippet, frame]:.2f} s<br>"
+        f"here %{{z:+.4f}} logit per 1 % of the picture<br>"
+        f"the whole frame {_signed(share)}<extra></extra>"
+    )
+
+
+def _per_video_frame(
+    analysis: Analysis, attribution: Attribution
+) -> tuple[Array, Array, list[str]]:
+    """Times, shares and texts of the distinct frames of the video, as they follow each other."""
+    index, place = np.unique(analysis.frame_index, return_inverse=True)
+    place = place.reshape(analysis.frame_index.shape)
+    sums = np.bincount(place.ravel(), attribution.per_frame.ravel(), len(index))
+    times = np.zeros(len(index))
+    times[place] = analysis.pts_seconds
+    texts = []
+    for row, seconds in enumerate(times):
+        seen = [str(snippet + 1) for snippet in np.flatnonzero((place == row).any(1))]
+        word = "snippet" if len(seen) == 1 else "snippets"
+        texts.append(f"{seconds:.2f} s · seen by {word} {', '.join(seen)}<br>{_signed(sums[row])}")
+    return times, np.asarray(sums), texts
+
+
+def _signed_bars(
+    figure: go.Figure,
+    x: Array,
+    y: Array,
+    said: list[str],
+    width: float,
+    *,
+    legend: bool,
+    yaxis: str = "y",
+) -> None:
+    """Bars up for the category and down against it, each with its colour."""
+    for name, own, colour in (
+        ("speaks for the category", y >= 0, palette.FOR),
+        ("speaks against it", y < 0, palette.AGAINST),
+    ):
+        chosen = np.flatnonzero(own)
+        figure.add_bar(
+            x=x[chosen],
+            y=y[chosen],
+            width=width,
+            yaxis=yaxis,
+            name=name,
+            legendgroup=name,
+            showlegend=legend,
+            marker={"color": colour},
+            customdata=[said[place] for place in chosen],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+
+
+def _apart(x: Array, end: float) -> float:
+    """The least distance between two neighbours."""
+    apart = np.diff(np.sort(x))
+    return float(apart[apart > 0].min()) if (apart > 0).any() else end / max(len(x), 1)
+
+
+def _part(share: float, attribution: Attribution) -> str:
+    """A share as a part of the difference that the method explains."""
+    difference = attribution.score - attribution.baseline_score
+    if abs(difference) < LEAST_SHARE:
+        return ""
+    return f", {100 * share / difference:.0f} % of the difference from the baseline"
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f} logit".replace("-", "−")
+
+
+def _heat_scale(most: float) -> dict[str, object]:
+    scale = colour_scale(palette.HEAT, -most, most, f"{HEAT_UNIT}: blue for, orange against", 0.0)
+    bar = scale["colorbar"]
+    assert isinstance(bar, dict)
+    bar["len"] = 0.94
+    return scale

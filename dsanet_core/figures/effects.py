@@ -1,0 +1,175 @@
+"""What a prediction hangs on: block by block of one video, and per category of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import plotly.graph_objects as go
+
+from dsanet_core.figures import palette
+from dsanet_core.figures.layer_style import column_name
+from dsanet_core.figures.style import blank, percent, plain, shorten
+from dsanet_core.records import Array, Effects, RunEffects
+
+LEAST_POINTS = 1.0
+"""Scales of drops reach at least so far, in points of probability."""
+_LETTERS = 38
+
+
+def block_effects(
+    effects: Effects, classes: Sequence[str], *, strongest_first: bool = False
+) -> go.Figure:
+    """How many points of probability the category loses with each block made neutral.
+
+    In the order of the network from top to bottom, or the block that carries most on top. Where
+    the answer becomes another one, the bar says which.
+    """
+    order = np.arange(len(effects.blocks))
+    if strongest_first:
+        order = np.argsort(-effects.drop, kind="stable")
+    points = 100 * effects.drop[order]
+    figure = blank(130 + 34 * len(order))
+    said = [
+        f"{plain(effects.changes[place])}<br>{plain(classes[effects.category])}: "
+        f"{percent(effects.before)} → {percent(float(effects.after[place]))}, "
+        f"{_points(100 * float(effects.drop[place]))}<br>"
+        f"answer then: {plain(classes[effects.answers[place]])}"
+        for place in order
+    ]
+    texts = [
+        "" if effects.answers[place] == effects.category
+        else f"then: {plain(shorten(classes[effects.answers[place]], _LETTERS))}"
+        for place in order
+    ]
+    places = np.arange(len(order))
+    for name, own, colour in (
+        ("carries the category", points >= 0, palette.FOR),
+        ("stands against it", points < 0, palette.AGAINST),
+    ):
+        chosen = np.flatnonzero(own)
+        figure.add_bar(
+            x=points[chosen],
+            y=places[chosen],
+            orientation="h",
+            name=name,
+            showlegend=True,
+            marker={"color": colour},
+            text=[texts[place] for place in chosen],
+            textposition="outside",
+            cliponaxis=False,
+            customdata=[said[place] for place in chosen],
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    reach = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
+    # Room for what a bar says beside its end.
+    low = -1.6 * reach if (points < 0).any() else -0.04 * reach
+    figure.update_xaxes(
+        title="Points of probability lost without the block", range=[low, 1.6 * reach],
+        zerolinecolor=palette.NEUTRAL,
+    )
+    figure.update_yaxes(
+        tickvals=places,
+        ticktext=[plain(column_name(effects.blocks[place])) for place in order],
+        range=[len(order) - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+    )
+    figure.update_layout(barmode="overlay")
+    return figure
+
+
+def effects_of_categories(
+    effects: RunEffects, classes: Sequence[str], rows: Sequence[int], *, chosen: str = ""
+) -> go.Figure:
+    """Categories down, blocks across: points of the true category's probability that are lost with
+    a block made neutral, on average over the category's videos.
+
+    rows: class indices in the order to draw; those without videos are left out. chosen: this
+    category's name is bold.
+    """
+    rows = [row for row in rows if effects.videos[row]]
+    cell = 22 if len(rows) <= 30 else 14
+    names = [plain(column_name(block)) for block in effects.blocks]
+    points = 100 * effects.drop[rows]
+    figure = blank(max(160, cell * len(rows)) + 150)
+    figure.add_heatmap(
+        z=points.astype(np.float32),
+        x=list(range(len(names))),
+        y=list(range(len(rows))),
+        coloraxis="coloraxis",
+        xgap=1,
+        ygap=1,
+        customdata=_accuracies(effects, rows),
+        text=[[f"{plain(classes[row])}<br>{name}" for name in names] for row in rows],
+        hovertemplate="%{text}<br>%{z:+.1f} points lost on average over %{customdata[2]:.0f} videos"
+        "<br>right: %{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra></extra>",
+    )
+    most = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
+    figure.update_layout(
+        coloraxis={
+            "colorscale": palette.DIVERGING, "cmin": -most, "cmax": most,
+            "colorbar": {
+                "orientation": "h", "len": 0.5, "thickness": 10, "nticks": 5, "x": 0,
+                "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top", "ypad": 2,
+                "title": {"text": "Points of probability lost", "side": "top"},
+            },
+        },
+        margin={"t": 64},
+    )
+    figure.update_xaxes(
+        tickvals=list(range(len(names))), ticktext=names, showgrid=False, zeroline=False,
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(rows))),
+        ticktext=[
+            f"<b>{name}</b>" if classes[row] == chosen else name
+            for row in rows for name in [plain(shorten(classes[row], _LETTERS))]
+        ],
+        tickfont={"size": 12 if cell > 14 else 10},
+        range=[len(rows) - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+    )
+    return figure
+
+
+def effects_of_blocks(effects: RunEffects) -> go.Figure:
+    """The same over all videos, every video counted once: a bar per block."""
+    known = np.flatnonzero(effects.videos)
+    share = effects.videos[known] / effects.videos.sum()
+    points = 100 * share @ effects.drop[known]
+    right = 100 * share @ effects.before[known], 100 * share @ effects.after[known]
+    names = [plain(column_name(block)) for block in effects.blocks]
+    figure = blank(300)
+    figure.add_bar(
+        x=list(range(len(names))),
+        y=points,
+        marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in points]},
+        customdata=[
+            (plain(change), right[0], float(after))
+            for change, after in zip(effects.changes, right[1], strict=True)
+        ],
+        hovertemplate="%{customdata[0]}<br>%{y:+.1f} points lost on average"
+        "<br>right: %{customdata[1]:.1f} % → %{customdata[2]:.1f} %<extra></extra>",
+    )
+    reach = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
+    low = -1.1 * reach if (points < 0).any() else 0
+    figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
+    figure.update_yaxes(
+        title="Points of probability lost", range=[low, 1.1 * reach],
+        zerolinecolor=palette.NEUTRAL,
+    )
+    return figure
+
+
+def _accuracies(effects: RunEffects, rows: Sequence[int]) -> Array:
+    """(rows, blocks, 3): accuracy in per cent before and after, and how many videos."""
+    after = effects.after[rows]
+    before = np.broadcast_to(effects.before[rows, None], after.shape)
+    videos = np.broadcast_to(effects.videos[rows, None], after.shape)
+    return np.stack([100 * before, 100 * after, videos], -1).astype(np.float32)
+
+
+def _points(value: float) -> str:
+    return f"{value:+.1f} points lost".replace("-", "−")
