@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsanet_core.analysis import analyze as analyze
+    from dsanet_core.attribution import attribute as attribute
+    from dsanet_core.attribution import faithfulness as faithfulness
+    from dsanet_core.attribution import trust_of as trust_of
     from dsanet_core.checkpoints import load_imagenet as load_imagenet
     from dsanet_core.checkpoints import load_model as load_model
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
@@ -34,8 +37,10 @@ if TYPE_CHECKING:
     from dsanet_core.models.sda import SDA as SDA
     from dsanet_core.models.sda import insert_sda as insert_sda
     from dsanet_core.records import Analysis as Analysis
+    from dsanet_core.records import Attribution as Attribution
     from dsanet_core.records import Clips as Clips
     from dsanet_core.records import Effects as Effects
+    from dsanet_core.records import Faithfulness as Faithfulness
     from dsanet_core.records import Familiarity as Familiarity
     from dsanet_core.records import Frames as Frames
     from dsanet_core.records import Kernel as Kernel
@@ -46,10 +51,13 @@ if TYPE_CHECKING:
     from dsanet_core.records import RunEffects as RunEffects
     from dsanet_core.records import Sampling as Sampling
     from dsanet_core.records import Selection as Selection
+    from dsanet_core.records import Trust as Trust
     from dsanet_core.records import Video as Video
+    from dsanet_core.runs import load_effects as load_effects
     from dsanet_core.runs import load_run as load_run
     from dsanet_core.runs import mean_average_precision as mean_average_precision
     from dsanet_core.runs import run_dataset as run_dataset
+    from dsanet_core.runs import run_effects as run_effects
     from dsanet_core.serialize import analysis_from_json as analysis_from_json
     from dsanet_core.serialize import analysis_to_csv as analysis_to_csv
     from dsanet_core.serialize import analysis_to_json as analysis_to_json
@@ -70,6 +78,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis": ("analyze",),
+    "attribution": ("attribute", "faithfulness", "trust_of"),
     "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
     "datasets": ("open_dataset",),
@@ -89,8 +98,10 @@ _HOMES = {
     "models.sda": ("SDA", "insert_sda"),
     "records": (
         "Analysis",
+        "Attribution",
         "Clips",
         "Effects",
+        "Faithfulness",
         "Familiarity",
         "Frames",
         "Kernel",
@@ -101,9 +112,12 @@ _HOMES = {
         "RunEffects",
         "Sampling",
         "Selection",
+        "Trust",
         "Video",
     ),
-    "runs": ("load_run", "mean_average_precision", "run_dataset"),
+    "runs": (
+        "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",
+    ),
     "serialize": (
         "analysis_from_json",
         "analysis_to_csv",

@@ -27,6 +27,7 @@ FLOORS = {
     "catalogue": 3,
     "analysis": 4,
     "untrimmed": 5,
+    "attribution": 5,
     "whatif": 5,
     "ensemble": 6,
     "runs": 7,

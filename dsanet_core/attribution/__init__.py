@@ -1,0 +1,19 @@
+"""What spoke for a prediction, and how far that can be trusted.
+
+Attribution says how much every part of the input adds to a category's logit; the curves, the
+comparison with random weights and the measured truth say whether to believe it.
+"""
+
+from dsanet_core.attribution.attribute import attribute
+from dsanet_core.attribution.faithfulness import faithfulness
+from dsanet_core.attribution.sanity import randomised, rank_correlation
+from dsanet_core.attribution.trust import offered, trust_of
+
+__all__ = [
+    "attribute",
+    "faithfulness",
+    "offered",
+    "randomised",
+    "rank_correlation",
+    "trust_of",
+]

@@ -1,0 +1,119 @@
+"""From a video, a network and a method to an `Attribution`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dsanet_core.analysis import Progress, describe_model, protocol_of
+from dsanet_core.attribution.explained import MEAN_COLOUR, NO_FEATURES, Explained, batches
+from dsanet_core.attribution.methods import METHODS
+from dsanet_core.checkpoints import load_model
+from dsanet_core.errors import ModelError
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.records import Array, Attribution, Clips, Method
+from dsanet_core.video import read_clips, to_tensor
+
+
+def attribute(
+    video: str | Path | Clips,
+    model: str | Path | VideoNetwork,
+    method: Method,
+    *,
+    category: str | int | None = None,
+    snippet: int | None = None,
+    device: str = "auto",
+    progress: Progress | None = None,
+) -> Attribution:
+    """How much every part of what the network saw speaks for a category.
+
+    video, model: as for `analyze`. category: name or index; None takes the one predicted, of the
+    video or of the snippet. snippet: index, counted from 0; None explains the whole video.
+    progress: told ("decode" | "transform" | "attribute", share); what it raises ends the work.
+    Runs in the precision of the network's parameters and leaves the network as it is, so that
+    several threads can share it. Memory is bounded: one view after the other, a few copies at once.
+    Raises VideoError, CheckpointError, or ModelError for what does not fit or is not there.
+    """
+    report = progress or (lambda step, share: None)
+    network = model if isinstance(model, VideoNetwork) else load_model(model, device)
+    protocol = protocol_of(network)
+    if method not in METHODS:
+        raise ModelError(f"method {method!r}", f"one of {tuple(METHODS)}", "Choose one of them.")
+    if isinstance(video, Clips):
+        clips = video
+    else:
+        report("decode", 0.0)
+        clips = read_clips(video, protocol.sampling)
+    if clips.sampling != protocol.sampling:
+        raise ModelError(
+            f"clips of {clips.sampling}",
+            f"{protocol.sampling} for {network.spec.name}",
+            "Decode the video again with this model's sampling.",
+        )
+    report("transform", 0.0)
+    views = to_tensor(clips, protocol)
+    report("attribute", 0.0)
+    start = time.perf_counter()
+    explained = Explained(network, _index(network, category, snippet, views), snippet)
+    own = explained.own(views)
+
+    def made(place: int) -> Array:
+        """(F, h, w)"""
+        maps = METHODS[method](
+            explained,
+            own[place : place + 1],
+            lambda share: report("attribute", (place + share) / len(own)),
+        )
+        return np.asarray(maps.detach().cpu().numpy())
+
+    seen = np.stack([made(place) for place in range(len(own))])
+    maps = np.zeros((protocol.num_views, *seen.shape[1:]), np.float32)
+    maps[explained.views] = seen
+    with torch.no_grad():
+        score = torch.cat([explained(batch) for batch in batches(own)]).mean()
+        nothing = _logit_of_nothing(explained, own[:1], method)
+    report("attribute", 1.0)
+    return Attribution(
+        video=clips.frames.video,
+        model=describe_model(network),
+        protocol=protocol,
+        method=method,
+        category=explained.category,
+        snippet=snippet,
+        maps=maps,
+        score=float(score),
+        baseline_score=float(nothing),
+        baseline=NO_FEATURES if method == "grad_cam" else MEAN_COLOUR,
+        seconds=time.perf_counter() - start,
+    )
+
+
+def _logit_of_nothing(explained: Explained, view: Tensor, method: Method) -> Tensor:
+    """The logit with everything absent, which is the same in all views."""
+    if method != "grad_cam":
+        return explained(torch.zeros_like(view))
+    return explained.logits(view, {explained.stage: torch.zeros_like})[0, explained.category]
+
+
+def _index(
+    network: VideoNetwork, category: str | int | None, snippet: int | None, views: Tensor
+) -> int:
+    classes = network.spec.classes
+    if isinstance(category, str):
+        if category not in classes:
+            raise ModelError(
+                f"category {category!r}",
+                f"one of the {len(classes)} of {network.spec.name}",
+                "Write it as `predict` does.",
+            )
+        return int(classes.index(category))
+    if category is not None:
+        return category
+    anything = Explained(network, 0, snippet)
+    with torch.no_grad():
+        logits = torch.cat([anything.logits(batch) for batch in batches(anything.own(views))])
+    return int(logits.double().softmax(-1).mean(0).argmax())

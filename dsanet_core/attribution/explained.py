@@ -1,0 +1,123 @@
+"""What is explained: one logit of a network as a function of its input.
+
+The network may be shared with other threads: nothing is registered on it and no `.grad` is filled;
+what is needed from within is taken at hook points, which only the caller's own forwards reach.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from dsanet_core.analysis import protocol_of
+from dsanet_core.errors import ModelError
+from dsanet_core.hooks import Intervention, capture
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.records import Array, Protocol
+
+SCORES = "hook_snippet_scores"
+FEATURES = "hook_res5"
+"""Where the last convolution's features pass: after the last stage, before they are pooled."""
+MEAN_COLOUR = "the training mean colour, which is zero after normalisation"
+NO_FEATURES = "features of zero after the last stage"
+PIXELS_PER_BATCH = 2**19
+"""Forwards without gradients; with them a quarter of it, for what autograd keeps."""
+
+Share = Callable[[float], None]
+"""Told the done share, 0 to 1, before every chunk of work; what it raises ends the work."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A category's logit of the whole video (snippet None: mean over the views), or that of one
+    snippet (mean over the views that see it).
+
+    Raises ModelError for a network in training mode, or a category or snippet that is not there.
+    """
+
+    network: VideoNetwork
+    category: int
+    snippet: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.network.training:
+            raise ModelError("a network in training mode", "evaluation mode", "Call .eval() first.")
+        snippets = self.protocol.sampling.num_snippets
+        if self.snippet is not None and not 0 <= self.snippet < snippets:
+            raise ModelError(
+                f"snippet {self.snippet}", f"0 to {snippets - 1}", "Snippets count from 0."
+            )
+        classes = len(self.network.spec.classes)
+        if not 0 <= self.category < classes:
+            raise ModelError(
+                f"category {self.category}", f"0 to {classes - 1}", "Categories count from 0."
+            )
+
+    @cached_property
+    def protocol(self) -> Protocol:
+        return protocol_of(self.network)
+
+    @property
+    def views(self) -> list[int]:
+        """Indices of the views that the logit is the mean of."""
+        seen = self.protocol.snippet_of_view
+        return [i for i in range(len(seen)) if self.snippet is None or self.snippet in seen[i]]
+
+    def logits(self, clips: Tensor, changes: Mapping[str, Intervention] | None = None) -> Tensor:
+        """(N, U, 3, T, H, W) -> (N, classes), of the clip or of the snippet in it; autograd goes
+        through. changes: interventions at other hook points."""
+        seen: list[Tensor] = []
+
+        def keep(scores: Tensor) -> Tensor:
+            seen.append(scores)
+            return scores
+
+        with capture((), interventions={SCORES: keep, **(changes or {})}):
+            of_clip: Tensor = self.network(clips)
+        if self.snippet is None:
+            return of_clip
+        return seen[0][:, self.snippet // self.protocol.num_groups]
+
+    def __call__(self, clips: Tensor) -> Tensor:
+        """(N, U, 3, T, H, W) -> (N,)."""
+        return self.logits(clips)[:, self.category]
+
+    def own(self, views: Tensor) -> Tensor:
+        """The explained ones of all views (views, U, 3, T, H, W), where and as the network is."""
+        if len(views) != self.protocol.num_views:
+            raise ModelError(
+                f"{len(views)} views", f"{self.protocol.num_views}", "Make them with to_tensor()."
+            )
+        weight = next(self.network.parameters())
+        return views[self.views].to(weight.device, weight.dtype)
+
+    def probabilities(self, clips: Tensor) -> Array:
+        """(N, ...) -> (N,) probability of the category."""
+        with torch.no_grad():
+            logits = torch.cat([self.logits(batch) for batch in batches(clips)])
+        return logits.double().softmax(-1)[:, self.category].cpu().numpy()
+
+    @property
+    def stage(self) -> str:
+        """Name of the hook point behind the last convolution."""
+        if FEATURES not in dict(self.network.named_children()):
+            raise ModelError(
+                f"{type(self.network).__name__} without {FEATURES}",
+                "a ResNet of the zoo",
+                "Give the network a HookPoint of that name after its last convolution.",
+            )
+        return FEATURES
+
+
+def rows_per_batch(clips: Tensor, *, gradients: bool = False) -> int:
+    """How many clips (N, U, 3, T, H, W) one forward takes."""
+    most = PIXELS_PER_BATCH // 4 if gradients else PIXELS_PER_BATCH
+    return max(1, most // (clips[0].numel() // 3))
+
+
+def batches(clips: Tensor) -> Iterator[Tensor]:
+    return iter(torch.split(clips, rows_per_batch(clips)))

@@ -1,0 +1,158 @@
+"""The four methods, by Captum: each gives the maps of one view of what is explained."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dsanet_core.attribution.explained import Explained, Share, rows_per_batch
+from dsanet_core.errors import ModelError
+from dsanet_core.records import Method
+
+STEPS = (64, 256)
+"""Integrated gradients takes more where the first do not add up."""
+COMPLETENESS = 0.01
+"""How well they have to, of the difference of a view."""
+CELLS = 8
+MOST_TUBES = 1024
+
+Maker = Callable[[Explained, Tensor, Share], Tensor]
+"""(what is explained, view (1, U, 3, T, H, W), progress) -> maps (U*T, h, w) in logits."""
+
+
+def captum() -> Any:
+    """captum.attr, which only attribution needs. Raises ModelError where it is not installed."""
+    try:
+        from captum import attr
+    except ImportError as error:
+        raise ModelError(
+            f"captum ({error})", "the package captum", "pip install 'dsanet-lens[attribution]'"
+        ) from error
+    return attr
+
+
+def integrated_gradients(explained: Explained, view: Tensor, report: Share) -> Tensor:
+    """Gradients along the straight way from the mean colour to the view (Sundararajan et al.,
+    2017), summed over colours: shares that add up to the difference in the logit."""
+    with torch.no_grad():
+        difference = float(explained(view) - explained(torch.zeros_like(view)))
+    integrate = captum().IntegratedGradients(_counted(explained, STEPS[0], report))
+    for steps in STEPS:
+        shares: Tensor = integrate.attribute(
+            view,
+            baselines=0,
+            n_steps=steps,
+            method="gausslegendre",
+            internal_batch_size=rows_per_batch(view, gradients=True),
+        )
+        if abs(float(shares.sum()) - difference) <= COMPLETENESS * abs(difference):
+            break
+    return _frames_of(shares.sum(2))
+
+
+def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
+    """Features after the last convolution, each channel weighted by its mean gradient (Selvaraju
+    et al., 2017), on their own grid.
+
+    Signed, without the final ReLU: what speaks against the category stays visible, and where the
+    features are only averaged and classified, as in every network here, the shares add up to the
+    logit less its bias.
+    """
+    report(0.0)
+    tap = nn.Identity()  # Captum hooks this one, never a layer that other threads use too
+    cam = captum().LayerGradCam(
+        lambda clips: explained.logits(clips, {explained.stage: tap})[:, explained.category], tap
+    )
+    maps: Tensor = cam.attribute(view)             # (U, 1, T, h, w), or (1, 1, U*T, h, w)
+    return maps.flatten(0, 2)
+
+
+def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
+    """How much the logit falls when a tube is painted in the mean colour (after Zeiler and Fergus,
+    2014), on a grid of cells.
+
+    A tube is a quarter of the crop's side wide and high, and as long as its snippet; of single
+    frames it takes two. Tubes overlap by half, unless all views would take more than MOST_TUBES:
+    then they lie side by side in space. A fall is shared evenly by the cells of its tube, and a
+    cell gets the mean over the tubes that hold it.
+    """
+    _, snippets, _, frames, height, width = view.shape
+    snippets_each = 1 if frames > 1 else min(2, snippets)
+    lengths = snippets - snippets_each + 1
+    cells = CELLS
+    if lengths * (cells - 1) ** 2 * len(explained.views) > MOST_TUBES:
+        cells //= 2
+    patch = tuple(max(1, size * 2 // CELLS) for size in (height, width))
+    stride = tuple(max(1, size // cells) for size in (height, width))
+    places = math.prod(
+        math.ceil((size - window) / step) + 1
+        for size, window, step in zip((height, width), patch, stride, strict=True)
+    )
+    falls = captum().Occlusion(_counted(explained, places * lengths, report)).attribute(
+        view,
+        sliding_window_shapes=(snippets_each, 3, frames, *patch),
+        strides=(1, 3, frames, *stride),
+        baselines=0,
+        perturbations_per_eval=rows_per_batch(view),
+    )
+    rows, columns = (
+        torch.arange(cells, device=view.device).add(0.5).mul(size / cells).long()
+        for size in (height, width)
+    )
+    cells_of_tube = (2 * cells // CELLS) ** 2 * frames * snippets_each
+    return _frames_of(falls[:, :, 0])[:, rows[:, None], columns] / cells_of_tube
+
+
+def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
+    """How much the logit falls when a snippet, or one frame of it, is painted in the mean colour.
+
+    A snippet's fall is shared evenly by its frames; each then gets what its own fall is above or
+    below the mean of its snippet's. So the shares of a snippet add up to its own fall.
+    """
+    _, snippets, _, frames = view.shape[:4]
+    forward = _counted(explained, snippets * (frames + 1 if frames > 1 else 1), report)
+    ablate = captum().FeatureAblation(forward)
+
+    def falls(mask: Tensor) -> Tensor:
+        out: Tensor = ablate.attribute(
+            view, baselines=0, feature_mask=mask, perturbations_per_eval=rows_per_batch(view)
+        )
+        return out[0, :, 0, :, 0, 0]                                     # (U, T)
+
+    frame = torch.arange(snippets * frames, device=view.device)
+    frame = frame.view(1, snippets, 1, frames, 1, 1)
+    shares = falls(frame // frames) / frames
+    if frames > 1:
+        own = falls(frame)
+        shares = shares + own - own.mean(1, keepdim=True)
+    return shares.reshape(-1, 1, 1)
+
+
+METHODS: dict[Method, Maker] = {
+    "integrated_gradients": integrated_gradients,
+    "grad_cam": grad_cam,
+    "occlusion": occlusion,
+    "ablation": ablation,
+}
+
+
+def _counted(explained: Explained, total: int, report: Share) -> Callable[[Tensor], Tensor]:
+    """The logit, telling before each chunk how many of `total` forwards are done."""
+    done = 0
+
+    def forward(clips: Tensor) -> Tensor:
+        nonlocal done
+        report(min(1.0, done / total))
+        done += len(clips)
+        return explained(clips)
+
+    return forward
+
+
+def _frames_of(maps: Tensor) -> Tensor:
+    """(1, U, T, h, w) -> (U*T, h, w)."""
+    return maps.flatten(0, 2)
