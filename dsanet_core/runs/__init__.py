@@ -3,8 +3,12 @@ resumable, on one machine or many, and boiled down to a `Run` once all are."""
 
 from __future__ import annotations
 
+from dsanet_core.runs.effects import load_effects, run_effects, save_effects
 from dsanet_core.runs.engine import run_dataset
 from dsanet_core.runs.metrics import mean_average_precision
 from dsanet_core.runs.summary import load_run, save_run
 
-__all__ = ["load_run", "mean_average_precision", "run_dataset", "save_run"]
+__all__ = [
+    "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",
+    "save_effects", "save_run",
+]

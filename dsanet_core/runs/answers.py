@@ -76,7 +76,7 @@ def answer_each(
         for row in rows:
             yield _untrimmed(dataset, row, network)
         return
-    for row, views, seconds in _inputs(dataset, rows, protocol_of(network), workers):
+    for row, views, seconds in network_inputs(dataset, rows, protocol_of(network), workers):
         if isinstance(views, VideoError):
             yield Failure(row, str(views))
             continue
@@ -127,9 +127,11 @@ class _Inputs(TorchDataset[_Input]):
         return row, views, time.perf_counter() - start
 
 
-def _inputs(
+def network_inputs(
     dataset: Dataset, rows: Sequence[int], protocol: Protocol, workers: int | None
 ) -> Iterator[_Input]:
+    """Network inputs of these rows, in order: (row, views or why there are none, seconds it took).
+    workers: as of `answer_each`."""
     inputs = _Inputs(dataset, rows, protocol)
     count = min(MOST_WORKERS, available_cores()) if workers is None else workers
     if count == 0 or len(rows) <= FEW_VIDEOS:

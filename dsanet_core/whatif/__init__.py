@@ -3,7 +3,30 @@ a prediction hangs on."""
 
 from __future__ import annotations
 
-from dsanet_core.whatif.changes import Change, parse_change
-from dsanet_core.whatif.effects import rank_blocks, what_if
+from dsanet_core.whatif.changes import (
+    AverageKernel,
+    BlockChange,
+    Change,
+    Drop,
+    EqualWeights,
+    Freeze,
+    GateOff,
+    IdentityKernel,
+    InputChange,
+    OneDependency,
+    OtherKernel,
+    Repeat,
+    Reverse,
+    ReverseTime,
+    Shuffle,
+    SwapHalves,
+    parse_change,
+)
+from dsanet_core.whatif.effects import neutral_changes, rank_blocks, scores_without, what_if
 
-__all__ = ["Change", "parse_change", "rank_blocks", "what_if"]
+__all__ = [
+    "AverageKernel", "BlockChange", "Change", "Drop", "EqualWeights", "Freeze", "GateOff",
+    "IdentityKernel", "InputChange", "OneDependency", "OtherKernel", "Repeat", "Reverse",
+    "ReverseTime", "Shuffle", "SwapHalves", "neutral_changes", "parse_change", "rank_blocks",
+    "scores_without", "what_if",
+]
