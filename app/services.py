@@ -1,8 +1,9 @@
-"""Videos and models become analyses: the only file that loads networks and runs them.
+"""Videos and models become answers: the only file that loads networks and runs them.
 
 A page asks with `request` and gets jobs. Finished jobs are kept by (file sha256, weights sha256,
-protocol), so that switching a block, a category or a page runs nothing again. One queue and one
-worker thread per device; workers never call Streamlit.
+protocol, question), so that switching a block, a category or a page runs nothing again. What a page
+no longer asks for when it has been drawn stops (`let_go`). One queue and one worker thread per
+device; workers never call Streamlit.
 """
 
 from __future__ import annotations
@@ -28,12 +29,11 @@ from app.dataset import run_videos
 from app.dataset.run_videos import RunVideo
 from app.jobs import Job, Workroom
 from app.uploads import Uploads
-from dsanet_core import catalogue, checkpoints, synthetic, video, zoo
-from dsanet_core.analysis import analyze
-from dsanet_core.catalogue import Comparison, Network
+from dsanet_core import checkpoints, synthetic, video, zoo
+from dsanet_core.analysis import Progress, analyze
 from dsanet_core.errors import CheckpointError, LensError, VideoError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Analysis, Clips, Frames, Sampling, Video
+from dsanet_core.records import Analysis, Attribution, Clips, Frames, Sampling, Video
 
 CLIPS_KEPT = 4
 NETWORKS_KEPT = 6
@@ -68,6 +68,23 @@ class Source:
             return self.of_run.draw(sampling)
         window = None if self.of_run is None else self.of_run.window
         return video.read_clips(self.path, sampling, window=window, cancel=cancel)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a page wants to know of a model and a video.
+
+    key: tells this question from others to the same model about the same video; () is the analysis.
+    answer: of clips and network, telling how far it is. running: what the page says meanwhile.
+    """
+
+    model: str
+    key: tuple[Hashable, ...] = ()
+    answer: Callable[[Clips, VideoNetwork, Progress], Any] = field(
+        default=lambda clips, network, report: analyze(clips, network, progress=report),
+        compare=False,
+    )
+    running: str = "running"
 
 
 @dataclass(frozen=True)
@@ -123,6 +140,7 @@ class _Session:
     def __init__(self, house: _House) -> None:
         self.id = secrets.token_hex(8)
         self.uploads = Uploads()
+        self.wanted: set[Hashable] = set()
         self._house = house
 
     def release(self, *, keep: Collection[Hashable] = ()) -> None:
@@ -174,13 +192,14 @@ def decodes() -> int:
     return _house().decodes
 
 
-def _manifest() -> dict[str, dict[str, Any]]:
+def manifest() -> dict[str, dict[str, Any]]:
+    """What stands beside the weights at hand: name -> its entry."""
     return checkpoints.read_manifest(checkpoints.FOLDER)
 
 
 def model_names() -> list[str]:
     """Models whose weights are at hand. Raises CheckpointError if there are none."""
-    names = list(_manifest())
+    names = list(manifest())
     if not names:
         raise CheckpointError(
             "no weights in checkpoints/",
@@ -191,7 +210,7 @@ def model_names() -> list[str]:
 
 
 def model_card(name: str) -> Card:
-    entry = _manifest()[name]
+    entry = manifest()[name]
     known = entry["model"] in zoo.list_models()
     description = zoo.model_spec(entry["model"]).description if known else ""
     return Card(description, entry["accuracy"])
@@ -199,7 +218,7 @@ def model_card(name: str) -> Card:
 
 def models_with(part: str) -> list[str]:
     """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
-    return [name for name, entry in _manifest().items() if part in _parts(name, entry["sha256"])]
+    return [name for name, entry in manifest().items() if part in _parts(name, entry["sha256"])]
 
 
 @st.cache_data(max_entries=64, show_spinner=False)
@@ -209,7 +228,7 @@ def _parts(name: str, weights_sha256: str) -> list[str]:
 
 def model_of(weights_sha256: str) -> str | None:
     """The name of the model at hand with these weights."""
-    entries = _manifest().items()
+    entries = manifest().items()
     return next((name for name, entry in entries if entry["sha256"] == weights_sha256), None)
 
 
@@ -219,22 +238,6 @@ def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
         return None
     spec = zoo.model_spec(name)
     return spec.build, {key: value for key, value in spec.args.items() if key != "sda"}
-
-
-def networks() -> list[Network]:
-    """Every row of the zoo with its cost, counted once, and the weights that are at hand."""
-    return _networks(_manifest())
-
-
-@st.cache_data(max_entries=2, show_spinner="Counting the networks of the zoo …")
-def _networks(manifest: dict[str, dict[str, Any]]) -> list[Network]:
-    return catalogue.list_networks(manifest)
-
-
-@st.cache_data(max_entries=1, show_spinner="Counting the networks of the papers …")
-def comparisons() -> list[Comparison]:
-    """The papers' printed figures beside ours, counted once."""
-    return catalogue.compare_with_papers()
 
 
 def take_upload(file: UploadedFile) -> str:
@@ -277,18 +280,28 @@ def find_source(video_id: str) -> Source:
     )
 
 
-def request(source: Source, names: Sequence[str]) -> list[Job]:
-    """One job per model, new or at hand; this session stops waiting for anything else."""
+def request(source: Source, questions: Sequence[Question]) -> list[Job]:
+    """One job per question, new or at hand."""
     house, session = _house(), _session()
     device = house.device_of(source.sha256)
-    manifest = _manifest()
-    networks = [_network(name, manifest[name]["sha256"], device) for name in names]
-    keys = [(source.sha256, network.weights.sha256, network.spec.protocol) for network in networks]
-    session.release(keep=[*keys, _player_key(source)])
-    return [
-        house.rooms[device].submit(key, session.id, _analysis_of(house, source, network))
-        for key, network in zip(keys, networks, strict=True)
-    ]
+    entries = manifest()
+    jobs = []
+    for question in questions:
+        network = _network(question.model, entries[question.model]["sha256"], device)
+        about = (source.sha256, network.weights.sha256, network.spec.protocol)
+        key = (*about, *question.key)
+        session.wanted.add(key)
+        work = _work(house, source, network, question)
+        jobs.append(house.rooms[device].submit(key, session.id, work))
+    return jobs
+
+
+def let_go() -> None:
+    """The page has been drawn: what it did not ask for, this session no longer waits for, and what
+    nobody waits for stops."""
+    session = _session()
+    session.release(keep=session.wanted)
+    session.wanted = set()
 
 
 def plays_as_it_is(source: Source, facts: Video) -> bool:
@@ -306,19 +319,20 @@ def request_copy(source: Source) -> Job:
         job.report("Making a copy that your browser can play", 0.0)
         return video.browser_proxy(source.path, copy, cancel=job.cancel)
 
-    return _house().copies.submit(_player_key(source), _session().id, work)
+    session = _session()
+    key = ("copy for the browser", session.id, str(source.path))
+    session.wanted.add(key)
+    return _house().copies.submit(key, session.id, work)
 
 
-def _player_key(source: Source) -> Hashable:
-    return ("copy for the browser", _session().id, str(source.path))
-
-
-def result(job: Job, source: Source) -> Analysis:
+def result(job: Job, source: Source) -> Any:
     """What a finished job found, with the name that this session knows the video by."""
     if job.error is not None:
         raise _renamed(job.error, source)
-    found: Analysis = job.result
-    return replace(found, video=replace(found.video, name=source.name))
+    found = job.result
+    if isinstance(found, Analysis | Attribution):
+        return replace(found, video=replace(found.video, name=source.name))
+    return found
 
 
 def release() -> None:
@@ -326,22 +340,25 @@ def release() -> None:
     _session().release()
 
 
-def _analysis_of(house: _House, source: Source, network: VideoNetwork) -> Callable[[Job], Analysis]:
-    sampling = network.spec.protocol.sampling
+def _work(
+    house: _House, source: Source, network: VideoNetwork, question: Question
+) -> Callable[[Job], Any]:
     title = network.spec.name
-    shares = {"decode": (0.0, 0.5), "transform": (0.5, 0.1), "network": (0.6, 0.4)}
-    words = {"decode": "reading frames", "transform": "preparing", "network": "running"}
+    shares = {"decode": (0.0, 0.4), "transform": (0.4, 0.1)}
+    words = {"decode": "reading frames", "transform": "preparing"}
 
-    def work(job: Job) -> Analysis:
+    def work(job: Job) -> Any:
         def report(step: str, share: float) -> None:
-            start, length = shares[step]
-            job.report(f"{title}: {words[step]}", start + length * share)
+            start, length = shares.get(step, (0.5, 0.5))
+            job.report(f"{title}: {words.get(step, question.running)}", start + length * share)
 
         report("decode", 0.0)
-        clips, seconds = house.clips(source, sampling, job.cancel)
+        clips, seconds = house.clips(source, network.spec.protocol.sampling, job.cancel)
         house.count_network_run()
-        analysis = analyze(clips, network, progress=report)
-        return replace(analysis, seconds=seconds | analysis.seconds)
+        found = question.answer(clips, network, report)
+        if isinstance(found, Analysis):
+            return replace(found, seconds=seconds | found.seconds)
+        return found
 
     return work
 

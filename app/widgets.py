@@ -7,15 +7,16 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.runtime.scriptrunner import RerunException
 
 from app import samples, services, state, words
 from app.dataset import run_widgets
 from app.jobs import Job
-from app.services import Source
+from app.services import Question, Source
 from app.state import Key
 from dsanet_core import synthetic
 from dsanet_core.errors import LensError
@@ -36,8 +37,12 @@ def page(title: str, lead: str) -> Iterator[None]:
     state.restore()
     st.title(title)
     st.markdown(lead)
+    drawn = True
     try:
         yield
+    except RerunException:
+        drawn = False
+        raise
     except LensError as error:
         say(error)
     except Exception:
@@ -48,6 +53,8 @@ def page(title: str, lead: str) -> Iterator[None]:
             icon=":material/error:",
         )
     finally:
+        if drawn:
+            services.let_go()
         state.publish()
 
 
@@ -208,12 +215,17 @@ def _suggest(part: str, title: str, why: str) -> NoReturn:
 
 def wait_for(source: Source, names: Sequence[str]) -> list[Analysis]:
     """What each model says of the video; until that is known, progress is shown instead."""
-    wish = f"{source.id} {' '.join(names)}"
+    return wait_for_answers(source, [Question(name) for name in names])
+
+
+def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]:
+    """What came of each question; until that is known, progress is shown and the page ends."""
+    wish = f"{source.id} {[(question.model, *question.key) for question in questions]}"
     if state.is_stopped(wish):
         st.info("Stopped: nothing was computed for this video.", icon=":material/stop_circle:")
         st.button("Run again", on_click=state.resume, icon=":material/replay:")
         st.stop()
-    jobs = services.request(source, names)
+    jobs = services.request(source, questions)
     if not _all_finish(jobs):
         _progress(jobs, wish)
         st.stop()

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import services, state, widgets, words, zoo_words
+from app import state, widgets, words, zoo_counts, zoo_words
 from app.tables import table
 from dsanet_core.figures import accuracy_against_cost
 from dsanet_core.zoo.published import published_rows
@@ -27,7 +27,7 @@ with widgets.page(
     )
 
     st.subheader("Embedded networks, measured here")
-    networks = services.networks()
+    networks = zoo_counts.networks()
     measured = zoo_words.measured_points(networks)
     for data, members in measured.items():
         widgets.chart(
@@ -69,7 +69,7 @@ with widgets.page(
     )
 
     st.subheader("The papers' numbers and ours")
-    comparisons = services.comparisons()
+    comparisons = zoo_counts.comparisons()
     st.markdown(zoo_words.verdict(comparisons))
     tables = zoo_words.tables(comparisons)
     state.settle(state.ZOO_TABLE, tables, tables[0])
