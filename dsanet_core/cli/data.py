@@ -28,7 +28,7 @@ def run(args: argparse.Namespace) -> None:
 
         dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
         ensemble = load_members(args.model, args)
-    report = _Report()
+    report = Report()
     runs = [
         run_dataset(
             dataset, network, folder=args.runs, untrimmed=args.untrimmed, report=report,
@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         log(f"kept in {args.runs / one.id}")
 
 
-class _Report:
+class Report:
     """Progress on stderr: every two seconds on a terminal, every ten elsewhere."""
 
     def __init__(self) -> None:

@@ -23,11 +23,11 @@ def predict(args: argparse.Namespace) -> None:
     answer = _ask(args)
     members = answer.members
     if args.json:
-        documents = [_document(member, args.top) for member in members]
+        documents = [document(member, args.top) for member in members]
         together = {"top": _top(answer, args.top), "members": documents}
         print_json(documents[0] if len(members) == 1 else together)
         return
-    _print_video(members[0].video)
+    print_video(members[0].video)
     for member in members:
         _print_answer(member, args.top)
         print("  per snippet")
@@ -44,9 +44,9 @@ def compare(args: argparse.Namespace) -> None:
     a, b = _analyses(args)
     agree = a.top(1)[0][0] == b.top(1)[0][0]
     if args.json:
-        print_json({"agree": agree, "models": [_document(x, args.top) for x in (a, b)]})
+        print_json({"agree": agree, "models": [document(x, args.top) for x in (a, b)]})
         return
-    _print_video(a.video)
+    print_video(a.video)
     for analysis in (a, b):
         _print_answer(analysis, args.top)
     print(f"\nThe networks {'agree' if agree else 'disagree'} on the video.")
@@ -77,7 +77,7 @@ def _analyses(args: argparse.Namespace) -> list[Analysis]:
         return analyze_each(args.video, networks, progress=progress.report)
 
 
-def _document(analysis: Answer, top: int) -> dict[str, Any]:
+def document(analysis: Answer, top: int) -> dict[str, Any]:
     """The best categories, and the whole record as `serialize.analysis_from_json` reads it; of a
     long video as `UntrimmedAnalysis.to_dict` gives it."""
     from dsanet_core.serialize import analysis_to_json
@@ -93,7 +93,7 @@ def _top(answer: Answer | EnsembleAnalysis, top: int) -> list[dict[str, Any]]:
     return [{"category": name, "probability": score} for name, score in answer.top(top)]
 
 
-def _print_video(video: Video) -> None:
+def print_video(video: Video) -> None:
     print(
         f"{printable(video.name)}: {video.codec} in {video.container}, {video.width}x"
         f"{video.height}, {video.fps:.4g} frames/s, {video.duration_seconds:.1f} s"

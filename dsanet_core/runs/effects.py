@@ -13,16 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dsanet_core.analysis import protocol_of
-from dsanet_core.datasets import Dataset
-from dsanet_core.errors import DatasetError, RecordError, VideoError
+from dsanet_core.analysis import describe_model, protocol_of
+from dsanet_core.datasets import Dataset, open_dataset
+from dsanet_core.errors import DatasetError, RecordError, RunError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, RunEffects
 from dsanet_core.runs.answers import network_inputs
 from dsanet_core.runs.files import write_atomically
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import Progress
+from dsanet_core.runs.summary import FILE as SUMMARY
+from dsanet_core.runs.summary import load_run
 from dsanet_core.whatif import neutral_changes, scores_without
+from dsanet_core.zoo import with_protocol
 
 FILE = "effects.parquet"
 VIDEOS = 250
@@ -81,6 +84,41 @@ def run_effects(
         drop=_mean_per_class(own[:, :1] - own[:, 1:], label, classes),
         seconds={"all": time.perf_counter() - start},
     )
+
+
+def measure_run(
+    folder: Path,
+    network: VideoNetwork,
+    *,
+    limit: int = VIDEOS,
+    report: Callable[[Progress], None] | None = None,
+) -> RunEffects:
+    """`run_effects` over the dataset of the finished run in a folder, kept beside its summary.
+
+    network: that of the run; it works under the run's protocol. Raises what `run_effects` and
+    `load_run` raise, and RunError for another network, other videos or an untrimmed run.
+    """
+    run = load_run(folder / SUMMARY)
+    dataset = open_dataset(**run.opened_as)
+    model = describe_model(network)
+    if model.weights_sha256 != run.model.weights_sha256:
+        raise RunError(
+            f"{model.name} ({model.weights}) for {run.id}",
+            f"the weights it was made with, {run.model.weights}", "Name their file.",
+        )
+    if dataset.fingerprint != run.dataset_sha256:
+        raise RunError(
+            f"{dataset.name} is not what it was for {run.id}", "the same videos",
+            "Run the network on the dataset again.",
+        )
+    if run.untrimmed:
+        raise RunError(
+            f"{run.id} is about untrimmed videos", "a run by the network's own protocol",
+            "Give the run's command without --untrimmed.",
+        )
+    effects = run_effects(dataset, with_protocol(network, run.protocol), limit=limit, report=report)
+    save_effects(effects, folder)
+    return effects
 
 
 def in_turns(labels: Sequence[int] | Array, limit: int) -> list[int]:
