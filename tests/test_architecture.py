@@ -13,6 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
     "errors": 0,
     "records": 0,
+    "version": 0,
     "hooks": 0,
     "video": 1,
     "models": 1,

@@ -1,4 +1,4 @@
-"""The command line: models, predict, compare, run, train, bench.
+"""The command line: models, predict, compare, report, whatif, run, effects, train, bench.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
 mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
@@ -17,7 +17,9 @@ from typing import Any
 from dsanet_core.cli.data import run, train
 from dsanet_core.cli.networks import bench, show_models
 from dsanet_core.cli.output import log
+from dsanet_core.cli.report import report
 from dsanet_core.cli.video import compare, predict
+from dsanet_core.cli.whatif import effects, whatif
 from dsanet_core.errors import LensError, printable
 
 
@@ -74,6 +76,10 @@ def build_parser() -> argparse.ArgumentParser:
         added.add_argument("--untrimmed", action="store_true", help="for long videos: one snippet "
                            "per second, Multi-scale Temporal Window Integration (M-TWI)")
 
+    def add_runs(added: argparse.ArgumentParser) -> None:
+        added.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER",
+                           help="where the folders of runs lie")
+
     model_help = "embedded model (see 'models') or a .safetensors / .pth file"
 
     added = command("models", show_models, "List the networks and which have weights here.")
@@ -106,6 +112,30 @@ def build_parser() -> argparse.ArgumentParser:
     add_device(added)
     add_json(added)
 
+    added = command("report", report, "What a network says of a video as one HTML file, offline.")
+    added.add_argument("video", metavar="VIDEO")
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    added.add_argument("--against", metavar="M", help="a second network, set against the first")
+    added.add_argument("--out", type=Path, metavar="FILE", help="ends in .html; what is there is "
+                       "replaced; default: VIDEO_MODEL.html in the current folder")
+    add_protocol(added)
+    add_device(added)
+
+    added = command("whatif", whatif, "The answer of a network after changes to video or blocks.")
+    added.add_argument("video", metavar="VIDEO")
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    added.add_argument("--change", action="append", default=[], dest="changes", metavar="CHANGE",
+                       help="such as reverse, drop:3, identity:layer2.1.dsa, kernel=other.mp4:"
+                       "layer2.1.dsa or only=LT:layer3.0.sda; several are made one after the other")
+    added.add_argument("--rank", action="store_true", help="rank every DSA and SDA block by how "
+                       "much the answer hangs on it")
+    added.add_argument("--category", metavar="NAME", help="that --rank asks about; default: the "
+                       "predicted one")
+    added.add_argument("--top", type=_positive, default=5, metavar="K", help="categories to list")
+    add_protocol(added)
+    add_device(added)
+    add_json(added)
+
     added = command("run", run, "A network on every video of a dataset; resumes what was stopped.")
     added.add_argument(
         "dataset",
@@ -117,10 +147,18 @@ def build_parser() -> argparse.ArgumentParser:
                        "or the rows of a list whose column 'split' says so")
     added.add_argument("--limit", type=_positive, metavar="N", help="so many of the videos, drawn "
                        "at random but always the same ones")
-    added.add_argument("--runs", type=Path, default=Path("runs"), metavar="FOLDER",
-                       help="where the folders of runs lie")
+    add_runs(added)
     add_model(added)
     add_protocol(added)
+    add_device(added)
+    add_json(added)
+
+    added = command("effects", effects, "Which block matters for which category, over a run.")
+    added.add_argument("run", metavar="RUN", help="finished run: its name under --runs, or a path")
+    added.add_argument("--model", metavar="M", help=f"{model_help}; default: by the run's name")
+    added.add_argument("--limit", type=_positive, default=250, metavar="N", help="so many videos, "
+                       "categories in turn (default: 250)")
+    add_runs(added)
     add_device(added)
     add_json(added)
 

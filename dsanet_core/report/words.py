@@ -219,12 +219,16 @@ def costs(analyses: Sequence[Analysis]) -> str:
         ("Multiply-adds of one view", lambda a: amount(a.model.macs)),
         ("Views of the video", lambda a: str(a.protocol.num_views)),
         ("Multiply-adds of the video", lambda a: amount(a.model.macs * a.protocol.num_views)),
-        ("Network, seconds here", lambda a: f"{a.seconds['network']:.2f}"),
-        ("Preprocessing, seconds here", lambda a: f"{a.seconds['transform']:.2f}"),
+        ("Network, seconds here", lambda a: _spent(a, "network")),
+        ("Preprocessing, seconds here", lambda a: _spent(a, "transform")),
         ("How a view is scored", lambda a: CONSENSUS[a.model.consensus]),
     ]
     lines = [f"| {title} | " + " | ".join(map(cell, analyses)) + " |" for title, cell in rows]
     return "\n".join([heads, "|---" * (len(analyses) + 1) + "|", *lines])
+
+
+def _spent(analysis: Analysis, step: str) -> str:
+    return f"{analysis.seconds[step]:.2f}" if step in analysis.seconds else "–"
 
 
 def measured(accuracy: Mapping[str, Any]) -> str:

@@ -1,0 +1,28 @@
+"""The command report: what one network, or two, say of a video, as one HTML file."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dsanet_core.cli.output import Progress, load
+from dsanet_core.errors import printable
+
+
+def report(args: argparse.Namespace) -> None:
+    from dsanet_core.report import check_name, report_name, write_report
+
+    if args.out is not None:
+        check_name(args.out)
+    with Progress("loading") as progress:
+        from dsanet_core.ensemble import analyze_each
+
+        names = [args.model] if args.against is None else [args.model, args.against]
+        networks = [load(name, args) for name in names]
+        analyses = analyze_each(args.video, networks, progress=progress.report)
+    measured = {each.weights.sha256: each.weights.accuracy for each in networks if each.weights}
+    path = args.out or Path(report_name(analyses))
+    existed = path.exists()
+    write_report(path, analyses, accuracies=measured)
+    size = path.stat().st_size / 1e6
+    print(f"{printable(str(path))} ({size:.1f} MB{', replaced' if existed else ''})")

@@ -1,0 +1,3 @@
+"""The version of the project, as its package metadata has it."""
+
+VERSION = "0.1.0"
