@@ -18,6 +18,8 @@ st.navigation(
         "One video": [
             st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/search:", default=True),
             st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:"),
+            st.Page(PAGES / "explain.py", title="Explain", icon=":material/lightbulb:"),
+            st.Page(PAGES / "whatif.py", title="What if", icon=":material/alt_route:"),
             st.Page(PAGES / "kernels.py", title="Kernels", icon=":material/grid_on:"),
             st.Page(PAGES / "dependencies.py", title="Dependencies", icon=":material/tune:"),
         ],

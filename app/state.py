@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from typing import Any
 
 import streamlit as st
 
@@ -33,23 +34,47 @@ class Key(StrEnum):
     ERROR_TRUE = "true"
     ERROR_PREDICTED = "predicted"
     ERROR_OUTCOME = "outcome"
+    BESIDE = "beside"
+    METHOD = "method"
+    SNIPPET = "snippet"
+    CROP = "crop"
+    FRAME = "frame"
+    CURVES = "curves"
+    CHANGES = "changes"
+    KERNEL_OF = "kernel_of"
+    RANKED = "ranked"
+    RANK_ORDER = "rank_order"
+    LAYERS_OF = "layers_of"
+    LAYERS_DIFFERENCE = "layers_difference"
+    LAYERS_ORDER = "layers_order"
+    LAYERS_SEARCH = "layers_search"
+    LAYERS_BY = "layers_by"
+    LAYERS_SPREAD = "layers_spread"
+    LAYERS_ONE = "layers_one"
 
 
-LISTS = (Key.RUNS,)
+LISTS = (Key.RUNS, Key.CHANGES)
 """Keys of several values, joined by `SEPARATOR` in an address."""
 SEPARATOR = "~"
+FLAGS = {
+    Key.CURVES: False, Key.RANKED: False, Key.LAYERS_DIFFERENCE: False, Key.LAYERS_SPREAD: True,
+}
+"""Keys that are on or off, and which they are without a choice."""
+QUIET = (
+    Key.BESIDE, Key.METHOD, Key.SNIPPET, Key.CROP, Key.FRAME, Key.KERNEL_OF, Key.RANK_ORDER,
+    Key.LAYERS_OF, Key.LAYERS_ORDER, Key.LAYERS_BY, Key.LAYERS_ONE,
+)
+"""Keys that an address names only where they are not what the page chooses itself: it stays short.
+"""
 
 _RESTORED = "restored_from_address"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
+_OWN_CHOICE = "own_choice_of_the_page"
 SAMPLE_GROUP = "sample_group"
 PICTURE = "picture"
 CATEGORIES_TURN = "categories_turn"
 ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
-LAYERS = ("layers_of", "layers_difference", "layers_order", "layers_search", "layers_by",
-          "layers_spread", "layers_one")
-LAYERS_OF, LAYERS_DIFFERENCE, LAYERS_ORDER, LAYERS_SEARCH = LAYERS[:4]
-LAYERS_BY, LAYERS_SPREAD, LAYERS_ONE = LAYERS[4:]
 ERRORS = ("errors_side", "errors_unit", "errors_size", "errors_search", "errors_direction",
           "errors_sure", "errors_video_search", "errors_order")
 ERRORS_SIDE, ERRORS_UNIT, ERRORS_SIZE, ERRORS_SEARCH, ERRORS_DIRECTION = ERRORS[:5]
@@ -70,11 +95,10 @@ def restore() -> None:
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
-                value = st.query_params[key]
-                st.session_state[key] = value.split(SEPARATOR) if key in LISTS else value
+                st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
     held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE)
-    for name in (*Key, *held, *LAYERS, *ERRORS, *NEW_RUN):
+    for name in (*Key, *held, *ERRORS, *NEW_RUN):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 
@@ -88,11 +112,25 @@ def publish() -> None:
 
 def choices() -> dict[str, str]:
     """Every choice as it stands in an address."""
+    own = st.session_state.get(_OWN_CHOICE, {}) | FLAGS
+    chosen = {key: st.session_state.get(key) for key in Key}
     return {
-        str(key): SEPARATOR.join(st.session_state[key]) if key in LISTS else st.session_state[key]
-        for key in Key
-        if st.session_state.get(key)
+        str(key): _to_address(key, value)
+        for key, value in chosen.items()
+        if value != own.get(key) and (value or key in FLAGS) and value is not None
     }
+
+
+def _to_address(key: Key, value: Any) -> str:
+    if key in FLAGS:
+        return str(int(value))
+    return SEPARATOR.join(value) if key in LISTS else str(value)
+
+
+def _from_address(key: Key, value: str) -> Any:
+    if key in FLAGS:
+        return value == "1"
+    return value.split(SEPARATOR) if key in LISTS else value
 
 
 def get(key: Key) -> str | None:
@@ -107,8 +145,20 @@ def put(key: Key, value: str) -> None:
 
 def settle(key: str, options: Sequence[str], default: str | None) -> None:
     """Make the choice of `key` one of `options`: a link or an earlier page may say otherwise."""
+    if key in QUIET:
+        st.session_state.setdefault(_OWN_CHOICE, {})[key] = default
     if st.session_state.get(key) not in options:
         st.session_state[key] = default
+
+
+def is_on(key: Key) -> bool:
+    """Whether a flag is on; call it before its widget is drawn, so that the widget agrees."""
+    return bool(st.session_state.setdefault(key, FLAGS[key]))
+
+
+def switch_on(key: Key) -> None:
+    """Turn a flag on; call it from a widget's callback."""
+    st.session_state[key] = True
 
 
 def uploader_key() -> str:

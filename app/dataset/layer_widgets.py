@@ -55,10 +55,10 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
             "weighs anything by what it sees."
         )
     names = list(kinds)
-    state.settle(state.LAYERS_OF, names, names[0])
+    state.settle(Key.LAYERS_OF, names, names[0])
     if len(names) > 1:
-        st.segmented_control("What to show", names, key=state.LAYERS_OF, required=True)
-    name = str(st.session_state[state.LAYERS_OF])
+        st.segmented_control("What to show", names, key=Key.LAYERS_OF, required=True)
+    name = str(st.session_state[Key.LAYERS_OF])
     if name == layer_words.WEIGHTS and is_uniform(kinds[name]):
         _suggest(layer_words.nothing_selected(run, kinds[name]))
     return name, kinds[name]
@@ -68,7 +68,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
     """What is drawn, every category with videos in it: a run's layers, or how they differ from
     those of another run; and the runs behind it."""
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
-    if not st.toggle("Difference from another run", key=state.LAYERS_DIFFERENCE):
+    if not st.toggle("Difference from another run", key=Key.LAYERS_DIFFERENCE):
         return table, [run]
     others = {
         name: next((part for part in _parts(folder) if part.kind == kind), None)
@@ -110,15 +110,15 @@ def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) ->
     if not any(table.groups):
         del ways[layer_words.BY_GROUP]
     with left:
-        state.settle(state.LAYERS_ORDER, list(ways), layer_words.AS_THEY_COME)
+        state.settle(Key.LAYERS_ORDER, list(ways), layer_words.AS_THEY_COME)
         st.segmented_control(
-            "Order of the categories", list(ways), key=state.LAYERS_ORDER, required=True
+            "Order of the categories", list(ways), key=Key.LAYERS_ORDER, required=True
         )
     with right:
         search = st.text_input(
-            "Search categories", key=state.LAYERS_SEARCH, placeholder="part of a name or a group"
+            "Search categories", key=Key.LAYERS_SEARCH, placeholder="part of a name or a group"
         )
-    ordered = table.take(ways[st.session_state[state.LAYERS_ORDER]]())
+    ordered = table.take(ways[st.session_state[Key.LAYERS_ORDER]]())
     rows = layer_words.matches(ordered, search)
     if not rows:
         st.info(
@@ -135,24 +135,24 @@ def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
     ways = (layer_words.STAGES, layer_words.BLOCKS)
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        state.settle(state.LAYERS_BY, ways, ways[0])
-        st.segmented_control("Along the network", ways, key=state.LAYERS_BY, required=True)
+        state.settle(Key.LAYERS_BY, ways, ways[0])
+        st.segmented_control("Along the network", ways, key=Key.LAYERS_BY, required=True)
     with right:
-        st.session_state.setdefault(state.LAYERS_SPREAD, True)
+        state.is_on(Key.LAYERS_SPREAD)
         spread = st.toggle(
-            "Spread over videos", key=state.LAYERS_SPREAD, disabled=table.is_difference
+            "Spread over videos", key=Key.LAYERS_SPREAD, disabled=table.is_difference
         )
-    by_stage = st.session_state[state.LAYERS_BY] == layer_words.STAGES
+    by_stage = st.session_state[Key.LAYERS_BY] == layer_words.STAGES
     return (table.by_stage() if by_stage else table), by_stage, spread
 
 
 def choose_quantity(table: LayerTable) -> LayerTable:
     """All quantities beside each other, or one alone."""
     names = (layer_words.SIDE_BY_SIDE, *table.quantities)
-    state.settle(state.LAYERS_ONE, names, names[0])
+    state.settle(Key.LAYERS_ONE, names, names[0])
     if len(table.quantities) > 1:
-        st.segmented_control("Beside each other", names, key=state.LAYERS_ONE, required=True)
-    chosen = str(st.session_state[state.LAYERS_ONE])
+        st.segmented_control("Beside each other", names, key=Key.LAYERS_ONE, required=True)
+    chosen = str(st.session_state[Key.LAYERS_ONE])
     return table.only(chosen) if chosen in table.quantities else table
 
 

@@ -51,7 +51,7 @@ with widgets.page(
         f"{kind} of every category, a row per {'stage' if by_stage else 'block'}",
         name=f"layers_{run.id}_curves",
     )
-    order = str(st.session_state[state.LAYERS_ORDER])
+    order = str(st.session_state[Key.LAYERS_ORDER])
     st.caption(
         "How to read it: the categories from left to right, the same in every row. "
         f"{layer_words.order_reading(order, len(drawn.categories), len(run.classes))} "
