@@ -46,7 +46,7 @@ def faithfulness(
             "Take the network that the attribution explains.",
         )
     views = explained.own(to_tensor(clips, explained.protocol))
-    values = in_parts(attribution.maps[explained.views])             # (views, F, rows, columns)
+    values = in_parts(attribution.maps[explained.views], GRID)       # (views, F, rows, columns)
     rng = np.random.default_rng(0)
     ranked = [np.argsort(-values, axis=None, kind="stable")]
     ranked += [rng.permutation(values.size) for _ in range(orders)]
@@ -71,11 +71,11 @@ def faithfulness(
     )
 
 
-def in_parts(maps: Array) -> Array:
-    """(views, F, h, w) -> (views, F, rows, columns): sums over patches, at most GRID a side."""
+def in_parts(maps: Array, most: int) -> Array:
+    """(views, F, h, w) -> (views, F, rows, columns): sums over patches, at most so many a side."""
     for axis in (2, 3):
         size = maps.shape[axis]
-        parts = min(GRID, size)
+        parts = min(most, size)
         starts = -(-np.arange(parts) * size // parts)
         maps = np.add.reduceat(maps, starts, axis, dtype=np.float64)
     return maps

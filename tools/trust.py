@@ -1,0 +1,277 @@
+"""How far the maps of each method can be trusted, measured on benchmark videos with known truth.
+
+    python -m tools.trust [--videos N] [NAMES]    # all embedded networks without NAMES
+
+Every answer is kept in .cache/trust/, so that it goes on where it was stopped. Writes
+checkpoints/trust.json, which the app reads, and docs/trust.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dsanet_core import synthetic
+from dsanet_core.attribution import attribute, faithfulness, randomised, rank_correlation
+from dsanet_core.attribution.faithfulness import in_parts
+from dsanet_core.attribution.trust import FILE, read_trust, write_trust
+from dsanet_core.checkpoints import load_model, read_manifest
+from dsanet_core.datasets import open_dataset
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.records import (
+    METHOD_NAMES,
+    METHODS,
+    Array,
+    Attribution,
+    Clips,
+    Method,
+    Protocol,
+    Rate,
+    Trust,
+)
+from dsanet_core.video import to_tensor
+
+SEED = 8
+VIDEOS, CURVE_VIDEOS, SANITY_VIDEOS = 300, 60, 20
+ORDERS = 1
+CELLS = 16
+"""The grid on which maps are shown: finer ones are averaged to it before they point."""
+COVERED = 0.9
+"""An event longer than this share of the video says nothing about time."""
+WRITE_EVERY = 25
+FIRST = ("dsa_i3d_synth", "tsn_i3d_synth", "sda_tsn_synth", "i3d_synth", "tsn_synth")
+CACHE = Path(".cache") / "trust"
+PAGE = Path("docs") / "trust.md"
+
+Answer = dict[str, Any]
+"""What one method said of one video: pointing, timing (hit, chance) or None where it has none;
+gain, random_gain and sanity of the first videos; completeness and seconds."""
+
+
+def object_views(clips: Clips, masks: Array, protocol: Protocol) -> Array:
+    """(views, F, side, side) bool: the objects' masks (frames of `clips`, H, W), resized and
+    cropped as the network's input is."""
+    pictures = np.repeat(masks[..., None].astype(np.uint8) * 255, 3, -1)
+    shown = replace(clips, frames=replace(clips.frames, rgb=pictures))
+    plain = replace(protocol, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+    views = to_tensor(shown, plain)[:, :, 0].numpy() > 0.5
+    return views.reshape(len(views), -1, *views.shape[-2:])
+
+
+def pointing(attribution: Attribution, objects: Array) -> tuple[bool, float] | None:
+    """Whether the highest place of the map lies on an object in its frame, without tolerance, and
+    the chance of a random place. The place is the middle of the highest cell; of equally high ones
+    the middle one. None for maps of one place a frame."""
+    if attribution.maps[0, 0].size == 1:
+        return None
+    maps = in_parts(attribution.maps, CELLS)
+    best = np.argwhere(maps >= maps.max() - 1e-9 * abs(maps.max()))
+    view, frame, row, column = best[len(best) // 2]
+    y, x = (
+        int((place + 0.5) * side / size)
+        for place, side, size in zip(
+            (row, column), objects.shape[2:], maps.shape[2:], strict=True
+        )
+    )
+    return bool(objects[view, frame, y, x]), float(objects.mean())
+
+
+def timing(
+    attribution: Attribution, clips: Clips, events: Iterable[synthetic.Event]
+) -> tuple[bool, float] | None:
+    """Whether the most important frame lies in an event, and the chance of a random one. Where all
+    frames of each snippet are equally important the same of snippets, which lie in an event with
+    one of their frames. None where events cover the video, or no frame was seen in one."""
+    times = clips.frame_index / (synthetic.NUM_FRAMES - 1)
+    inside = np.zeros(times.shape, bool)
+    spans = [(event.start, event.end) for event in events]
+    if sum(end - start for start, end in spans) > COVERED:
+        return None
+    for start, end in spans:
+        inside |= (times >= start) & (times <= end)
+    if not inside.any():
+        return None
+    shares = attribution.per_frame
+    if np.ptp(shares, axis=1).max() <= 1e-6 * np.abs(shares).max():
+        inside, shares = inside.any(1), shares.sum(1)
+    return bool(inside.flat[int(shares.argmax())]), float(inside.mean())
+
+
+def ask(
+    network: VideoNetwork, other: VideoNetwork, method: Method, index: int, clips: Clips
+) -> Answer:
+    """Video `index` of the benchmark under a method; other: the network with random weights."""
+    made = synthetic.make_video(SEED, index, frame_index=clips.frames.frame_index)
+    attribution = attribute(clips, network, method, category=made.label)
+    objects = object_views(clips, made.object_mask, attribution.protocol)
+    answer: Answer = {
+        "method": method,
+        "video": index,
+        "pointing": pointing(attribution, objects),
+        "timing": timing(attribution, clips, made.events),
+        "completeness": attribution.completeness_error,
+        "difference": abs(attribution.score - attribution.baseline_score),
+        "seconds": round(attribution.seconds, 3),
+    }
+    if index < CURVE_VIDEOS:
+        curves = faithfulness(clips, network, attribution, orders=ORDERS)
+        answer |= {"gain": curves.gain, "random_gain": float(curves.random_gains.mean())}
+    if index < SANITY_VIDEOS:
+        blind = attribute(clips, other, method, category=made.label)
+        answer["sanity"] = rank_correlation(attribution.maps, blind.maps)
+    return answer
+
+
+def measure(name: str, videos: int) -> None:
+    """Ask what has not been asked yet of one embedded network, and write what is known."""
+    network = load_model(name, "cpu")
+    other = randomised(network)
+    kept = file_of(name)
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    done = {(answer["method"], answer["video"]) for answer in read_answers(name)}
+    dataset = open_dataset(f"synth:seed={SEED},n={videos}")
+    with kept.open("a", encoding="utf-8") as log:
+        for index in range(videos):
+            wanted = [method for method in METHODS if (method, index) not in done]
+            if wanted:
+                clips = dataset.clips(index, network.spec.protocol.sampling)
+                for method in wanted:
+                    log.write(json.dumps(ask(network, other, method, index, clips)) + "\n")
+                log.flush()
+                if index % WRITE_EVERY == WRITE_EVERY - 1:
+                    write(name)
+                    print(f"{name}: {index + 1} videos", flush=True)
+    write(name)
+
+
+def file_of(name: str) -> Path:
+    """Answers belong to weights: others start anew."""
+    return CACHE / f"{name}-{read_manifest()[name]['sha256'][:12]}.jsonl"
+
+
+def read_answers(name: str) -> list[Answer]:
+    path = file_of(name)
+    if not path.is_file():
+        return []
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def summarise(name: str, sha256: str, method: Method, answers: list[Answer]) -> Trust:
+    """The answers of one method as a record."""
+    gains = [answer for answer in answers if "gain" in answer]
+    sanity = [answer["sanity"] for answer in answers if "sanity" in answer]
+    return Trust(
+        model=name,
+        weights_sha256=sha256,
+        method=method,
+        dataset=f"synth:seed={SEED},n={1 + max(answer['video'] for answer in answers)}",
+        pointing=_rate(answer["pointing"] for answer in answers),
+        timing=_rate(answer["timing"] for answer in answers),
+        gain=_mean(answer["gain"] for answer in gains),
+        random_gain=_mean(answer["random_gain"] for answer in gains),
+        gain_videos=len(gains),
+        sanity=_mean(sanity),
+        sanity_videos=len(sanity),
+    )
+
+
+def _mean(values: Iterable[float]) -> float:
+    return round(float(np.mean(list(values))), 4)
+
+
+def _rate(hits: Iterable[tuple[bool, float] | None]) -> Rate | None:
+    known = [hit for hit in hits if hit is not None]
+    if not known:
+        return None
+    return Rate(_mean(hit for hit, _ in known), len(known), _mean(chance for _, chance in known))
+
+
+def write(name: str) -> None:
+    """Put what is known of one network among the rest of trust.json, and the page anew."""
+    answers = read_answers(name)
+    sha256 = read_manifest()[name]["sha256"]
+    new = [
+        summarise(name, sha256, method, of)
+        for method in METHODS
+        if (of := [answer for answer in answers if answer["method"] == method])
+    ]
+    known = [trust for trust in read_trust(FILE) if trust.model != name] + new
+    order = [*FIRST, *read_manifest()]
+    write_trust(FILE, sorted(known, key=lambda trust: order.index(trust.model)))
+    PAGE.write_text(page(read_trust(FILE)), encoding="utf-8")
+
+
+def table(measured: Iterable[Trust]) -> str:
+    """Markdown: a row per network and method. Also in the README."""
+    lines = [
+        "| network | method | points at the object (chance) | most important moment in the event "
+        "(chance) | insertion minus deletion (random) | rank correlation with random weights |",
+        "|---|---|---|---|---|---|",
+    ]
+    for trust in measured:
+        cells = [f"`{trust.model}`", METHOD_NAMES[trust.method]]
+        for rate in (trust.pointing, trust.timing):
+            known = rate and f"{rate.rate:.1%} of {rate.videos} ({rate.chance:.1%})"
+            cells.append(known or "no grid")
+        cells.append(
+            f"{trust.gain:.3f} ({trust.random_gain:.3f})"
+            + ("" if trust.is_offered else ", not offered")
+        )
+        lines.append(f"| {' | '.join([*cells, f'{trust.sanity:.2f}'])} |")
+    return "\n".join(lines)
+
+
+def page(measured: tuple[Trust, ...]) -> str:
+    """The whole of docs/trust.md."""
+    parts = [
+        "# How far attributions can be trusted",
+        "Written by `python -m tools.trust` from `checkpoints/trust.json`.",
+        f"Measured on unseen videos of the embedded benchmark (seed {SEED}), whose generator knows "
+        "where the objects are and when it happens; explained is the true category's logit of the "
+        "whole video.",
+        "\n".join(
+            [
+                "- **Points at the object**: the highest place of the map lies on a visible pixel "
+                "of an object that carries the category, in that frame, resized and cropped as "
+                "the network's input is; no tolerance. Fine maps are averaged to the "
+                f"{CELLS} x {CELLS} cells they are shown on; the place is the middle of the "
+                "highest cell. Chance: the objects' mean share of the pixels. (After Zhang et "
+                "al., 2018.)",
+                "- **Most important moment in the event**: the frame with the largest share lies "
+                "within an event of the category; where a method tells no frames of a snippet "
+                "apart, the snippet with the largest share holds such a frame. Of videos whose "
+                f"events take at most {COVERED:.0%} of the time. Chance: the share of frames, or "
+                "snippets, for which that holds.",
+                f"- **Insertion minus deletion**: difference of the areas under the two curves "
+                f"(Petsiuk et al., 2018), mean over the first {CURVE_VIDEOS} videos at most; "
+                "random: the same parts in random order. Methods compete on their own parts, so "
+                "compare each with its random. A method that is not above it is not offered for "
+                "that network.",
+                "- **Rank correlation with random weights**: Spearman's, of the map with that of "
+                "the same network before training (Adebayo et al., 2018), mean over the first "
+                f"{SANITY_VIDEOS} videos at most; near 0 is sound.",
+            ]
+        ),
+        table(measured),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--videos", type=int, default=VIDEOS)
+    parser.add_argument("names", nargs="*")
+    args = parser.parse_args()
+    for name in args.names or list(dict.fromkeys([*FIRST, *read_manifest()])):
+        measure(name, args.videos)
+    print(table(read_trust(FILE)))
+
+
+if __name__ == "__main__":
+    main()
