@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import Any, NoReturn
 
 import plotly.graph_objects as go
@@ -15,6 +14,8 @@ from streamlit.runtime.scriptrunner import RerunException
 
 from app import samples, services, state, words
 from app.dataset import run_widgets
+from app.exports import export as export
+from app.exports import report as report
 from app.jobs import Job
 from app.services import Question, Source
 from app.state import Key
@@ -22,7 +23,6 @@ from dsanet_core import synthetic
 from dsanet_core.errors import LensError
 from dsanet_core.figures import dependency_response, kernel_ternary, palette
 from dsanet_core.records import Analysis, Kernel, Selection, Video
-from dsanet_core.serialize import analysis_to_csv, analysis_to_json, dependencies_to_csv
 
 logger = logging.getLogger(__name__)
 
@@ -326,38 +326,6 @@ def simplex(kernel: Kernel) -> None:
         chart(kernel_ternary(kernel), "Taps of every channel on their simplex")
     else:
         st.info(f"A kernel of {kernel.values.shape[-1]} taps has no place on a triangle.")
-
-
-TABLES: dict[str, Callable[[Analysis], str]] = {
-    "scores": analysis_to_csv,
-    "kernels": words.kernels_to_csv,
-    "dependencies": dependencies_to_csv,
-}
-
-
-def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
-    """The data of the page as files, made when somebody asks for one. table: key of `TABLES`."""
-    with st.container(horizontal=True):
-        for place, analysis in enumerate(analyses):
-            stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
-            st.download_button(
-                f"{analysis.model.name}: all data (JSON)",
-                partial(analysis_to_json, analysis),
-                f"{stem}.json",
-                "application/json",
-                key=f"json_{place}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
-            st.download_button(
-                f"{analysis.model.name}: {table} (CSV)",
-                partial(TABLES[table], analysis),
-                f"{stem}_{table}.csv",
-                "text/csv",
-                key=f"csv_{place}",
-                icon=":material/download:",
-                on_click="ignore",
-            )
 
 
 def responses(analysis: Analysis, selection: Selection, view: int) -> None:

@@ -44,3 +44,4 @@ with widgets.page(
     with right:
         widgets.grounds(b, second)
     widgets.export([a, b])
+    widgets.report([a, b], source)

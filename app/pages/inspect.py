@@ -28,3 +28,4 @@ with widgets.page("Inspect", "What a network says of a video, and which part of 
     st.subheader("On what grounds")
     widgets.grounds(analysis, name)
     widgets.export([analysis])
+    widgets.report([analysis], source)

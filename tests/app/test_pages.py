@@ -279,7 +279,9 @@ def test_every_page_exports_its_data(open_page: OpenPage, page: str) -> None:
     at = open_page(page, video=SAMPLE, model=model)
     models = 2 if page == "compare" else 1
     labels = [button.label for button in at.download_button]
-    assert len(labels) == 2 * models
+    reports = [label for label in labels if label == "Report (HTML)"]
+    assert len(reports) == (page in ("inspect", "compare"))
+    assert len(labels) == 2 * models + len(reports)
     assert sum("JSON" in label for label in labels) == models
     assert sum("CSV" in label for label in labels) == models
 

@@ -1,4 +1,4 @@
-"""A report is one inert, complete page: it says what the records hold and asks nothing of anyone."""
+"""A report is one inert, complete page: it says what the records hold and asks for nothing."""
 
 from __future__ import annotations
 
