@@ -22,11 +22,17 @@ from dsanet_core.whatif.changes import (
     SwapHalves,
     parse_change,
 )
-from dsanet_core.whatif.effects import neutral_changes, rank_blocks, scores_without, what_if
+from dsanet_core.whatif.effects import (
+    neutral_changes,
+    rank_blocks,
+    scores_without,
+    shown_then,
+    what_if,
+)
 
 __all__ = [
     "AverageKernel", "BlockChange", "Change", "Drop", "EqualWeights", "Freeze", "GateOff",
     "IdentityKernel", "InputChange", "OneDependency", "OtherKernel", "Repeat", "Reverse",
     "ReverseTime", "Shuffle", "SwapHalves", "neutral_changes", "parse_change", "rank_blocks",
-    "scores_without", "what_if",
+    "scores_without", "shown_then", "what_if",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,19 +55,26 @@ def what_if(
     made = [parse_change(change) if isinstance(change, str) else change for change in changes]
     interventions = interventions_of(network, made)
     clips, seconds = open_clips(video, network, report)
-    shown = Shown(clips.position, np.zeros(len(clips.position), bool))
-    for change in made:
-        if isinstance(change, InputChange):
-            shown = change.apply(shown)
+    clips, absent = shown_then(clips, made)
     return answer(
-        Clips(clips.frames, clips.sampling, np.ascontiguousarray(shown.position)),
+        clips,
         network,
         seconds,
         report,
-        absent=np.ascontiguousarray(shown.absent),
+        absent=absent,
         interventions=interventions,
         changes=tuple(change.describe() for change in made),
     )
+
+
+def shown_then(clips: Clips, changes: Sequence[Change]) -> tuple[Clips, Array]:
+    """Clips after the changes to the input, and (snippets,) bool of those that show nothing."""
+    shown = Shown(clips.position, np.zeros(len(clips.position), bool))
+    for change in changes:
+        if isinstance(change, InputChange):
+            shown = change.apply(shown)
+    position, absent = (np.ascontiguousarray(part) for part in (shown.position, shown.absent))
+    return replace(clips, position=position), absent
 
 
 def interventions_of(network: VideoNetwork, changes: Sequence[Change]) -> dict[str, Intervention]:
