@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from app import readings
 from app.dataset.error_choice import (
     ANY,
     APART,
@@ -236,10 +237,8 @@ def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
         f" Only the {MOST_MARKERS} largest cells can be clicked; the boxes below reach every one."
     )
     return (
-        "How to read it: a row is a true category, a column what its videos were taken for. Green, "
-        "on the diagonal from the top left, is right; red is wrong; each has a scale of its own. "
-        "Per cents are shares of a row. A click on a cell lists its videos below, as the two boxes "
-        f"there do; another click lets go of it.{few}{part}"
+        f"{readings.CONFUSIONS} A click on a cell lists its videos below, as the two boxes there "
+        f"do; another click lets go of it.{few}{part}"
     )
 
 

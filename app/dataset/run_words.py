@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from app import readings
 from app.words import escape, percent
 from dsanet_core.figures import CategoryRow, CategoryTable, palette, selects
 from dsanet_core.figures.style import run_names
@@ -158,10 +159,7 @@ def points(difference: float) -> str:
 
 def categories_reading(table: CategoryTable) -> str:
     """How to read the figure of the categories."""
-    said = [
-        "How to read it: the bars of a category are the share of its videos that each run gets "
-        "right."
-    ]
+    said = [readings.CATEGORIES]
     if len(table.runs) > 1:
         said.append(
             f"Categories are ordered by what the best of the other runs gains over "

@@ -4,7 +4,7 @@ from functools import partial
 
 import streamlit as st
 
-from app import state, widgets
+from app import readings, state, widgets
 from app.dataset import layer_widgets, layer_words, run_widgets
 from app.state import Key
 from dsanet_core.figures.layer_map import layer_map
@@ -25,8 +25,7 @@ with widgets.page(
         layer_summary(whole), f"{kind} of every block over all videos", name=f"layers_{run.id}"
     )
     st.caption(
-        "How to read it: one line per quantity through the blocks, from the input on, every video "
-        f"counted once. {layer_words.quantity_reading(table)} "
+        f"{readings.LAYERS_SUMMARY} {layer_words.quantity_reading(table)} "
         f"{layer_words.spread_reading(table, by_stage=False)}"
     )
     claims = layer_words.claims(whole)
@@ -53,7 +52,7 @@ with widgets.page(
     )
     order = str(st.session_state[Key.LAYERS_ORDER])
     st.caption(
-        "How to read it: the categories from left to right, the same in every row. "
+        f"{readings.LAYERS_CURVES} "
         f"{layer_words.order_reading(order, len(drawn.categories), len(run.classes))} "
         f"{layer_words.spread_reading(drawn, by_stage)}"
     )
@@ -66,8 +65,7 @@ with widgets.page(
     )
     layer_widgets.open_category(event, mapped.categories, run)
     st.caption(
-        "How to read it: a row per category, a column per "
-        f"{'stage' if by_stage else 'block'}, a panel per quantity. "
+        f"{readings.layers_map('stage' if by_stage else 'block')} "
         f"{layer_words.colour_reading(mapped)} A click on the square before a row opens that "
         "category on the page Categories."
     )

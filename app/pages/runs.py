@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from app import readings
 from app.dataset import run_desk, run_table
 from app.widgets import page
 
@@ -18,11 +19,7 @@ with page(
         st.info("Nothing has been run here. Start a run above.", icon=":material/arrow_upward:")
         st.stop()
     chosen = run_desk.choose(entries)
-    st.caption(
-        "How to read it: runs made here stand first, the newest on top; then those that come with "
-        "the project. The box before a row chooses it. A run goes on in a process of its own, "
-        "whether a page is open or not, and keeps what is done whatever stops it."
-    )
+    st.caption(readings.RUNS)
     run_desk.export(entries)
 
     st.subheader("One run")

@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import state, widgets, words, zoo_counts, zoo_words
+from app import readings, state, widgets, words, zoo_counts, zoo_words
 from app.tables import table
 from dsanet_core.figures import accuracy_against_cost
 from dsanet_core.zoo.published import published_rows
@@ -18,13 +18,7 @@ with widgets.page(
         accuracy_against_cost(points, measured_here=False),
         "The papers' accuracies against the cost of a video",
     )
-    st.caption(
-        "How to read it: further up is more often right, further left is cheaper, each step of the "
-        "axis a factor. All points are printed in the paper and none was measured here; hollow "
-        "marks say so. The cost of a video is that of a view times the views of that network's "
-        "own test protocol, which the hover text names. A line joins one network's protocols; its "
-        "name stands at the most accurate one, or in the hover text alone where it is crowded."
-    )
+    st.caption(readings.ZOO_PAPERS)
 
     st.subheader("Embedded networks, measured here")
     networks = zoo_counts.networks()

@@ -150,6 +150,14 @@ def timeline_reading(analyses: Sequence[Analysis]) -> str:
     )
 
 
+HEAT = (
+    "How to read it: blue places speak for the category, orange ones against it, and where there "
+    "is no colour nothing does. The picture below is grey so that the heat can be read; above, the "
+    "same frame stands in its own colours. The number is the logit that 1 % of the picture's area "
+    "adds, so that networks with other grids can be compared."
+)
+
+
 def heat_reading(attributions: Sequence[Attribution]) -> str:
     """How to read the maps."""
     grid = attributions[0].maps.shape[2:]
@@ -159,12 +167,7 @@ def heat_reading(attributions: Sequence[Attribution]) -> str:
         else ""
     )
     both = " Both networks share the scale." if len(attributions) > 1 else ""
-    return (
-        "How to read it: blue places speak for the category, orange ones against it, and where "
-        "there is no colour nothing does. The picture below is grey so that the heat can be read; "
-        "above, the same frame stands in its own colours. The number is the logit that 1 % of the "
-        f"picture's area adds, so that networks with other grids can be compared.{both}{flat}"
-    )
+    return f"{HEAT}{both}{flat}"
 
 
 def trusted(attribution: Attribution, trust: Trust | None) -> str:
