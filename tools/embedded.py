@@ -20,7 +20,8 @@ import numpy as np
 from dsanet_core.checkpoints import FOLDER, load_model, write_manifest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run
-from dsanet_core.runs import load_run, run_dataset, save_run
+from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
+from dsanet_core.runs.effects import measure_run
 from dsanet_core.runs.summary import FILE
 from dsanet_core.train import RECIPES, VALIDATION, train
 from dsanet_core.zoo import model_spec
@@ -70,7 +71,8 @@ def train_all() -> None:
 
 
 def run_all() -> None:
-    """Run all weights that are there on the validation split; keep the summaries."""
+    """Run all weights that are there on the validation split; keep the summaries, and of networks
+    with DSA or SDA which block matters for which category."""
     dataset, kept = open_dataset(VALIDATION), set()
     for name, seed in trainings():
         path = weights_of(name, seed)
@@ -80,6 +82,9 @@ def run_all() -> None:
         run = run_dataset(dataset, load_model(path), folder=CACHE / "runs")
         (RUNS / run.id).mkdir(parents=True, exist_ok=True)
         save_run(run, RUNS / run.id / FILE)
+        has_blocks = run.kernels is not None or run.selections is not None
+        if has_blocks and load_effects(RUNS / run.id) is None:
+            measure_run(RUNS / run.id, load_model(path))
         kept.add(run.id)
         print(f"{path.name}: {run.accuracy():.1%}", flush=True)
     for folder in RUNS.iterdir():
