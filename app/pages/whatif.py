@@ -10,7 +10,7 @@ from app.why import whatif_widgets, whatif_words
 from dsanet_core.figures import compare_snippets, disagreement, top_bars
 
 with widgets.page(
-    "What if", "What the answer would be with another video order, or with other blocks inside."
+    "What if", "What the answer would be if the video, or a block of the network, were another."
 ):
     source = widgets.choose_video()
     film, right = st.columns([2, 6], gap="medium")
@@ -39,10 +39,10 @@ with widgets.page(
             "Nothing is changed yet: choose a change above, for example the order reversed.",
             icon=":material/arrow_upward:",
         )
-    answers = {"as it is": before} | ({} if after is None else {whatif_words.CHANGED: after})
     shown = [
-        replace(answer, model=replace(answer.model, name=f"{name}, {what}"))
-        for what, answer in answers.items()
+        replace(answer, model=replace(answer.model, name=f"{name} {what}"))
+        for what, answer in ((whatif_words.AS_NAMED, before), (whatif_words.CHANGED, after))
+        if answer is not None
     ]
     for cell, answer in zip(st.columns(2, gap="large"), shown, strict=False):
         with cell:

@@ -24,16 +24,14 @@ from dsanet_core.records import (
 
 WHOLE_VIDEO = ""
 CROPS = ("left or top", "middle", "right or bottom")
-METHODS_HELP = "\n".join(
-    f"- {METHOD_NAMES[method]}: {what}"
-    for method, what in {
-        "integrated_gradients": "gradients gathered on the way from an empty video to this one; "
-        "the shares of all pixels add up to the difference of the logit.",
-        "grad_cam": "which places of the last features the category leans on; quick and coarse.",
-        "occlusion": "how much the logit falls when a small piece of space and time is covered.",
-        "ablation": "how much it falls without a frame or a snippet; says when, never where.",
-    }.items()
-)
+_METHODS: dict[Method, str] = {
+    "integrated_gradients": "gradients gathered on the way from an empty video to this one; the "
+    "shares of all pixels add up to the difference of the logit.",
+    "grad_cam": "which places of the last features the category leans on; quick and coarse.",
+    "occlusion": "how much the logit falls when a small piece of space and time is covered.",
+    "ablation": "how much it falls without a frame or a snippet; says when, never where.",
+}
+METHODS_HELP = "\n".join(f"- {METHOD_NAMES[name]}: {what}" for name, what in _METHODS.items())
 
 
 def not_offered(trust: Mapping[str, Mapping[Method, Trust]]) -> str:
@@ -104,15 +102,13 @@ def lead(attribution: Attribution) -> str:
 def _adds_up(attribution: Attribution) -> str:
     difference = attribution.score - attribution.baseline_score
     total = float(attribution.per_frame.sum())
-    if attribution.method == "integrated_gradients":
-        share = f"{100 * total / difference:.1f} %" if abs(difference) > 1e-6 else "all"
-        return (
-            f"The shares of all pixels add up to {share} of that difference of "
-            f"{_signed(difference)} (completeness: 100 % is exact)."
-        )
+    exact = attribution.method == "integrated_gradients"
+    promise = "completeness: 100 % is exact" if exact else "this method does not promise 100 %"
+    if abs(difference) < 1e-6:
+        return f"The shares add up to {_signed(total)}; there is no difference to explain."
     return (
-        f"The shares add up to {_signed(total)} against a difference of {_signed(difference)}: "
-        "this method does not promise that they are equal."
+        f"The shares of all places add up to {100 * total / difference:.1f} % of that difference "
+        f"of {_signed(difference)} ({promise})."
     )
 
 

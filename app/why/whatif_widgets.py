@@ -74,7 +74,7 @@ def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
 
         with cells[3]:
             st.toggle(
-                "Freeze each snippet", key="whatif_freeze", on_change=freeze,
+                "Frozen", key="whatif_freeze", on_change=freeze,
                 help="Every snippet shows its middle frame throughout: nothing moves within it.",
             )
 
@@ -85,8 +85,8 @@ def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
     if not blocks:
         _offer_blocks(analysis)
         return
-    done = dict(map(reversed, map(words.how_of, texts)))
-    other = _choose_kernel_source(analysis, texts, blocks)
+    done = {block: how for how, block in map(words.how_of, texts)}
+    other = _kernel_source(texts)
 
     def ways(block: str) -> list[str]:
         named = (f"{words.KERNEL}{other}" if way == words.KERNEL else way for way in blocks[block])
@@ -108,13 +108,16 @@ def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
     for block in blocks:
         how = done.get(block, words.AS_IT_IS)
         choices.append((block_name(block), block, ways(block), how, partial(set_one, block)))
-    for start in range(0, len(choices), ACROSS):
-        cells = st.columns(ACROSS)
-        for cell, (label, name, options, value, taken) in zip(
-            cells, choices[start : start + ACROSS], strict=False
-        ):
+    drawn = [
+        partial(_choice, label, name, options, value, taken, analysis, words.doing)
+        for label, name, options, value, taken in choices
+    ]
+    if any(words.KERNEL in ways for ways in blocks.values()):
+        drawn.append(partial(_choose_kernel_source, analysis, texts))
+    for start in range(0, len(drawn), ACROSS):
+        for cell, draw in zip(st.columns(ACROSS), drawn[start : start + ACROSS], strict=False):
             with cell:
-                _choice(label, name, options, value, taken, analysis, words.doing)
+                draw()
 
 
 def _choice(
@@ -139,31 +142,29 @@ def _choice(
     )
 
 
-def _choose_kernel_source(
-    analysis: Analysis, texts: Sequence[str], blocks: dict[str, tuple[str, ...]]
-) -> str:
-    """Id of the sample whose kernels stand in, where a block can take some."""
-    if not any(words.KERNEL in ways for ways in blocks.values()):
-        return ""
+def _kernel_source(texts: Sequence[str]) -> str:
+    """Id of the sample whose kernels stand in where a block takes another video's."""
     options = [samples.sample_id(label) for label in range(len(synthetic.CATEGORIES))]
     for source in words.sources(texts)[:1]:
         st.session_state[Key.KERNEL_OF] = source
     state.settle(Key.KERNEL_OF, options, options[0])
+    return str(st.session_state[Key.KERNEL_OF])
 
+
+def _choose_kernel_source(analysis: Analysis, texts: Sequence[str]) -> None:
     def take() -> None:
         chosen = f"{words.KERNEL}{st.session_state[Key.KERNEL_OF]}"
-        pairs = [(text, *words.how_of(text)) for text in texts]
         _put(analysis, [
-            f"{chosen}:{block}" if how.startswith(words.KERNEL) else text
-            for text, how, block in pairs
+            f"{chosen}:{words.how_of(text)[1]}" if text.startswith(words.KERNEL) else text
+            for text in texts
         ])
 
     st.selectbox(
-        "Kernels of another video are those of the sample", options, key=Key.KERNEL_OF,
+        "The other video", [samples.sample_id(i) for i in range(len(synthetic.CATEGORIES))],
+        key=Key.KERNEL_OF, on_change=take,
         format_func=lambda video: synthetic.CATEGORIES[samples.label_of(video) or 0],
-        on_change=take,
+        help="A sample: a block with the kernel of another video takes what it made for this one.",
     )
-    return str(st.session_state[Key.KERNEL_OF])
 
 
 def _without(texts: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> list[str]:
@@ -245,18 +246,18 @@ def ranking(source: Source, name: str, analysis: Analysis) -> None:
 def export(before: Analysis, after: Analysis | None) -> None:
     """The answers as files, made when somebody asks for one."""
     with st.container(horizontal=True):
-        for what, analysis in (("as it is", before), (words.CHANGED, after)):
+        for what, analysis in ((words.AS_NAMED, before), (words.CHANGED, after)):
             if analysis is None:
                 continue
             stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
             if analysis.changes:
-                stem += f"_{words.CHANGED}"
+                stem += "_changed"
             for label, kind, mime, make in (
                 ("all data", "JSON", "application/json", analysis_to_json),
                 ("scores", "CSV", "text/csv", analysis_to_csv),
             ):
                 st.download_button(
-                    f"{analysis.model.name}, {what}: {label} ({kind})",
+                    f"{analysis.model.name} {what}: {label} ({kind})",
                     partial(make, analysis), f"{stem}.{kind.lower()}", mime,
                     key=f"whatif_{kind}_{what}", icon=":material/download:", on_click="ignore",
                 )

@@ -24,13 +24,15 @@ ORDERS = {
     "reverse_time": "time backwards (frames too)",
 }
 FREEZE = "freeze"
-CHANGED = "changed"
+AS_NAMED, CHANGED = "as it is", "with changes"
 
 
 def blocks_of(analysis: Analysis) -> dict[str, tuple[str, ...]]:
     """Every DSA or SDA block from the input on -> what it can be made do, beside `AS_IT_IS`; a
     kernel of another video stands without its source."""
-    found = {kernel.block: ("identity", "average", KERNEL) for kernel in analysis.kernels}
+    found: dict[str, tuple[str, ...]] = {
+        kernel.block: ("identity", "average", KERNEL) for kernel in analysis.kernels
+    }
     for selection in analysis.selections:
         only = tuple(f"only={name}" for name in selection.dependencies)
         found[selection.block] = ("equal", *only, "gate_off")
@@ -159,25 +161,34 @@ def order_reading(before: Analysis, texts: Sequence[str]) -> str:
     if order is None:
         return ""
     consensus = before.model.consensus
+    joins = blocks_of(before)
+    apart = [text for text in texts if how_of(text)[0] == "identity"]
+    if consensus == "dsa" and len(apart) == len(joins):
+        consensus = "average"
     if consensus != "average":
         return (
             "This network's snippets meet before their scores are averaged, so their order can "
             "change the answer: that is what it adds to plain averaging."
         )
+    averages = (
+        "This network averages its snippets"
+        if before.model.consensus == "average"
+        else "With the identity kernel in every DSA block this network only averages its snippets"
+    )
     within = order == "reverse_time" and before.protocol.sampling.frames_per_snippet > 1
     if within:
         return (
-            "This network averages its snippets, so their order alone changes nothing; here the "
-            "frames within each snippet run backwards too, and those it does see."
+            f"{averages}, so their order alone changes nothing; here the frames within each "
+            "snippet run backwards too, and those it does see."
         )
     if order.startswith("shuffle") and before.protocol.num_groups > 1:
         return (
-            "This network averages its snippets, so their order changes nothing but which of them "
-            "are averaged together, in which of its views."
+            f"{averages}, so their order changes nothing but which of them are averaged together, "
+            "in which of its views."
         )
     return (
-        "This network averages its snippets, and a mean does not know their order: apart from "
-        "rounding the answer is the same, whatever the video."
+        f"{averages}, and a mean does not know their order: apart from rounding the answer is the "
+        "same as in their own order, whatever the video."
     )
 
 

@@ -26,7 +26,7 @@ CELLS = 16
 LEAST_HEAT, LEAST_SHARE = 1e-4, 0.01
 """Scales reach at least so far: what is small shall look so."""
 HEAT_UNIT = "Logit per 1 % of the picture"
-_FRAME_PIXELS = 300
+_FRAME_PIXELS = 400
 
 
 def heat(attribution: Attribution, crop: int = 0) -> Array:
