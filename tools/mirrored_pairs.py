@@ -127,7 +127,8 @@ def main() -> None:
         "back are turned around; `reverse_time`: everything backwards, which is how the colours "
         "are, and which leaves the others what they were; `reverse`: snippets from last to first, "
         "each with its frames as they were, which contradicts itself in these videos: the events "
-        "are in the other order, the rests between them are not.",
+        "are in the other order, the rests between them are not. A network that keeps its answer "
+        "then goes by the order of the rests.",
     ]
     for name in NETWORKS:
         predicted = predictions(load_model(name), rows)
