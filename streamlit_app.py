@@ -29,6 +29,9 @@ st.navigation(
             st.Page(PAGES / "layers.py", title="Layers", icon=":material/stacked_line_chart:"),
             st.Page(PAGES / "errors.py", title="Errors", icon=":material/rule:"),
         ],
-        "Networks": [st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:")],
+        "Networks": [
+            st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:"),
+            st.Page(PAGES / "method.py", title="Method", icon=":material/menu_book:"),
+        ],
     }
 ).run()

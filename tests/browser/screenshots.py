@@ -23,6 +23,7 @@ PAGES = {
     "layers": 3,
     "errors": 3,
     "zoo": 2,
+    "method": 0,
 }
 """How many figures each page has."""
 LAST_WORDS = {
@@ -31,6 +32,7 @@ LAST_WORDS = {
     "layers": "Data (JSON)",
     "errors": "Data (JSON)",
     "zoo": "rows match",
+    "method": "Glossary",
 }
 """What stands on a page once it is drawn, where that is not an export."""
 WIDE, NARROW = 1280, 768
