@@ -10,13 +10,16 @@ import torch
 from torch import Tensor
 
 from dsanet_core.analysis import Progress, describe_model, protocol_of
-from dsanet_core.attribution.explained import MEAN_COLOUR, NO_FEATURES, Explained, batches
+from dsanet_core.attribution.absent import MEAN_COLOUR, NO_FEATURES, STILL, without_frames
+from dsanet_core.attribution.explained import Explained, batches
 from dsanet_core.attribution.methods import METHODS
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, Attribution, Clips, Method
 from dsanet_core.video import read_clips, to_tensor
+
+_ABSENT: dict[Method, str] = {"grad_cam": NO_FEATURES, "ablation": STILL}
 
 
 def attribute(
@@ -75,7 +78,7 @@ def attribute(
     maps[explained.views] = seen
     with torch.no_grad():
         score = torch.cat([explained(batch) for batch in batches(own)]).mean()
-        nothing = _logit_of_nothing(explained, own[:1], method)
+        nothing = _logit_of_nothing(explained, own, method)
     report("attribute", 1.0)
     return Attribution(
         video=clips.frames.video,
@@ -87,16 +90,21 @@ def attribute(
         maps=maps,
         score=float(score),
         baseline_score=float(nothing),
-        baseline=NO_FEATURES if method == "grad_cam" else MEAN_COLOUR,
+        baseline=_ABSENT.get(method, MEAN_COLOUR),
         seconds=time.perf_counter() - start,
     )
 
 
-def _logit_of_nothing(explained: Explained, view: Tensor, method: Method) -> Tensor:
-    """The logit with everything absent, which is the same in all views."""
-    if method != "grad_cam":
-        return explained(torch.zeros_like(view))
-    return explained.logits(view, {explained.stage: torch.zeros_like})[0, explained.category]
+def _logit_of_nothing(explained: Explained, views: Tensor, method: Method) -> Tensor:
+    """The logit with everything absent."""
+    if method == "ablation":
+        none = torch.zeros(1, views.shape[1] * views.shape[3], dtype=torch.bool)
+        still = [without_frames(view, none.to(view.device)) for view in views]
+        return torch.cat([explained(clips) for clips in still]).mean()
+    view = views[:1]
+    if method == "grad_cam":
+        return explained.logits(view, {explained.stage: torch.zeros_like})[0, explained.category]
+    return explained(torch.zeros_like(view))[0]
 
 
 def _index(

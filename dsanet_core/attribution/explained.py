@@ -22,9 +22,7 @@ from dsanet_core.records import Array, Protocol
 SCORES = "hook_snippet_scores"
 FEATURES = "hook_res5"
 """Where the last convolution's features pass: after the last stage, before they are pooled."""
-MEAN_COLOUR = "the training mean colour, which is zero after normalisation"
-NO_FEATURES = "features of zero after the last stage"
-PIXELS_PER_BATCH = 2**19
+PIXELS_PER_BATCH = 2**20
 """Forwards without gradients; with them a quarter of it, for what autograd keeps."""
 
 Share = Callable[[float], None]

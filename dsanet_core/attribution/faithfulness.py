@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from dsanet_core.analysis import Progress
+from dsanet_core.attribution.absent import without_frames, without_patches
 from dsanet_core.attribution.explained import Explained, Share, rows_per_batch
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
@@ -31,11 +32,11 @@ def faithfulness(
 ) -> Faithfulness:
     """Insertion and deletion curves of an attribution of these clips by this network.
 
-    A part is a patch of a frame, 8 x 8 to a crop or fewer where the map's own grid is coarser; the
-    parts of all views are ranked together, and STEPS shares of them are taken away, or put back
-    into nothing, at once. What is absent has the mean colour, as in the attribution. orders: how
-    many random ones stand beside, always the same. progress: told ("curves", share) before every
-    chunk; what it raises ends the work.
+    A part is a patch of a snippet, 8 x 8 to a crop or fewer where the map's own grid is coarser; a
+    frame, where maps say nothing of places. The parts of all views are ranked together, and STEPS
+    shares of them are taken away, or put back into nothing, at once. What is absent is as in the
+    attribution. orders: how many random ones stand beside, always the same. progress: told
+    ("curves", share) before every chunk; what it raises ends the work.
     """
     report = progress or (lambda step, share: None)
     explained = Explained(network, attribution.category, attribution.snippet)
@@ -46,7 +47,10 @@ def faithfulness(
             "Take the network that the attribution explains.",
         )
     views = explained.own(to_tensor(clips, explained.protocol))
-    values = in_parts(attribution.maps[explained.views], GRID)       # (views, F, rows, columns)
+    values = in_parts(attribution.maps[explained.views], GRID)
+    values = values.reshape(len(views), *views.shape[1:4:2], *values.shape[2:])
+    if values[0, 0, 0].size > 1:
+        values = values.sum(2, keepdims=True)                        # (views, U, t, rows, columns)
     rng = np.random.default_rng(0)
     ranked = [np.argsort(-values, axis=None, kind="stable")]
     ranked += [rng.permutation(values.size) for _ in range(orders)]
@@ -60,14 +64,16 @@ def faithfulness(
     present = np.concatenate(kept).reshape(-1, *values.shape)
     curves = _probabilities(explained, views, present, lambda share: report("curves", share))
     deletion, insertion = curves.reshape(1 + orders, 2, STEPS).swapaxes(0, 1)
-    rows, columns = values.shape[2:]
+    rows, columns = values.shape[3:]
     return Faithfulness(
         shares=shares,
         deletion=deletion[0],
         insertion=insertion[0],
         random_deletion=deletion[1:],
         random_insertion=insertion[1:],
-        parts="frames" if rows * columns == 1 else f"patches of frames, {rows} x {columns} to each",
+        parts=f"patches, {rows} x {columns} to each {explained.protocol.snippet_word}"
+        if rows * columns > 1
+        else "frames",
     )
 
 
@@ -81,22 +87,18 @@ def in_parts(maps: Array, most: int) -> Array:
     return maps
 
 
-def _probabilities(
-    explained: Explained, views: Tensor, present: Array, report: Share
-) -> Array:
-    """(n, views, F, rows, columns) bool -> (n,) probability, mean over the views, of nothing but
+def _probabilities(explained: Explained, views: Tensor, present: Array, report: Share) -> Array:
+    """(n, views, U, t, rows, columns) bool -> (n,) probability, mean over the views, of nothing but
     the parts that are present."""
-    rows, columns = (
-        torch.arange(size).mul(parts).div(size, rounding_mode="floor").to(views.device)
-        for size, parts in zip(views.shape[-2:], present.shape[-2:], strict=True)
-    )
     total = np.zeros(len(present))
     chunk = rows_per_batch(views)
     for place, view in enumerate(views):                             # (U, 3, T, H, W)
         for start in range(0, len(present), chunk):
             report((place + start / len(present)) / len(views))
-            few = torch.from_numpy(present[start : start + chunk, place]).to(views.device)
-            few = torch.unflatten(few, 1, (view.shape[0], view.shape[2])).unsqueeze(2)
-            shown = view * few[..., rows[:, None], columns]          # (n, U, 3, T, H, W)
+            few = torch.from_numpy(present[start : start + chunk, place]).to(view.device)
+            if few[0, 0, 0].numel() == 1:
+                shown = without_frames(view, few.flatten(1))
+            else:
+                shown = without_patches(view, few)
             total[start : start + chunk] += explained.probabilities(shown)
     return total / len(views)

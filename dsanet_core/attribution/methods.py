@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsanet_core.attribution.absent import without_frames
 from dsanet_core.attribution.explained import Explained, Share, rows_per_batch
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
@@ -16,7 +17,8 @@ from dsanet_core.records import Method
 STEPS = (64, 256)
 """Integrated gradients takes more where the first do not add up."""
 COMPLETENESS = 0.01
-"""How well they have to, of the difference of a view."""
+"""How well they have to, of the difference of a view, or of LEAST_DIFFERENCE logits."""
+LEAST_DIFFERENCE = 0.1
 CELLS = 8
 MOST_TUBES = 1024
 
@@ -49,7 +51,8 @@ def integrated_gradients(explained: Explained, view: Tensor, report: Share) -> T
             method="gausslegendre",
             internal_batch_size=rows_per_batch(view, gradients=True),
         )
-        if abs(float(shares.sum()) - difference) <= COMPLETENESS * abs(difference):
+        allowed = COMPLETENESS * max(abs(difference), LEAST_DIFFERENCE)
+        if abs(float(shares.sum()) - difference) <= allowed:
             break
     return _frames_of(shares.sum(2))
 
@@ -108,23 +111,32 @@ def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
 
 
 def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """How much the logit falls when a snippet, or one frame of it, is painted in the mean colour.
+    """How much the logit falls when time stands still for a snippet, or for one frame of it: the
+    frame before is shown on (`without_frames`).
 
     A snippet's fall is shared evenly by its frames; each then gets what its own fall is above or
     below the mean of its snippet's. So the shares of a snippet add up to its own fall.
     """
     _, snippets, _, frames = view.shape[:4]
+    count = snippets * frames
     forward = _counted(explained, snippets * (frames + 1 if frames > 1 else 1), report)
     ablate = captum().FeatureAblation(forward)
+    frame = torch.arange(count, device=view.device)
 
-    def falls(mask: Tensor) -> Tensor:
+    def falls(part: Tensor) -> Tensor:
+        """part: (U*T,) which frames stand still together."""
+        frozen = without_frames(view[0], part != part[:, None])            # (U*T, U, 3, T, H, W)
+        snippet = frame // frames
+        frozen = frozen[frame, snippet, :, frame % frames]                 # (U*T, 3, H, W)
+        frozen = torch.unflatten(frozen, 0, (snippets, frames)).transpose(1, 2)
         out: Tensor = ablate.attribute(
-            view, baselines=0, feature_mask=mask, perturbations_per_eval=rows_per_batch(view)
+            view,
+            baselines=frozen[None],
+            feature_mask=part.view(1, snippets, 1, frames, 1, 1),
+            perturbations_per_eval=rows_per_batch(view),
         )
-        return out[0, :, 0, :, 0, 0]                                     # (U, T)
+        return out[0, :, 0, :, 0, 0]                                       # (U, T)
 
-    frame = torch.arange(snippets * frames, device=view.device)
-    frame = frame.view(1, snippets, 1, frames, 1, 1)
     shares = falls(frame // frames) / frames
     if frames > 1:
         own = falls(frame)
