@@ -10,7 +10,7 @@ import numpy as np
 import streamlit as st
 
 from app import PAGE_FOLDER, state, words
-from app.dataset import category_widgets, layer_words, run_widgets, runs
+from app.dataset import category_widgets, effects, layer_words, run_widgets, runs
 from app.state import Key
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
@@ -60,7 +60,7 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
         st.segmented_control("What to show", names, key=Key.LAYERS_OF, required=True)
     name = str(st.session_state[Key.LAYERS_OF])
     if name == layer_words.WEIGHTS and is_uniform(kinds[name]):
-        _suggest(layer_words.nothing_selected(run, kinds[name]))
+        _suggest(layer_words.nothing_selected(run, kinds[name]), run)
     return name, kinds[name]
 
 
@@ -199,8 +199,11 @@ def _load_parts(path: Path, changed: int) -> tuple[Part, ...]:
     )
 
 
-def _suggest(why: str) -> NoReturn:
-    """Say why there is nothing to draw, offer runs that have something, and end the page."""
+def _suggest(why: str, run: Run | None = None) -> NoReturn:
+    """Say why there is nothing to draw, offer runs that have something, and end the page.
+
+    run: one whose blocks select nothing; which of them matters may be known all the same.
+    """
     telling = [
         name
         for name, folder in runs.folders().items()
@@ -220,4 +223,6 @@ def _suggest(why: str) -> NoReturn:
             on_click=state.put,
             args=(Key.RUN, name),
         )
+    if run is not None and runs.effects_of(run.id) is not None:
+        effects.section(run, run.classes, chosen=state.get(Key.TRUE_CATEGORY) or "")
     st.stop()

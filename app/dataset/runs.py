@@ -11,7 +11,8 @@ from app import ROOT
 from dsanet_core import checkpoints
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError
-from dsanet_core.records import Run
+from dsanet_core.records import Run, RunEffects
+from dsanet_core.runs import effects
 from dsanet_core.runs.summary import FILE, load_run
 
 FOLDER = ROOT / "runs"
@@ -38,6 +39,16 @@ def title(run_id: str) -> str:
     """How a run is called in a list: its network, the dataset, and how often it was right."""
     path = _file(run_id)
     return _title(path, path.stat().st_mtime_ns)
+
+
+def effects_of(run_id: str) -> RunEffects | None:
+    """Which block matters for which category, where that was asked of a run.
+
+    Raises RecordError for a file that is not readable.
+    """
+    folder = _file(run_id).parent
+    path = folder / effects.FILE
+    return _effects(folder, path.stat().st_mtime_ns) if path.is_file() else None
 
 
 def comparable(chosen: Sequence[Run]) -> tuple[list[Run], list[str]]:
@@ -97,6 +108,11 @@ def _file(run_id: str) -> Path:
 def _load(path: Path, changed: int) -> Run:
     """Read once for all sessions; nobody writes into a record."""
     return load_run(path)
+
+
+@st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
+def _effects(folder: Path, changed: int) -> RunEffects | None:
+    return effects.load_effects(folder)
 
 
 @st.cache_data(max_entries=TITLES_KEPT, show_spinner=False)

@@ -5,7 +5,7 @@ from functools import partial
 import streamlit as st
 
 from app import readings, state, widgets
-from app.dataset import layer_widgets, layer_words, run_widgets
+from app.dataset import effects, layer_widgets, layer_words, run_widgets
 from app.state import Key
 from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos
@@ -69,6 +69,8 @@ with widgets.page(
         f"{layer_words.colour_reading(mapped)} A click on the square before a row opens that "
         "category on the page Categories."
     )
+
+    effects.section(run, drawn.categories, chosen=chosen)
 
     st.subheader("On what grounds")
     run_widgets.grounds(compared)

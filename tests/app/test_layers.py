@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import layer_widgets, layer_words, runs
+from app.dataset import effects, layer_widgets, layer_words, runs
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
-from dsanet_core.records import Array, Layers, Run
+from dsanet_core.records import DISTANCES, Array, Layers, Run
+from dsanet_core.runs import save_effects
 from tests.app.conftest import OpenPage, go, text
 from tests.app.run_fixtures import put, real_runs, runs_folder
+from tests.why_factory import make_run_effects
 from tools.made_up_run import made_up_run
 
 __all__ = ["real_runs", "runs_folder"]
@@ -29,6 +31,7 @@ SECTIONS = [
     "Through the network, over all videos",
     "Category by category",
     "As a map",
+    "Which block matters for which category",
     "On what grounds",
 ]
 
@@ -220,6 +223,58 @@ def test_a_click_names_its_category_and_nothing_else_does() -> None:
     assert layer_widgets.clicked(event({"customdata": ["a"]}), names) == "a"
     for nothing in (None, event(), event({}), event({"customdata": [0.5]})):
         assert layer_widgets.clicked(nothing, names) is None
+
+
+def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
+    open_page: OpenPage, pair: tuple[Run, Run]
+) -> None:
+    assert dict(open_page("layers", run=pair[0].id).query_params) == {"run": pair[0].id}
+    query = {
+        "run": pair[0].id, "against": pair[1].id, "layers_of": layer_words.KERNELS,
+        "layers_order": layer_words.BY_SIMILARITY, "layers_search": "odd",
+        "layers_by": layer_words.BLOCKS, "layers_spread": "0", "layers_one": DISTANCES[1],
+    }  # fmt: skip
+    at = open_page("layers", **query)
+    assert not at.error and list(map_of(at)) == [DISTANCES[1]]
+    assert dict(at.query_params) == query
+    assert not at.toggle(key="layers_spread").value
+    at.toggle(key="layers_spread").set_value(True).run()
+    assert "layers_spread" not in at.query_params
+    other = open_page("layers", run=pair[1].id, against=pair[0].id, layers_difference="1")
+    assert other.toggle(key="layers_difference").value and "**two**" in text(other)
+
+
+def test_which_block_matters_is_drawn_for_the_categories_shown(
+    open_page: OpenPage, pair: tuple[Run, Run], runs_folder: Path
+) -> None:
+    found = make_run_effects(CATEGORIES, blocks=4)
+    save_effects(found, runs_folder / pair[0].id)
+    at = open_page("layers", run=pair[0].id, layers_search="even")
+    assert effects.lead(found, pair[0].classes) in text(at)
+    totals, drawn = figure(at, 3), figure(at, 4)
+    rows = [row for row in range(0, CATEGORIES, 2) if found.videos[row]]
+    np.testing.assert_allclose(numbers(drawn["data"][0]["z"]), 100 * found.drop[rows], rtol=1e-5)
+    assert len(numbers(totals["data"][0]["y"])) == 4
+    lines = list(csv.DictReader(io.StringIO(effects.to_csv(found, pair[0].classes))))
+    assert len(lines) == (CATEGORIES - 1) * 4 and lines[0]["category"] == pair[0].classes[0]
+    assert "made up" in open_page("layers", run=pair[1].id).info[-1].value
+
+
+def test_a_run_whose_blocks_were_not_tried_names_the_command(runs_folder: Path) -> None:
+    run = replace(made_up(0, "real"), made_up=False)
+    assert f"python -m dsanet_core effects {run.id}" in effects.how_to_make(run)
+
+
+def test_blocks_that_average_can_matter_all_the_same(
+    open_page: OpenPage, runs_folder: Path
+) -> None:
+    run = averaging(made_up(5, "avg"))
+    put(runs_folder, run)
+    save_effects(make_run_effects(CATEGORIES), runs_folder / run.id)
+    at = open_page("layers", run=run.id)
+    assert "weighs 25 % in every block" in at.info[0].value
+    assert [h.value for h in at.subheader] == ["Which block matters for which category"]
+    assert len(at.get("plotly_chart")) == 2
 
 
 def stages_run(weights: Any) -> LayerTable:
