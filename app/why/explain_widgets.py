@@ -14,7 +14,12 @@ from app.state import Key
 from app.why import explain_words as words
 from app.why import questions
 from app.words import escape
-from dsanet_core.attribution import offered, trust_of
+from dsanet_core.attribution import (
+    attribution_to_csv,
+    attribution_to_json,
+    offered,
+    trust_of,
+)
 from dsanet_core.figures.attribution import (
     heat_frame,
     heat_strip,
@@ -111,14 +116,15 @@ def wait_for(
 
 def timelines(analyses: Sequence[Analysis], attributions: Sequence[Attribution]) -> None:
     """Shares over the time, the networks beside each other on one scale."""
-    most = max(float(np.abs(each.per_snippet).max()) for each in attributions)
+    shares = np.concatenate([each.per_snippet for each in attributions])
+    span = float(shares.min()), float(shares.max())
     for cell, analysis, each in zip(
         st.columns(len(analyses), gap="medium"), analyses, attributions, strict=True
     ):
         with cell:
             st.markdown(words.strongest(analysis, each))
             widgets.chart(
-                importance(analysis, each, most=most),
+                importance(analysis, each, span=span),
                 f"Share of every snippet in the logit, {analysis.model.name}",
             )
 
@@ -211,8 +217,8 @@ def curves(source: Source, names: Sequence[str], attributions: Sequence[Attribut
 def export(analyses: Sequence[Analysis], attributions: Sequence[Attribution]) -> None:
     """The attributions as files, made when somebody asks for one."""
     kinds = (
-        ("all data (JSON)", "json", "application/json", words.to_json),
-        ("shares (CSV)", "csv", "text/csv", words.to_csv),
+        ("all data (JSON)", "json", "application/json", attribution_to_json),
+        ("shares (CSV)", "csv", "text/csv", attribution_to_csv),
     )
     with st.container(horizontal=True):
         for place, (analysis, each) in enumerate(zip(analyses, attributions, strict=True)):

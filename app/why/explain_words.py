@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,6 +18,10 @@ from dsanet_core.records import (
     Rate,
     Trust,
 )
+from dsanet_core.report import readings
+from dsanet_core.report.why_words import lead as lead
+from dsanet_core.report.why_words import signed_logit as _signed
+from dsanet_core.report.why_words import strongest as strongest
 
 WHOLE_VIDEO = ""
 CROPS = ("left or top", "middle", "right or bottom")
@@ -87,51 +88,6 @@ def same_moment(a: Analysis, b: Analysis, place: tuple[int, int]) -> tuple[int, 
     return int(snippet), int(frame)
 
 
-def lead(attribution: Attribution) -> str:
-    """What is explained, and how much there is to explain."""
-    what = "the video" if attribution.snippet is None else f"snippet {attribution.snippet + 1}"
-    category = escape(attribution.model.classes[attribution.category])
-    name = escape(attribution.model.name)
-    return (
-        f"**{name}** gives “{category}” a logit of {_signed(attribution.score)} for {what}; with "
-        f"everything absent ({escape(attribution.baseline)}) it gives "
-        f"{_signed(attribution.baseline_score)}. {_adds_up(attribution)}"
-    )
-
-
-def _adds_up(attribution: Attribution) -> str:
-    difference = attribution.score - attribution.baseline_score
-    total = float(attribution.per_frame.sum())
-    exact = attribution.method == "integrated_gradients"
-    promise = "completeness: 100 % is exact" if exact else "this method does not promise 100 %"
-    if abs(difference) < 1e-6:
-        return f"The shares add up to {_signed(total)}; there is no difference to explain."
-    return (
-        f"The shares of all places add up to {100 * total / difference:.1f} % of that difference "
-        f"of {_signed(difference)} ({promise})."
-    )
-
-
-def strongest(analysis: Analysis, attribution: Attribution) -> str:
-    """Which part speaks most for the category, and which most against it."""
-    shares = attribution.per_snippet
-    word = analysis.protocol.snippet_word
-    best, worst = int(shares.argmax()), int(shares.argmin())
-    seconds = analysis.pts_seconds
-    said = (
-        f"**Most for it:** {word} {best + 1} "
-        f"({span_text(float(seconds[best].min()), float(seconds[best].max()))}) with "
-        f"{_signed(shares[best])} logit."
-    )
-    if shares[worst] < 0:
-        said += (
-            f" **Most against it:** {word} {worst + 1} "
-            f"({span_text(float(seconds[worst].min()), float(seconds[worst].max()))}) with "
-            f"{_signed(shares[worst])} logit."
-        )
-    return said
-
-
 def timeline_reading(analyses: Sequence[Analysis]) -> str:
     word = snippet_word(analyses)
     frames = (
@@ -140,18 +96,7 @@ def timeline_reading(analyses: Sequence[Analysis]) -> str:
         else " Below, the same for every frame of the video; one that several snippets saw has the "
         "sum of its shares."
     )
-    return (
-        f"How to read it: a bar is the share of a {word} in the logit, blue upwards for the "
-        f"category, orange downwards against it.{frames}"
-    )
-
-
-HEAT = (
-    "How to read it: blue places speak for the category, orange ones against it, and where there "
-    "is no colour nothing does. The picture below is grey so that the heat can be read; above, the "
-    "same frame stands in its own colours. The number is the logit that 1 % of the picture's area "
-    "adds, so that networks with other grids can be compared."
-)
+    return f"{readings.importance(word)}{frames}"
 
 
 def heat_reading(attributions: Sequence[Attribution]) -> str:
@@ -163,7 +108,7 @@ def heat_reading(attributions: Sequence[Attribution]) -> str:
         else ""
     )
     both = " Both networks share the scale." if len(attributions) > 1 else ""
-    return f"{HEAT}{both}{flat}"
+    return f"{readings.HEAT}{both}{flat}"
 
 
 def trusted(attribution: Attribution, trust: Trust | None) -> str:
@@ -226,43 +171,3 @@ CURVES_READING = (
     "most important, deletion takes them away first; the line of insertion should rise at once and "
     "that of deletion fall at once. The bands are random orders. All on this one video."
 )
-
-
-def to_csv(analysis: Analysis, attribution: Attribution) -> str:
-    """One row per frame that a snippet saw."""
-    out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
-    table.writerow(["snippet", "frame", "video_frame", "seconds", "share_logit"])
-    for (snippet, frame), share in np.ndenumerate(attribution.per_frame):
-        table.writerow([
-            snippet + 1, frame + 1, int(analysis.frame_index[snippet, frame]),
-            f"{analysis.pts_seconds[snippet, frame]:.4f}", f"{share:.6g}",
-        ])
-    return out.getvalue()
-
-
-def to_json(analysis: Analysis, attribution: Attribution) -> str:
-    """The attribution with what it is about; maps (views, frames, h, w) in logits."""
-    document = {
-        "video": {"name": attribution.video.name, "sha256": attribution.video.sha256},
-        "model": attribution.model.name,
-        "weights_sha256": attribution.model.weights_sha256,
-        "protocol": attribution.protocol.describe(),
-        "method": attribution.method,
-        "category": attribution.model.classes[attribution.category],
-        "snippet": None if attribution.snippet is None else attribution.snippet + 1,
-        "logit": attribution.score,
-        "baseline_logit": attribution.baseline_score,
-        "baseline": attribution.baseline,
-        "seconds": attribution.seconds,
-        "video_frame": analysis.frame_index.tolist(),
-        "pts_seconds": analysis.pts_seconds.round(4).tolist(),
-        "per_snippet": attribution.per_snippet.round(6).tolist(),
-        "per_frame": attribution.per_frame.round(6).tolist(),
-        "maps": attribution.maps.astype(np.float64).round(6).tolist(),
-    }
-    return json.dumps(document, allow_nan=False)
-
-
-def _signed(value: float, digits: int = 3) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")

@@ -20,6 +20,7 @@ from app.words import block_name, escape
 from dsanet_core import synthetic
 from dsanet_core.figures.effects import block_effects
 from dsanet_core.records import Analysis, Effects
+from dsanet_core.report import readings
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json
 from dsanet_core.whatif.changes import Drop, Repeat
 
@@ -240,7 +241,7 @@ def ranking(source: Source, name: str, analysis: Analysis) -> None:
         block_effects(effects, classes, strongest_first=strongest_first),
         "Points of probability lost without each block",
     )
-    st.caption(words.RANKING_READING)
+    st.caption(readings.BLOCK_EFFECTS)
 
 
 def export(before: Analysis, after: Analysis | None) -> None:

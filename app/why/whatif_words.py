@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from app import samples
 from app.words import block_name, escape, percent
 from dsanet_core import synthetic
-from dsanet_core.figures.layer_style import column_name
-from dsanet_core.records import Analysis, Effects
+from dsanet_core.records import Analysis
+from dsanet_core.report.why_words import hanging as hanging
 from dsanet_core.whatif import Change, parse_change
 from dsanet_core.whatif.changes import Drop, OtherKernel, Repeat
 
@@ -160,18 +160,18 @@ def order_reading(before: Analysis, texts: Sequence[str]) -> str:
     order = next((text for text in texts if text in ORDERS), None)
     if order is None:
         return ""
-    consensus = before.model.consensus
+    consensus, word = before.model.consensus, before.protocol.snippet_word
     joins = blocks_of(before)
     apart = [text for text in texts if how_of(text)[0] == "identity"]
     if consensus == "dsa" and len(apart) == len(joins):
         consensus = "average"
     if consensus != "average":
         return (
-            "This network's snippets meet before their scores are averaged, so their order can "
+            f"This network's {word}s meet before their scores are averaged, so their order can "
             "change the answer: that is what it adds to plain averaging."
         )
     averages = (
-        "This network averages its snippets"
+        f"This network averages its {word}s"
         if before.model.consensus == "average"
         else "With the identity kernel in every DSA block this network only averages its snippets"
     )
@@ -190,42 +190,6 @@ def order_reading(before: Analysis, texts: Sequence[str]) -> str:
         f"{averages}, and a mean does not know their order: apart from rounding the answer is the "
         "same as in their own order, whatever the video."
     )
-
-
-def hanging(effects: Effects, classes: Sequence[str]) -> str:
-    """Which block the answer hangs on most."""
-    drop = effects.drop
-    most = int(drop.argmax())
-    name = escape(classes[effects.category])
-    turned = [place for place, found in enumerate(effects.answers) if found != effects.category]
-    if drop[most] <= 0.01:
-        return (
-            f"**No single block matters for “{name}”:** without any one of them it loses "
-            f"{100 * max(0.0, float(drop[most])):.1f} points at the most."
-        )
-    said = (
-        f"**“{name}” hangs most on {escape(column_name(effects.blocks[most]))}:** without it "
-        f"{percent(effects.before)} become {percent(float(effects.after[most]))}."
-    )
-    if turned:
-        said += (
-            f" Without {_one_of(len(turned), len(effects.blocks))} the answer is another one."
-        )
-    return said
-
-
-RANKING_READING = (
-    "How to read it: each block alone is made neutral (a DSA block with the identity kernel, an "
-    "SDA block with its gate off), everything else stays; the bar is how many points of "
-    "probability the category loses. Bars to the left: the block stood against the category. "
-    "Where the answer becomes another one, it stands beside the bar."
-)
-
-
-def _one_of(some: int, all_of_them: int) -> str:
-    if some == all_of_them:
-        return "any one of the blocks" if some > 1 else "it"
-    return "one of them" if some == 1 else f"any of {some} of the {all_of_them} blocks"
 
 
 def _points(change: float) -> str:

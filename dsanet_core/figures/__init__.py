@@ -1,5 +1,12 @@
 """Pure functions from a record to a Plotly figure."""
 
+from dsanet_core.figures.attribution import (
+    heat_frame,
+    heat_strip,
+    importance,
+    strongest,
+    tested_curves,
+)
 from dsanet_core.figures.categories import (
     CategoryRow,
     CategoryTable,
@@ -16,7 +23,11 @@ from dsanet_core.figures.dependencies import (
     gate_maps,
     gate_over_time,
 )
+from dsanet_core.figures.effects import block_effects, effects_of_blocks, effects_of_categories
 from dsanet_core.figures.kernels import kernel_distances, kernel_heatmap, kernel_ternary, tap_names
+from dsanet_core.figures.layer_map import layer_map
+from dsanet_core.figures.layer_table import all_videos, layer_table
+from dsanet_core.figures.layers import layer_curves, layer_summary
 from dsanet_core.figures.scores import snippet_timeline, top_bars
 from dsanet_core.figures.zoo import CostPoint, accuracy_against_cost
 
@@ -25,21 +36,34 @@ __all__ = [
     "CategoryTable",
     "CostPoint",
     "accuracy_against_cost",
+    "all_videos",
+    "block_effects",
     "category_accuracy",
     "compare_categories",
     "compare_snippets",
     "dependency_response",
     "dependency_weights",
     "disagreement",
+    "effects_of_blocks",
+    "effects_of_categories",
     "gate_maps",
     "gate_over_time",
+    "heat_frame",
+    "heat_strip",
+    "importance",
     "kernel_distances",
     "kernel_heatmap",
     "kernel_ternary",
+    "layer_curves",
+    "layer_map",
+    "layer_summary",
+    "layer_table",
     "most_improved",
     "selects",
     "shared_rows",
     "snippet_timeline",
+    "strongest",
     "tap_names",
+    "tested_curves",
     "top_bars",
 ]

@@ -126,12 +126,12 @@ def heat_frame(
 
 
 def importance(
-    analysis: Analysis, attribution: Attribution, *, most: float | None = None
+    analysis: Analysis, attribution: Attribution, *, span: tuple[float, float] = (0, 0)
 ) -> go.Figure:
     """Share of every snippet in the explained logit over the time, and of every frame of the video.
 
-    A video frame that several snippets saw has the sum of its shares. most: where the scale of the
-    snippets ends on both sides, to share it with another figure.
+    A video frame that several snippets saw has the sum of its shares. span: what the scale of the
+    snippets holds at least, to share it with another figure.
     """
     shares, frames = attribution.per_snippet, attribution.per_frame
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
@@ -151,8 +151,9 @@ def importance(
     figure.update_yaxes(title=f"{word.capitalize()}s<br>(logit)", zerolinecolor=palette.NEUTRAL,
                         nticks=6)  # fmt: skip
     figure.update_xaxes(title="Time (s)", range=[0, end])
-    reach = 1.08 * max(LEAST_SHARE, float(np.abs(shares).max()), most or 0.0)
-    figure.layout.yaxis.range = [-reach, reach]
+    low, high = min(0.0, shares.min(), span[0]), max(0.0, shares.max(), span[1])
+    room = 0.08 * max(high - low, LEAST_SHARE)
+    figure.layout.yaxis.range = [low - room, high + room]
     figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"}, barmode="overlay")
     if frames.shape[1] > 1:
         times, sums, texts = _per_video_frame(analysis, attribution)

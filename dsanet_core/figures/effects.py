@@ -14,7 +14,8 @@ from dsanet_core.records import Array, Effects, RunEffects
 
 LEAST_POINTS = 1.0
 """Scales of drops reach at least so far, in points of probability."""
-_LETTERS = 38
+_LETTERS, _LETTERS_AT_BAR = 38, 30
+"""Of a category's name beside its row, and beside a bar."""
 
 
 def block_effects(
@@ -39,7 +40,7 @@ def block_effects(
     ]
     texts = [
         "" if effects.answers[place] == effects.category
-        else f"then: {plain(shorten(classes[effects.answers[place]], _LETTERS))}"
+        else f"then: {plain(shorten(classes[effects.answers[place]], _LETTERS_AT_BAR))}"
         for place in order
     ]
     places = np.arange(len(order))
@@ -61,12 +62,13 @@ def block_effects(
             customdata=[said[place] for place in chosen],
             hovertemplate="%{customdata}<extra></extra>",
         )
-    reach = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
+    low, high = min(0.0, points.min(initial=0)), max(LEAST_POINTS, points.max(initial=0))
     # Room for what a bar says beside its end.
-    low = -1.6 * reach if (points < 0).any() else -0.04 * reach
+    room = 0.5 * (high - low)
+    said_at = {bool(points[place] >= 0) for place in places if texts[place]}
     figure.update_xaxes(
-        title="Points of probability lost without the block", range=[low, 1.6 * reach],
-        zerolinecolor=palette.NEUTRAL,
+        title="Points of probability lost without the block", zerolinecolor=palette.NEUTRAL,
+        range=[low - (room if False in said_at else 0), high + (room if True in said_at else 0)],
     )
     figure.update_yaxes(
         tickvals=places,
@@ -145,6 +147,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
     figure.add_bar(
         x=list(range(len(names))),
         y=points,
+        width=0.6,
         marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in points]},
         customdata=[
             (plain(change), right[0], float(after))
