@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from app import readings as dataset
-from app.why.explain_words import CURVES_READING, HEAT
-from app.why.whatif_words import RANKING_READING
+from app.why.explain_words import CURVES_READING
 from dsanet_core.records import CONSENSUS, METHOD_NAMES
 from dsanet_core.report import readings, words
 
@@ -87,8 +86,12 @@ READINGS: dict[str, list[tuple[str, str]]] = {
         ("Best category of each snippet", readings.compared()),
         ("Where they part ways", readings.differences("the first network", "the second one")),
     ],
-    "explain": [("Maps on the frames", HEAT), ("Insertion and deletion", CURVES_READING)],
-    "whatif": [("What the prediction hangs on", RANKING_READING)],
+    "explain": [
+        ("Importance over time", readings.importance()),
+        ("Maps on the frames", readings.HEAT),
+        ("Insertion and deletion", CURVES_READING),
+    ],
+    "whatif": [("What the prediction hangs on", readings.BLOCK_EFFECTS)],
     "kernels": [
         ("Kernel and triangle", readings.KERNEL),
         ("All blocks", readings.KERNEL_DISTANCES),

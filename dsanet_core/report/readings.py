@@ -40,6 +40,19 @@ RESPONSES = (
     "with much weight and little energy adds little."
 )
 
+HEAT = (
+    "How to read it: blue places speak for the category, orange ones against it, and where there "
+    "is no colour nothing does. The picture below is grey so that the heat can be read; above, the "
+    "same frame stands in its own colours. The number is the logit that 1 % of the picture's area "
+    "adds, so that networks with other grids can be compared."
+)
+BLOCK_EFFECTS = (
+    "How to read it: each block alone is made neutral (a DSA block with the identity kernel, an "
+    "SDA block with its gate off), everything else stays; the bar is how many points of "
+    "probability the category loses. Bars to the left: the block stood against the category. "
+    "Where the answer becomes another one, it stands beside the bar."
+)
+
 _DRAWS_ON = {
     "dsa": "its neighbours",
     "4d": "its neighbours",
@@ -84,6 +97,14 @@ def timeline(word: str = "snippet") -> str:
 def timeline_reading(analysis: Analysis) -> str:
     """The same of one analysis, and what its snippets' scores are made of."""
     return f"{timeline(analysis.protocol.snippet_word)} {snippet_scores([analysis])}"
+
+
+def importance(word: str = "snippet") -> str:
+    """How to read the shares of snippets in a logit."""
+    return (
+        f"How to read it: a bar is the share of a {word} in the logit, blue upwards for the "
+        "category, orange downwards against it."
+    )
 
 
 def compared(word: str = "snippet", *, same_frames: bool = True) -> str:
