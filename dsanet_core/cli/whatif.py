@@ -6,8 +6,6 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from dsanet_core.cli.data import Report
 from dsanet_core.cli.output import Progress, load, log, print_json
 from dsanet_core.cli.video import document, print_video
@@ -30,7 +28,6 @@ def whatif(args: argparse.Namespace) -> None:
         changes = [parse_change(text) for text in args.changes]
         network = load(args.model, args)
         clips = read_clips(args.video, protocol_of(network).sampling)
-        before = analyze(clips, network, progress=progress.report)
         after = ranked = None
         if changes:
             changes = [_looked_up(change, network) for change in changes]
@@ -39,6 +36,7 @@ def whatif(args: argparse.Namespace) -> None:
             ranked = rank_blocks(
                 clips, network, category=args.category, progress=progress.report
             )
+        before = analyze(clips, network, progress=progress.report)
     if args.json:
         values = {"before": document(before, args.top)}
         if after is not None:
@@ -67,7 +65,6 @@ def effects(args: argparse.Namespace) -> None:
         run = load_run(folder / FILE)
         network = load_model(args.model or run.model.name, args.device)
     found = measure_run(folder, network, limit=args.limit, report=Report())
-    tried = found.videos > 0
     if args.json:
         print_json({
             "run": run.id,
@@ -80,7 +77,7 @@ def effects(args: argparse.Namespace) -> None:
                     "after": found.after[index].tolist(),
                     "drop": found.drop[index].tolist(),
                 }
-                for index in np.flatnonzero(tried)
+                for index in found.videos.nonzero()[0]
             },
             "seconds": found.seconds,
         })
@@ -91,7 +88,7 @@ def effects(args: argparse.Namespace) -> None:
     print("  top-1   drop  block: what was done; the category that hangs on it most")
     for place, words in enumerate(found.changes):
         after, drop = (_mean(v[:, place], found.videos) for v in (found.after, found.drop))
-        most = int(np.nanargmax(found.drop[:, place]))
+        most = max(found.videos.nonzero()[0], key=found.drop[:, place].__getitem__)
         print(f"{after:>7.1%} {drop:>+6.1%}  {words}; {printable(run.classes[most])} "
               f"{found.drop[most, place]:+.1%}")
     log(f"kept in {folder}")
@@ -136,11 +133,12 @@ def _print_both(before: Analysis, after: Analysis, top: int) -> None:
 def _print_effects(ranked: Effects, classes: tuple[str, ...]) -> None:
     print(f"\n{printable(classes[ranked.category])}: {ranked.before:.1%}; with one block neutral")
     print("   drop    then  block: what was done; the answer then")
-    for place in np.argsort(-ranked.drop, kind="stable"):
+    for place in (-ranked.drop).argsort(kind="stable"):
         print(f"{ranked.drop[place]:>+7.1%} {ranked.after[place]:>7.1%}  {ranked.changes[place]}; "
               f"{printable(classes[ranked.answers[place]])}")
 
 
 def _mean(values: Array, videos: Array) -> float:
-    """Over videos, of means per category; NaN where a category has none."""
-    return float(np.nansum(values * videos) / videos.sum())
+    """Over videos, of means per category."""
+    tried = videos > 0  # a category without videos has no mean
+    return float((values * videos)[tried].sum() / videos.sum())
