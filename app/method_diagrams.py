@@ -30,6 +30,8 @@ a:focus-visible { outline: 3px solid var(--st-primary-color); outline-offset: 2p
 JS = """
 export default function({parentElement, setTriggerValue}) {
   for (const link of parentElement.querySelectorAll("[data-page]")) {
+    // Only now: a link without its handler would load the app again and lose the session.
+    link.setAttribute("href", link.dataset.page)
     link.onclick = event => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return
       event.preventDefault()
@@ -74,7 +76,7 @@ class Box:
             return drawn
         label = escape(f"{self.title}: shown on the page {self.page.capitalize()}", quote=True)
         return (
-            f'<a href="{self.page}" target="_self" data-page="{self.page}" aria-label="{label}">'
+            f'<a target="_self" data-page="{self.page}" aria-label="{label}">'
             f"<title>{label}</title>{drawn}</a>"
         )
 

@@ -33,7 +33,8 @@ def report_to_html(
     the same text.
 
     truth: the video's category, if known. accuracies: measured figures as of `Weights.accuracy`,
-    by the sha256 of the weights; effects: of the first analysis. Raises ValueError for another
+    by the sha256 of the weights. attributions: each is shown with the analysis of its network;
+    effects: of the first analysis. Raises ValueError for another
     number of analyses, and for analyses of different videos.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined

@@ -12,9 +12,10 @@ from markupsafe import Markup
 
 from dsanet_core import figures
 from dsanet_core.figures import palette
+from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.style import percent, snippet_word, span_text
-from dsanet_core.records import Analysis, Attribution, Effects, Selection
-from dsanet_core.report import readings, words
+from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
+from dsanet_core.report import readings, why_words, words
 from dsanet_core.serialize import analysis_to_json
 
 LISTED = 10
@@ -106,10 +107,16 @@ class Contents:
         for analysis, name in zip(self.analyses, self.names, strict=True):
             told = "" if len(self.analyses) == 1 else name
             self._add_scores(analysis, told)
+            for attribution in attributions:
+                if _owner(self.analyses, attribution) is analysis:
+                    most = figures.strongest(attributions)
+                    self._add_attribution(analysis, attribution, told, most)
             if analysis.kernels:
                 self._add_kernels(analysis, told)
             if analysis.selections:
                 self._add_selections(analysis, told)
+        if effects is not None:
+            self._add_effects(self.analyses[0], effects)
         self._add_grounds()
 
     def _verdict(self, analysis: Analysis, name: str) -> Verdict:
@@ -184,6 +191,54 @@ class Contents:
         heads = (word.capitalize(), "Seen", "Best category", "Probability")
         parts.append(Table(heads, list(_score_rows(analysis)), 3, f"Best category of each {word}"))
 
+    def _add_attribution(
+        self, analysis: Analysis, attribution: Attribution, told: str, most: float
+    ) -> None:
+        word = analysis.protocol.snippet_word
+        category = analysis.model.classes[attribution.category]
+        name = METHOD_NAMES[attribution.method]
+        parts = self._section(_titled(told, f"why “{category}”: {name}"))
+        parts.append(_sentence(why_words.lead(attribution)))
+        parts.append(_sentence(why_words.strongest(analysis, attribution)))
+        parts.append(
+            self._draw(
+                figures.importance(analysis, attribution),
+                f"Share of every {word} in the logit",
+                readings.importance(word),
+            )
+        )
+        parts.append(
+            self._draw(
+                figures.heat_strip(analysis, attribution, most=most),
+                "What spoke for the category, over the frames",
+                readings.HEAT,
+            )
+        )
+
+    def _add_effects(self, analysis: Analysis, effects: Effects) -> None:
+        classes = analysis.model.classes
+        parts = self._section(f"{self.names[0]}: which block the answer hangs on")
+        parts.append(_sentence(why_words.hanging(effects, classes)))
+        parts.append(
+            self._draw(
+                figures.block_effects(effects, classes),
+                "Points of probability that each block carries",
+                readings.BLOCK_EFFECTS,
+            )
+        )
+        rows = [
+            [column_name(block), change, percent(after), classes[answer]]
+            for block, change, after, answer in zip(
+                effects.blocks, effects.changes, effects.after, effects.answers, strict=True
+            )
+        ]
+        caption = (
+            f"Probability of “{classes[effects.category]}” with one block after the other made "
+            f"neutral; as it is: {percent(effects.before)}"
+        )
+        heads = ("Block", "What was done", "Probability then", "Answer then")
+        parts.append(Table(heads, rows, len(heads), caption))
+
     def _add_kernels(self, analysis: Analysis, told: str) -> None:
         view = 0
         parts = self._section(_titled(told, "dynamic kernels of DSA"))
@@ -254,6 +309,14 @@ def _names(analyses: Sequence[Analysis]) -> list[str]:
     if len(set(told)) < len(told):
         told = ["A", "B"]
     return [f"{name} ({how})" for name, how in zip(names, told, strict=True)]
+
+
+def _owner(analyses: Sequence[Analysis], attribution: Attribution) -> Analysis:
+    """The analysis that an attribution explains: of two of one network, the first."""
+    for analysis in analyses:
+        if (analysis.model, analysis.protocol) == (attribution.model, attribution.protocol):
+            return analysis
+    raise ValueError(f"an attribution of {attribution.model.name}, of which there is no analysis")
 
 
 def _titled(told: str, title: str) -> str:

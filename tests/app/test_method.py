@@ -48,7 +48,7 @@ def test_every_linked_part_says_which_page_it_opens(name: str, pages: set[str]) 
     assert {link.get("data-page") for link in links} == pages
     for link in links:
         page = link.get("data-page") or ""
-        assert link.get("href") == page and (PAGE_FOLDER / f"{page}.py").is_file()
+        assert (PAGE_FOLDER / f"{page}.py").is_file()
         assert f"shown on the page {page.capitalize()}" in (link.get("aria-label") or "")
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from dsanet_core import cli
 from dsanet_core.errors import RecordError
-from dsanet_core.records import Analysis
+from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.report import report_name, report_to_html, write_report
 from dsanet_core.serialize import analysis_from_json, analysis_to_json
 from dsanet_core.version import VERSION
@@ -159,6 +159,40 @@ def test_what_was_changed_stands_beside_the_answer_and_tells_two_of_one_network_
     text = page_of(DSA, changed).text
     assert "dsa_i3d_synth (as it is) against dsa_i3d_synth (snippets reversed)" in text
     assert "What was changed for this answer: snippets reversed." in text
+
+
+def attribution_of(analysis: Analysis) -> Attribution:
+    views, frames = analysis.protocol.num_views, analysis.protocol.frames_per_view
+    maps = np.random.default_rng(5).normal(size=(views, frames, 4, 4)).astype(np.float32)
+    return Attribution(
+        video=analysis.video, model=analysis.model, protocol=analysis.protocol,
+        method="grad_cam", category=1, snippet=None, maps=maps, score=2.5, baseline_score=-0.5,
+        baseline="the mean colour", seconds=0.1,
+    )  # fmt: skip
+
+
+def test_an_attribution_stands_with_the_analysis_that_it_explains() -> None:
+    found = attribution_of(TSN)
+    text = Page(report_to_html([DSA, TSN], attributions=[found])).text
+    assert text.count(f"tsn_i3d_synth: why “{CLASSES[1]}”: Grad-CAM") == 1
+    assert "a logit of +2.500 for the video; with everything absent (the mean colour)" in text
+    best = int(found.per_snippet.argmax())
+    assert f"Most for it: snippet {best + 1} (" in text
+    assert "blue places speak for the category" in text
+    with pytest.raises(ValueError, match="of which there is no analysis"):
+        report_to_html([DSA], attributions=[found])
+
+
+def test_the_effects_of_blocks_stand_in_a_table() -> None:
+    blocks = ("layer2.1.dsa", "layer3.1.dsa")
+    effects = Effects(
+        0, 0.75, blocks, ("identity in res3", "identity in res4"), np.array([0.25, 0.7]),
+        np.array([1, 0]),
+    )  # fmt: skip
+    text = Page(report_to_html([DSA], effects=effects)).text
+    assert f"“{CLASSES[0]}” hangs most on res3, block 2: without it 75.0 % become 25.0 %" in text
+    assert f"identity in res3 25.0 % {CLASSES[1]}" in text
+    assert f"identity in res4 70.0 % {CLASSES[0]}" in text
 
 
 def test_measured_accuracy_is_said_where_it_is_given_and_only_there() -> None:
