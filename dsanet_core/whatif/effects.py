@@ -143,6 +143,9 @@ def rank_blocks(
     """How much the answer hangs on each block: every DSA block with the identity kernel, every SDA
     block with its gate off, one at a time. One forward more than there are blocks.
 
+    The layers behind a block were trained with it: a fall says how much they rely on what it does
+    to its features, their scale included (a gate halves them, about), not only what it adds.
+
     category: index or name of the category that is asked about; None: the predicted one.
     video, model, device, progress: as of `analyze`. Raises what it raises, and ModelError for a
     network without such blocks or a category that it does not know.
