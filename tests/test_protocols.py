@@ -203,7 +203,8 @@ def test_the_command_line_takes_views_for_embedded_networks(
 ) -> None:
     weights = save_tiny(tmp_path, "dsa_i3d_synth")
     summary = answer(
-        capsys, "run", "synth:seed=3,n=2", "--model", weights, "--views", "1x3"
+        capsys, "run", "synth:seed=3,n=2", "--model", weights, "--views", "1x3",
+        "--runs", tmp_path / "runs",
     )
     assert summary["protocol"]["sampling"]["num_snippets"] == 4
     assert summary["protocol"]["in_words"].startswith("4 snippets x 4 frames, stride 4; 3 crops")

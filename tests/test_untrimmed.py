@@ -242,5 +242,6 @@ def test_the_command_line_takes_long_videos(
     said = call(capsys, *command)
     assert "24 snippets x 4 frames, stride 4, 4 consecutive ones together" in said
     assert "M-TWI over windows of 1, 2, 4, 8, 16 snippets" in said
-    said = call(capsys, "run", "synth:seed=3,n=2", "--model", weights, "--untrimmed")
+    said = call(capsys, "run", "synth:seed=3,n=2", "--model", weights, "--untrimmed",
+                "--runs", tmp_path / "runs")
     assert "1 snippet per second" in said and "mAP" in said

@@ -31,7 +31,11 @@ OTHER_SEEDS = CACHE / "seeds"
 RUNS = FOLDER / "runs"
 PAGE = Path("docs") / "embedded.md"
 SEEDS = dict.fromkeys(
-    ("v4d_i3d_synth", "se_i3d_synth", "sda_tsn_synth", "sda_tsn_avg_synth", "tsn_synth"), (0, 1, 2)
+    (
+        "dsa_i3d_synth", "v4d_i3d_synth", "se_i3d_synth", "tsn_i3d_synth",
+        "sda_tsn_synth", "sda_tsn_avg_synth", "tsn_synth",
+    ),
+    (0, 1, 2),
 )
 """Three trainings of these, whose comparison asks for a spread; of the others one."""
 FAMILIES = {

@@ -38,8 +38,6 @@ def default_runs() -> list[str]:
     if st.session_state.get(Key.RUNS) or not ids:
         return []
     known = [runs.find(name) for name in ids]
-    # Of several trainings of a network, the one whose weights open its videos.
-    known.sort(key=lambda run: services.model_of(run.model.weights_sha256) != run.model.name)
     families = [_family(lead, known) for lead in known if selects(lead)]
     if not families:
         return [run.id for run in _family(known[0], known)][:DEFAULT_RUNS]

@@ -22,9 +22,13 @@ DATASETS_KEPT, DATASET_SECONDS = 4, 60
 
 
 def folders() -> dict[str, Path]:
-    """The folder of every finished run by its id: the embedded ones, then those made here, the
-    newest first."""
-    embedded = sorted((checkpoints.FOLDER / "runs").glob(f"*/{FILE}"))
+    """The folder of every finished run by its id: the embedded ones, first those whose weights are
+    here too and open its videos, then those made here, the newest first."""
+    at_hand = {entry["sha256"] for entry in checkpoints.read_manifest().values()}
+    embedded = sorted(
+        (checkpoints.FOLDER / "runs").glob(f"*/{FILE}"),
+        key=lambda path: (_weights(path, path.stat().st_mtime_ns) not in at_hand, path),
+    )
     made = sorted(FOLDER.glob(f"*/{FILE}"), key=lambda path: -path.stat().st_mtime)
     return {path.parent.name: path.parent for path in (*embedded, *made)}
 
@@ -121,6 +125,11 @@ def _title(path: Path, changed: int) -> str:
     run = load_run(path)
     made_up = "MADE UP, " if run.made_up else ""
     return f"{made_up}{run.model.name} ({run.model.weights}) on {run.dataset}: {run.accuracy():.1%}"
+
+
+@st.cache_data(max_entries=TITLES_KEPT, show_spinner=False)
+def _weights(path: Path, changed: int) -> str:
+    return load_run(path).model.weights_sha256
 
 
 @st.cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)

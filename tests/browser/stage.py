@@ -17,6 +17,10 @@ from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
 
+from dsanet_core import checkpoints
+from dsanet_core.records import Run
+from dsanet_core.runs.summary import FILE, load_run
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = (
@@ -137,3 +141,10 @@ def _wait_until_healthy(address: str, server: subprocess.Popen[bytes], log: Path
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.2)
     raise RuntimeError(f"the app did not start:\n{log.read_text()}")
+
+
+def embedded_run(name: str) -> Run:
+    """The embedded run of a network whose weights are embedded too and open its videos."""
+    sha256 = checkpoints.read_manifest()[name]["sha256"]
+    known = map(load_run, (checkpoints.FOLDER / "runs").glob(f"{name}-*/{FILE}"))
+    return next(run for run in known if run.model.weights_sha256 == sha256)

@@ -9,10 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from dsanet_core import checkpoints
 from dsanet_core.records import Run
-from dsanet_core.runs.summary import FILE, load_run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, embedded_run, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -35,13 +33,7 @@ NAMES_STAND_APART = """() => {
 @pytest.fixture(scope="module")
 def runs() -> tuple[Run, Run]:
     """Two of the embedded runs, of the weights that are at hand: plain averaging, and SDA."""
-    manifest = checkpoints.read_manifest(checkpoints.FOLDER)
-
-    def find(name: str) -> Run:
-        known = map(load_run, (checkpoints.FOLDER / "runs").glob(f"{name}-*/{FILE}"))
-        return next(run for run in known if run.model.weights_sha256 == manifest[name]["sha256"])
-
-    return find("tsn_synth"), find("sda_tsn_synth")
+    return embedded_run("tsn_synth"), embedded_run("sda_tsn_synth")
 
 
 def query(page: Page) -> dict[str, str]:

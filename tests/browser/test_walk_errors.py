@@ -11,11 +11,9 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app.dataset import error_choice
-from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import confused_pairs
-from dsanet_core.runs.summary import FILE, load_run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, embedded_run, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -34,12 +32,8 @@ PLACE = """([key, x, y]) => {
 
 @pytest.fixture(scope="module")
 def runs() -> list[Run]:
-    """Two of the runs that come with the project."""
-    folder = checkpoints.FOLDER / "runs"
-    return [
-        load_run(next(folder.glob(f"{name}-synth-*")) / FILE)
-        for name in ("tsn_i3d_synth", "dsa_i3d_synth")
-    ]
+    """Two of the runs that come with the project, together with their weights."""
+    return [embedded_run("tsn_i3d_synth"), embedded_run("dsa_i3d_synth")]
 
 
 def query(page: Page) -> dict[str, str]:
