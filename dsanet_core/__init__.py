@@ -11,8 +11,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dsanet_core import figures as figures
     from dsanet_core.analysis import analyze as analyze
     from dsanet_core.attribution import attribute as attribute
+    from dsanet_core.attribution import attribution_to_csv as attribution_to_csv
+    from dsanet_core.attribution import attribution_to_json as attribution_to_json
     from dsanet_core.attribution import faithfulness as faithfulness
     from dsanet_core.attribution import trust_of as trust_of
     from dsanet_core.checkpoints import load_imagenet as load_imagenet
@@ -53,6 +56,8 @@ if TYPE_CHECKING:
     from dsanet_core.records import Selection as Selection
     from dsanet_core.records import Trust as Trust
     from dsanet_core.records import Video as Video
+    from dsanet_core.report import report_to_html as report_to_html
+    from dsanet_core.report import write_report as write_report
     from dsanet_core.runs import load_effects as load_effects
     from dsanet_core.runs import load_run as load_run
     from dsanet_core.runs import mean_average_precision as mean_average_precision
@@ -78,7 +83,13 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "analysis": ("analyze",),
-    "attribution": ("attribute", "faithfulness", "trust_of"),
+    "attribution": (
+        "attribute",
+        "attribution_to_csv",
+        "attribution_to_json",
+        "faithfulness",
+        "trust_of",
+    ),
     "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
     "datasets": ("open_dataset",),
@@ -115,6 +126,7 @@ _HOMES = {
         "Trust",
         "Video",
     ),
+    "report": ("report_to_html", "write_report"),
     "runs": (
         "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",
     ),
@@ -131,10 +143,15 @@ _HOMES = {
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
-__all__ = sorted(_HOME_OF)
+_ROOMS = ("figures",)
+"""Rooms that are public as a whole."""
+
+__all__ = sorted([*_HOME_OF, *_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"{__name__}.{name}")
     if name not in _HOME_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)

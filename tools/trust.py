@@ -38,7 +38,7 @@ from dsanet_core.records import (
 from dsanet_core.video import to_tensor
 
 SEED = 8
-VIDEOS, CURVE_VIDEOS, SANITY_VIDEOS = 300, 60, 20
+VIDEOS, CURVE_VIDEOS, SANITY_VIDEOS = 300, 50, 20
 ORDERS = 1
 CELLS = 16
 """The grid on which maps are shown: finer ones are averaged to it before they point."""

@@ -14,8 +14,8 @@ from dsanet_core.attribution.explained import Explained, Share, rows_per_batch
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
 
-STEPS = (64, 256)
-"""Integrated gradients takes more where the first do not add up."""
+STEPS = (32, 128, 256)
+"""Integrated gradients takes more where the first do not add up to the difference."""
 COMPLETENESS = 0.01
 """How well they have to, of the difference of a view, or of LEAST_DIFFERENCE logits."""
 LEAST_DIFFERENCE = 0.1
@@ -58,8 +58,8 @@ def integrated_gradients(explained: Explained, view: Tensor, report: Share) -> T
 
 
 def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """Features after the last convolution, each channel weighted by its mean gradient (Selvaraju
-    et al., 2017), on their own grid.
+    """Features after the last convolution, each channel of a frame weighted by its mean gradient
+    (Selvaraju et al., 2017), on their own grid.
 
     Signed, without the final ReLU: what speaks against the category stays visible, and where the
     features are only averaged and classified, as in every network here, the shares add up to the
@@ -67,11 +67,18 @@ def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
     """
     report(0.0)
     tap = nn.Identity()  # Captum hooks this one, never a layer that other threads use too
+
+    def tapped(features: Tensor) -> Tensor:
+        """(B, C, T, h, w) in and out; at the tap every frame stands alone."""
+        frames = tap(features.transpose(1, 2).flatten(0, 1))               # (B*T, C, h, w)
+        return torch.unflatten(frames, 0, (features.shape[0], -1)).transpose(1, 2)
+
     cam = captum().LayerGradCam(
-        lambda clips: explained.logits(clips, {explained.stage: tap})[:, explained.category], tap
+        lambda clips: explained.logits(clips, {explained.stage: tapped})[:, explained.category],
+        tap,
     )
-    maps: Tensor = cam.attribute(view)             # (U, 1, T, h, w), or (1, 1, U*T, h, w)
-    return maps.flatten(0, 2)
+    maps: Tensor = cam.attribute(view)                                     # (U*T, 1, h, w)
+    return maps[:, 0]
 
 
 def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:

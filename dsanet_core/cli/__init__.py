@@ -1,4 +1,4 @@
-"""The command line: models, predict, compare, report, whatif, run, effects, train, bench.
+"""The command line: models, predict, compare, explain, report, whatif, run, effects, train, bench.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
 mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dsanet_core.cli.data import run, train
+from dsanet_core.cli.explain import METHODS, explain
 from dsanet_core.cli.networks import bench, show_models
 from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
@@ -108,6 +109,19 @@ def build_parser() -> argparse.ArgumentParser:
         help=model_help,
     )
     added.add_argument("--top", type=_positive, default=3, metavar="K", help="categories to list")
+    add_protocol(added)
+    add_device(added)
+    add_json(added)
+
+    added = command("explain", explain, "What of a video speaks for a category, and how far to "
+                    "believe it.")
+    added.add_argument("video", metavar="VIDEO")
+    added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
+    added.add_argument("--method", choices=METHODS, default=METHODS[0], metavar="METHOD",
+                       help=", ".join(METHODS))
+    added.add_argument("--category", metavar="NAME", help="default: the predicted one")
+    added.add_argument("--snippet", type=_positive, metavar="N", help="explain this snippet, as "
+                       "'predict' counts them, instead of the video")
     add_protocol(added)
     add_device(added)
     add_json(added)

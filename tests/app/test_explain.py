@@ -21,7 +21,7 @@ from streamlit.testing.v1 import AppTest
 from app import samples, services
 from app.why import explain_widgets, explain_words, questions
 from dsanet_core import checkpoints, synthetic
-from dsanet_core.attribution import attribute
+from dsanet_core.attribution import attribute, attribution_to_csv, attribution_to_json
 from dsanet_core.figures.attribution import strongest
 from dsanet_core.records import METHODS, Attribution
 from tests.app.conftest import OpenPage, go, settle, text
@@ -197,11 +197,11 @@ def test_an_attribution_stops_within_a_second(
 def test_exports_are_the_shares_with_their_times_and_the_maps() -> None:
     analysis = make_analysis(0)
     attribution = make_attribution(analysis, category=2, snippet=4)
-    rows = list(csv.DictReader(io.StringIO(explain_words.to_csv(analysis, attribution))))
+    rows = list(csv.DictReader(io.StringIO(attribution_to_csv(analysis, attribution))))
     shares = np.array([float(row["share_logit"]) for row in rows]).reshape(8, 4)
     np.testing.assert_allclose(shares, attribution.per_frame, rtol=1e-4, atol=1e-6)
     assert [int(row["video_frame"]) for row in rows] == analysis.frame_index.ravel().tolist()
-    document = json.loads(explain_words.to_json(analysis, attribution))
+    document = json.loads(attribution_to_json(analysis, attribution))
     np.testing.assert_allclose(document["maps"], attribution.maps, atol=1e-6)
     assert document["snippet"] == 5 and document["category"] == "moving left"
 
