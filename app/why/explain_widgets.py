@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -28,11 +28,19 @@ from dsanet_core.figures.attribution import (
     tested_curves,
 )
 from dsanet_core.figures.compare import saw_the_same
-from dsanet_core.records import METHOD_NAMES, METHODS, Analysis, Attribution, Method, Protocol
+from dsanet_core.records import (
+    METHOD_NAMES,
+    METHODS,
+    Analysis,
+    Attribution,
+    Method,
+    Protocol,
+    Trust,
+)
 
 NOBODY = "nobody"
 QUICK: Method = "grad_cam"
-"""What a first visit shows: an answer within a second."""
+"""What a first visit shows where no method is known to point best: an answer within a second."""
 
 
 def choose_beside(first: str) -> str | None:
@@ -58,7 +66,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
         )
         st.stop()
     with left:
-        state.settle(Key.METHOD, able, QUICK if QUICK in able else able[0])
+        state.settle(Key.METHOD, able, _best(able, trust[analyses[0].model.name]))
         st.selectbox(
             "Method", able, key=Key.METHOD, format_func=METHOD_NAMES.__getitem__,
             help=words.METHODS_HELP,
@@ -82,6 +90,15 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
         )
     method: Method = st.session_state[Key.METHOD]
     return method, chosen or predicted, int(level) - 1 if level else None
+
+
+def _best(able: Sequence[Method], known: Mapping[Method, Trust]) -> Method:
+    """The method that points best; where that was not measured, the quickest."""
+    points = {m: known[m].pointing for m in able if m in known}
+    rates = {method: points.rate for method, points in points.items() if points is not None}
+    if rates:
+        return max(rates, key=rates.__getitem__)
+    return QUICK if QUICK in able else able[0]
 
 
 def _same(analyses: Sequence[Analysis]) -> bool:

@@ -49,12 +49,14 @@ def heat(attribution: Attribution, crop: int = 0) -> Array:
 
 
 def strongest(attributions: Sequence[Attribution]) -> float:
-    """Where the shared scale of their heat ends, on both sides of 0."""
-    crops = [
-        float(np.abs(heat(each, crop)).max())
+    """Where the shared scale of their heat ends, on both sides of 0: what 99.5 % of all places stay
+    below, so that a single hot place does not leave the others pale; a quarter of the hottest at
+    least."""
+    places = np.concatenate([
+        np.abs(heat(each, crop)).ravel()
         for each in attributions for crop in range(each.protocol.num_crops)
-    ]
-    return max(LEAST_HEAT, *crops)
+    ])
+    return max(LEAST_HEAT, float(np.quantile(places, 0.995)), float(places.max()) / 4)
 
 
 def heat_strip(

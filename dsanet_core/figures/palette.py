@@ -52,7 +52,7 @@ def faded(colour: str, alpha: float) -> str:
 AGAINST, FOR = CATEGORICAL[1], CATEGORICAL[0]
 """What speaks against a category, and for it: the ends of `DIVERGING`."""
 HEAT = (
-    (0, faded(AGAINST, 0.8)), (0.5, faded(AGAINST, 0)),
-    (0.5, faded(FOR, 0)), (1, faded(FOR, 0.8)),
+    (0, faded(AGAINST, 0.9)), (0.5, faded(AGAINST, 0)),
+    (0.5, faded(FOR, 0)), (1, faded(FOR, 0.9)),
 )
 """`DIVERGING` to lie over a picture: 0 is not there at all."""

@@ -106,12 +106,17 @@ def test_the_frame_in_the_large_is_seen_as_it_is_and_under_its_heat() -> None:
     assert f"{ANALYSIS.pts_seconds[1, 2]:.2f} s" in figure.data[0].hovertemplate
 
 
-def test_the_shared_scale_ends_at_the_hottest_place_of_all() -> None:
+def test_the_shared_scale_holds_all_but_the_few_hottest_places_of_all() -> None:
     other = make_attribution(ANALYSIS, seed=1)
-    hottest = max(np.abs(drawn.heat(each)).max() for each in (SHOWN, other))
-    assert drawn.strongest([SHOWN, other]) == pytest.approx(hottest)
-    blank = replace(SHOWN, maps=np.zeros_like(SHOWN.maps))
-    assert drawn.strongest([blank]) == drawn.LEAST_HEAT
+    most = drawn.strongest([SHOWN, other])
+    assert most >= max(drawn.strongest([SHOWN]), drawn.strongest([other])) * 0.95
+    heat = np.abs(np.stack([drawn.heat(each) for each in (SHOWN, other)]))
+    assert 0.99 < (heat <= most).mean() < 1
+    maps = np.zeros_like(SHOWN.maps)
+    assert drawn.strongest([replace(SHOWN, maps=maps)]) == drawn.LEAST_HEAT
+    maps[0, 0, 0, 0] = 1
+    lonely = replace(SHOWN, maps=maps)
+    assert drawn.strongest([lonely]) == pytest.approx(np.abs(drawn.heat(lonely)).max() / 4)
 
 
 def test_bars_over_time_are_the_shares_of_snippets_and_of_the_videos_frames() -> None:
