@@ -49,7 +49,8 @@ def faithfulness(
     views = explained.own(to_tensor(clips, explained.protocol))
     values = in_parts(attribution.maps[explained.views], GRID)
     values = values.reshape(len(views), *views.shape[1:4:2], *values.shape[2:])
-    if values[0, 0, 0].size > 1:
+    of_frames = attribution.method == "ablation"
+    if not of_frames:
         values = values.sum(2, keepdims=True)                        # (views, U, t, rows, columns)
     rng = np.random.default_rng(0)
     ranked = [np.argsort(-values, axis=None, kind="stable")]
@@ -62,6 +63,8 @@ def faithfulness(
         touched = rank < np.rint(shares * values.size)[:, None]      # (steps, parts)
         kept += [~touched, touched]
     present = np.concatenate(kept).reshape(-1, *values.shape)
+    if of_frames:
+        present = present.reshape(len(present), len(views), -1)      # (n, views, F)
     curves = _probabilities(explained, views, present, lambda share: report("curves", share))
     deletion, insertion = curves.reshape(1 + orders, 2, STEPS).swapaxes(0, 1)
     rows, columns = values.shape[3:]
@@ -71,9 +74,9 @@ def faithfulness(
         insertion=insertion[0],
         random_deletion=deletion[1:],
         random_insertion=insertion[1:],
-        parts=f"patches, {rows} x {columns} to each {explained.protocol.snippet_word}"
-        if rows * columns > 1
-        else "frames",
+        parts="frames"
+        if of_frames
+        else f"patches, {rows} x {columns} to each {explained.protocol.snippet_word}",
     )
 
 
@@ -88,17 +91,14 @@ def in_parts(maps: Array, most: int) -> Array:
 
 
 def _probabilities(explained: Explained, views: Tensor, present: Array, report: Share) -> Array:
-    """(n, views, U, t, rows, columns) bool -> (n,) probability, mean over the views, of nothing but
-    the parts that are present."""
+    """(n, views, U, t, rows, columns) patches, or (n, views, F) frames, bool -> (n,) probability,
+    mean over the views, of nothing but what is present."""
     total = np.zeros(len(present))
+    without = without_frames if present.ndim == 3 else without_patches
     chunk = rows_per_batch(views)
     for place, view in enumerate(views):                             # (U, 3, T, H, W)
         for start in range(0, len(present), chunk):
             report((place + start / len(present)) / len(views))
             few = torch.from_numpy(present[start : start + chunk, place]).to(view.device)
-            if few[0, 0, 0].numel() == 1:
-                shown = without_frames(view, few.flatten(1))
-            else:
-                shown = without_patches(view, few)
-            total[start : start + chunk] += explained.probabilities(shown)
+            total[start : start + chunk] += explained.probabilities(without(view, few))
     return total / len(views)
