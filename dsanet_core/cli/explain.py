@@ -64,7 +64,8 @@ def _print_attribution(clips: Clips, attribution: Attribution) -> None:
     print(f"\n{model.name} ({model.weights})\n  {protocol.describe()}")
     print(
         f"  {METHOD_NAMES[attribution.method]}: what speaks for "
-        f"{printable(model.classes[attribution.category])!r} in {what}"
+        f"{printable(model.classes[attribution.category])!r} in {what} "
+        f"({attribution.seconds:.2f} s)"
     )
     print(
         f"  logit {attribution.score:.2f}; with everything absent {attribution.baseline_score:.2f} "
