@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import services, words
 from app.services import Source
-from dsanet_core.records import Analysis
+from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.report import report_name, report_to_html
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json, dependencies_to_csv
 
@@ -45,7 +45,13 @@ def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
             )
 
 
-def report(analyses: Sequence[Analysis], source: Source) -> None:
+def report(
+    analyses: Sequence[Analysis],
+    source: Source,
+    *,
+    attributions: Sequence[Attribution] = (),
+    effects: Effects | None = None,
+) -> None:
     """The page as one file that opens without a network, made when somebody asks for it."""
     names = [services.model_of(analysis.model.weights_sha256) for analysis in analyses]
     measured = {
@@ -55,7 +61,10 @@ def report(analyses: Sequence[Analysis], source: Source) -> None:
     }
     st.download_button(
         "Report (HTML)",
-        partial(report_to_html, analyses, truth=source.category, accuracies=measured),
+        partial(
+            report_to_html, analyses, attributions=attributions, effects=effects,
+            truth=source.category, accuracies=measured,
+        ),
         report_name(analyses),
         "text/html",
         key="report",

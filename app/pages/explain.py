@@ -51,3 +51,4 @@ with widgets.page(
         with cell:
             widgets.grounds(analysis, name)
     explain_widgets.export(analyses, attributions)
+    widgets.report(analyses, source, attributions=attributions)

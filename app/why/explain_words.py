@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from app.words import escape, percent, snippet_word
+from app.words import escape, snippet_word
 from dsanet_core.figures.style import span_text
 from dsanet_core.records import (
     METHOD_NAMES,
@@ -15,13 +15,13 @@ from dsanet_core.records import (
     Attribution,
     Faithfulness,
     Method,
-    Rate,
     Trust,
 )
 from dsanet_core.report import readings
 from dsanet_core.report.why_words import lead as lead
-from dsanet_core.report.why_words import signed_logit as _signed
+from dsanet_core.report.why_words import signed as _signed
 from dsanet_core.report.why_words import strongest as strongest
+from dsanet_core.report.why_words import trusted as trusted
 
 WHOLE_VIDEO = ""
 CROPS = ("left or top", "middle", "right or bottom")
@@ -109,45 +109,6 @@ def heat_reading(attributions: Sequence[Attribution]) -> str:
     )
     both = " Both networks share the scale." if len(attributions) > 1 else ""
     return f"{readings.HEAT}{both}{flat}"
-
-
-def trusted(attribution: Attribution, trust: Trust | None) -> str:
-    """What was measured of this method and these weights, beside the map."""
-    name = METHOD_NAMES[attribution.method]
-    if trust is None:
-        return (
-            f"**Not measured:** how far {name} can be trusted for {escape(attribution.model.name)} "
-            "is not known. Measure it with `python -m tools.trust`, or look at the curves below."
-        )
-    found = [
-        f"**On videos with known truth** ({escape(trust.dataset)}) {name} of "
-        f"{escape(trust.model)}:",
-        "",
-    ]
-    points = _rate(trust.pointing, "a random place")
-    found.append(
-        f"- **points at the object in {points}**" if points
-        else "- says nothing about places, so it cannot point at the object"
-    )
-    moments = _rate(trust.timing, "a random moment")
-    if moments:
-        found.append(f"- **finds the moment in {moments}**")
-    found.append(
-        f"- insertion minus deletion: **{_signed(trust.gain, 2)}**, random orders "
-        f"{_signed(trust.random_gain, 2)} (mean of {trust.gain_videos} videos; larger is better)"
-    )
-    found.append(
-        f"- with random weights the map changes: rank correlation **{_signed(trust.sanity, 2)}** "
-        f"with these (mean of {trust.sanity_videos} videos; near 0 is sound, 1 would be a method "
-        "that does not look at the network)"
-    )
-    return "\n".join(found)
-
-
-def _rate(rate: Rate | None, chance: str) -> str:
-    if rate is None:
-        return ""
-    return f"{percent(rate.rate)} of {rate.videos} videos ({chance}: {percent(rate.chance)})"
 
 
 def tested(faithfulness: Faithfulness) -> str:

@@ -194,6 +194,8 @@ class Contents:
     def _add_attribution(
         self, analysis: Analysis, attribution: Attribution, told: str, most: float
     ) -> None:
+        from dsanet_core.attribution import trust_of
+
         word = analysis.protocol.snippet_word
         category = analysis.model.classes[attribution.category]
         name = METHOD_NAMES[attribution.method]
@@ -214,6 +216,8 @@ class Contents:
                 readings.HEAT,
             )
         )
+        trust = trust_of(analysis.model.weights_sha256).get(attribution.method)
+        parts.append(_blocks(why_words.trusted(attribution, trust)))
 
     def _add_effects(self, analysis: Analysis, effects: Effects) -> None:
         classes = analysis.model.classes

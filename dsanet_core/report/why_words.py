@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.style import percent, span_text
-from dsanet_core.records import Analysis, Attribution, Effects
+from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Rate, Trust
 from dsanet_core.report.words import escape
 
 
@@ -15,7 +15,7 @@ def lead(attribution: Attribution) -> str:
     what = "the video" if attribution.snippet is None else f"snippet {attribution.snippet + 1}"
     category = escape(attribution.model.classes[attribution.category])
     name = escape(attribution.model.name)
-    score, empty = map(signed_logit, (attribution.score, attribution.baseline_score))
+    score, empty = map(signed, (attribution.score, attribution.baseline_score))
     return (
         f"**{name}** gives “{category}” a logit of {score} for {what}; with everything absent "
         f"({escape(attribution.baseline)}) it gives {empty}. {_adds_up(attribution)}"
@@ -28,10 +28,10 @@ def _adds_up(attribution: Attribution) -> str:
     exact = attribution.method == "integrated_gradients"
     promise = "completeness: 100 % is exact" if exact else "this method does not promise 100 %"
     if abs(difference) < 1e-6:
-        return f"The shares add up to {signed_logit(total)}; there is no difference to explain."
+        return f"The shares add up to {signed(total)}; there is no difference to explain."
     return (
         f"The shares of all places add up to {100 * total / difference:.1f} % of that difference "
-        f"of {signed_logit(difference)} ({promise})."
+        f"of {signed(difference)} ({promise})."
     )
 
 
@@ -44,15 +44,55 @@ def strongest(analysis: Analysis, attribution: Attribution) -> str:
     said = (
         f"**Most for it:** {word} {best + 1} "
         f"({span_text(float(seconds[best].min()), float(seconds[best].max()))}) with "
-        f"{signed_logit(shares[best])} logit."
+        f"{signed(shares[best])} logit."
     )
     if shares[worst] < 0:
         said += (
             f" **Most against it:** {word} {worst + 1} "
             f"({span_text(float(seconds[worst].min()), float(seconds[worst].max()))}) with "
-            f"{signed_logit(shares[worst])} logit."
+            f"{signed(shares[worst])} logit."
         )
     return said
+
+
+def trusted(attribution: Attribution, trust: Trust | None) -> str:
+    """What was measured of this method and these weights, beside the map."""
+    name = METHOD_NAMES[attribution.method]
+    if trust is None:
+        return (
+            f"**Not measured:** how far {name} can be trusted for {escape(attribution.model.name)} "
+            "is not known. Measure it with `python -m tools.trust`, or look at the curves of "
+            "insertion and deletion."
+        )
+    found = [
+        f"**On videos with known truth** ({escape(trust.dataset)}) {name} of "
+        f"{escape(trust.model)}:",
+        "",
+    ]
+    points = _rate(trust.pointing, "a random place")
+    found.append(
+        f"- **points at the object in {points}**" if points
+        else "- says nothing about places, so it cannot point at the object"
+    )
+    moments = _rate(trust.timing, "a random moment")
+    if moments:
+        found.append(f"- **finds the moment in {moments}**")
+    found.append(
+        f"- insertion minus deletion: **{signed(trust.gain, 2)}**, random orders "
+        f"{signed(trust.random_gain, 2)} (mean of {trust.gain_videos} videos; larger is better)"
+    )
+    found.append(
+        f"- with random weights the map changes: rank correlation **{signed(trust.sanity, 2)}** "
+        f"with these (mean of {trust.sanity_videos} videos; near 0 is sound, 1 would be a method "
+        "that does not look at the network)"
+    )
+    return "\n".join(found)
+
+
+def _rate(rate: Rate | None, chance: str) -> str:
+    if rate is None:
+        return ""
+    return f"{percent(rate.rate)} of {rate.videos} videos ({chance}: {percent(rate.chance)})"
 
 
 def hanging(effects: Effects, classes: Sequence[str]) -> str:
@@ -83,5 +123,5 @@ def _one_of(some: int, all_of_them: int) -> str:
     return "one of them" if some == 1 else f"any of {some} of the {all_of_them} blocks"
 
 
-def signed_logit(value: float, digits: int = 3) -> str:
+def signed(value: float, digits: int = 3) -> str:
     return f"{value:+.{digits}f}".replace("-", "−")

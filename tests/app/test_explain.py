@@ -68,8 +68,8 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
     assert strip["layout"]["coloraxis"]["cmax"] == pytest.approx(most, rel=1e-4)
     best = int(attribution.per_frame.argmax())
     assert at.select_slider(key="frame").value == str(best + 1)
-    assert [button.label.split(": ")[1] for button in at.download_button] == [
-        "all data (JSON)", "shares (CSV)",
+    assert [button.label.split(": ")[-1] for button in at.download_button] == [
+        "all data (JSON)", "shares (CSV)", "Report (HTML)",
     ]  # fmt: skip
 
 

@@ -179,6 +179,7 @@ def test_an_attribution_stands_with_the_analysis_that_it_explains() -> None:
     best = int(found.per_snippet.argmax())
     assert f"Most for it: snippet {best + 1} (" in text
     assert "blue places speak for the category" in text
+    assert "Not measured: how far Grad-CAM can be trusted for tsn_i3d_synth is not known" in text
     with pytest.raises(ValueError, match="of which there is no analysis"):
         report_to_html([DSA], attributions=[found])
 
