@@ -11,7 +11,9 @@ import pytest
 from dsanet_core.checkpoints import load_model, read_manifest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run
+from dsanet_core.runs import load_effects
 from dsanet_core.runs.answers import Answer, answer_each
+from dsanet_core.runs.effects import VIDEOS, in_turns
 from dsanet_core.train import RECIPES, VALIDATION
 from tools import embedded
 
@@ -46,6 +48,22 @@ def test_the_shipped_run_is_that_of_the_shipped_weights(name: str) -> None:
         place = int(np.flatnonzero(run.row == answer.row)[0])
         assert answer.scores.max() == pytest.approx(float(run.confidence[place]), abs=2e-3)
         assert answer.scores[run.predicted[place]] == answer.scores.max()
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_runs_of_networks_with_blocks_say_which_block_matters(name: str) -> None:
+    for run in RUNS[name]:
+        effects = load_effects(embedded.RUNS / run.id)
+        if run.kernels is None and run.selections is None:
+            assert effects is None
+            continue
+        assert effects is not None, f"{run.id} has none: python -m tools.embedded runs"
+        assert (effects.videos == VIDEOS / len(run.classes)).all()
+        tried = np.isin(run.row, in_turns(run.label, VIDEOS))
+        right = np.bincount(run.label[tried], run.correct[tried]) / effects.videos
+        np.testing.assert_allclose(effects.before, right, atol=0.11)  # a video at the border
+        assert effects.before.mean() == pytest.approx(right.mean(), abs=0.005)
+        assert effects.drop.max() > 0.1
 
 
 def test_the_page_of_tables_is_that_of_the_shipped_runs() -> None:
