@@ -20,14 +20,17 @@ MODEL = "sda_tsn_synth"
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    page.get_by_role("combobox", name=label, exact=True).click()
-    page.get_by_role("option", name=option).first.click()
+    """By the keyboard alone: a list opened by a click closes where the page still scrolls."""
+    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
+    page.keyboard.type(option)
+    expect(page.get_by_role("option", name=option).first).to_be_visible()
+    page.keyboard.press("Enter")
 
 
 def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -> None:
     watched = Watched(browser, address)
     page = watched.page
-    page.goto(f"{address}/explain?video=sample-11&model={MODEL}")
+    page.goto(f"{address}/explain?video=sample-11&model={MODEL}&method=grad_cam")
     wait_until_drawn(page, LAST)
     plots = page.locator(".js-plotly-plot")
     expect(plots).to_have_count(3)
@@ -39,7 +42,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     watched.check()
 
     slider = page.get_by_role("slider")
-    before = int(slider.get_attribute("aria-valuenow") or -1)
+    before = int(slider.input_value())
     slider.focus()
     key, step = ("ArrowRight", 1) if before < 7 else ("ArrowLeft", -1)
     page.keyboard.press(key)
@@ -57,6 +60,8 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     assert exported["method"] == "ablation" and np.shape(exported["maps"]) == (1, 8, 1, 1)
     best = int(np.argmax(exported["per_snippet"])) + 1
     expect(page.get_by_text(f"frame {best} (at")).to_be_visible()
+    chosen = before + step + 1
+    assert (f"frame={chosen}" in page.url) == (chosen != best), "the chosen frame stays"
     watched.check()
 
     choose(page, "Beside it", "tsn_synth")
@@ -70,7 +75,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     page.goto(link)
     wait_until_drawn(page, LAST)
     expect(plots).to_have_count(3)
-    assert int(page.get_by_role("slider").get_attribute("aria-valuenow") or -1) == before + step
+    assert int(slider.input_value()) == before + step
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     labels, meeting = page.evaluate(LABELS_THAT_MEET)
     assert labels > 20
