@@ -16,7 +16,7 @@ from dsanet_core.attribution.methods import METHODS
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Array, Attribution, Clips, Method
+from dsanet_core.records import Attribution, Clips, Method
 from dsanet_core.video import read_clips, to_tensor
 
 _ABSENT: dict[Method, str] = {"grad_cam": NO_FEATURES, "ablation": STILL}
@@ -63,19 +63,9 @@ def attribute(
     start = time.perf_counter()
     explained = Explained(network, _index(network, category, snippet, views), snippet)
     own = explained.own(views)
-
-    def made(place: int) -> Array:
-        """(F, h, w)"""
-        maps = METHODS[method](
-            explained,
-            own[place : place + 1],
-            lambda share: report("attribute", (place + share) / len(own)),
-        )
-        return np.asarray(maps.detach().cpu().numpy())
-
-    seen = np.stack([made(place) for place in range(len(own))])
+    seen = METHODS[method](explained, own, lambda share: report("attribute", share))
     maps = np.zeros((protocol.num_views, *seen.shape[1:]), np.float32)
-    maps[explained.views] = seen
+    maps[explained.views] = seen.detach().cpu().numpy()
     with torch.no_grad():
         score = torch.cat([explained(batch) for batch in batches(own)]).mean()
         nothing = _logit_of_nothing(explained, own, method)

@@ -1,29 +1,31 @@
-"""The four methods, by Captum: each gives the maps of one view of what is explained."""
+"""The four methods, by Captum: each gives the maps of the views of what is explained."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from dsanet_core.attribution.absent import without_frames
-from dsanet_core.attribution.explained import Explained, Share, rows_per_batch
+from dsanet_core.attribution.explained import Explained, Share, batches, rows_per_batch
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
 
-STEPS = (32, 128, 256)
+STEPS = (32, 128)
 """Integrated gradients takes more where the first do not add up to the difference."""
 COMPLETENESS = 0.01
-"""How well they have to, of the difference of a view, or of LEAST_DIFFERENCE logits."""
+"""How well they have to, of the difference in the logit, or of LEAST_DIFFERENCE."""
 LEAST_DIFFERENCE = 0.1
 CELLS = 8
 MOST_TUBES = 1024
 
 Maker = Callable[[Explained, Tensor, Share], Tensor]
-"""(what is explained, view (1, U, 3, T, H, W), progress) -> maps (U*T, h, w) in logits."""
+"""(what is explained, views (views, U, 3, T, H, W), progress) -> maps (views, U*T, h, w) in
+logits."""
 
 
 def captum() -> Any:
@@ -37,24 +39,29 @@ def captum() -> Any:
     return attr
 
 
-def integrated_gradients(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """Gradients along the straight way from the mean colour to the view (Sundararajan et al.,
+def integrated_gradients(explained: Explained, views: Tensor, report: Share) -> Tensor:
+    """Gradients along the straight way from the mean colour to the views (Sundararajan et al.,
     2017), summed over colours: shares that add up to the difference in the logit."""
     with torch.no_grad():
-        difference = float(explained(view) - explained(torch.zeros_like(view)))
-    integrate = captum().IntegratedGradients(_counted(explained, STEPS[0], report))
+        logits = torch.cat([explained(batch) for batch in batches(views)])
+        difference = float((logits - explained(torch.zeros_like(views[:1]))).mean())
+    allowed = COMPLETENESS * max(abs(difference), LEAST_DIFFERENCE)
+    forward = _counted(explained, STEPS[0] * len(views), report)
+    integrate = captum().IntegratedGradients(forward)
     for steps in STEPS:
-        shares: Tensor = integrate.attribute(
-            view,
-            baselines=0,
-            n_steps=steps,
-            method="gausslegendre",
-            internal_batch_size=rows_per_batch(view, gradients=True),
-        )
-        allowed = COMPLETENESS * max(abs(difference), LEAST_DIFFERENCE)
-        if abs(float(shares.sum()) - difference) <= allowed:
+        shares = torch.cat([
+            integrate.attribute(
+                view,
+                baselines=0,
+                n_steps=steps,
+                method="gausslegendre",
+                internal_batch_size=rows_per_batch(view, gradients=True),
+            )
+            for view in torch.split(views, 1)
+        ])  # fmt: skip
+        if abs(float(shares.sum()) / len(views) - difference) <= allowed:
             break
-    return _frames_of(shares.sum(2))
+    return shares.sum(2).flatten(1, 2)
 
 
 def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
@@ -102,7 +109,7 @@ def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
         math.ceil((size - window) / step) + 1
         for size, window, step in zip((height, width), patch, stride, strict=True)
     )
-    falls = captum().Occlusion(_counted(explained, places * lengths, report)).attribute(
+    falls: Tensor = captum().Occlusion(_counted(explained, places * lengths, report)).attribute(
         view,
         sliding_window_shapes=(snippets_each, 3, frames, *patch),
         strides=(1, 3, frames, *stride),
@@ -114,7 +121,7 @@ def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
         for size in (height, width)
     )
     cells_of_tube = (2 * cells // CELLS) ** 2 * frames * snippets_each
-    return _frames_of(falls[:, :, 0])[:, rows[:, None], columns] / cells_of_tube
+    return falls[0, :, 0].flatten(0, 1)[:, rows[:, None], columns] / cells_of_tube
 
 
 def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
@@ -151,12 +158,30 @@ def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
     return shares.reshape(-1, 1, 1)
 
 
+def _each(made: Maker) -> Maker:
+    """A maker for one view after the other: (1, U, 3, T, H, W) -> (U*T, h, w)."""
+
+    def of_views(explained: Explained, views: Tensor, report: Share) -> Tensor:
+        def of_view(place: int) -> Tensor:
+            done = partial(_part, report, place, len(views))
+            return made(explained, views[place : place + 1], done)
+
+        return torch.stack([of_view(place) for place in range(len(views))])
+
+    return of_views
+
+
 METHODS: dict[Method, Maker] = {
     "integrated_gradients": integrated_gradients,
-    "grad_cam": grad_cam,
-    "occlusion": occlusion,
-    "ablation": ablation,
+    "grad_cam": _each(grad_cam),
+    "occlusion": _each(occlusion),
+    "ablation": _each(ablation),
 }
+
+
+def _part(report: Share, place: int, parts: int, share: float) -> None:
+    """The progress of one of the parts as that of all."""
+    report((place + share) / parts)
 
 
 def _counted(explained: Explained, total: int, report: Share) -> Callable[[Tensor], Tensor]:
@@ -170,8 +195,3 @@ def _counted(explained: Explained, total: int, report: Share) -> Callable[[Tenso
         return explained(clips)
 
     return forward
-
-
-def _frames_of(maps: Tensor) -> Tensor:
-    """(1, U, T, h, w) -> (U*T, h, w)."""
-    return maps.flatten(0, 2)
