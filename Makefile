@@ -5,6 +5,7 @@
 #   make bench            cost of hook points, DSA, decoding and analysis on this machine
 #   make train-embedded   train the weights in checkpoints/ again (some two hours on two cores)
 #   make runs             run them on the benchmark again: checkpoints/runs/ and docs/embedded.md
+#   make trust            how far attributions can be trusted: docs/trust.md (some hours)
 #   make ablations        the papers' ablations in small: docs/ablations.md
 # PYTHON=/path/to/python3.12 make ... chooses the interpreter of the environment.
 
@@ -14,7 +15,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := app
-.PHONY: app test lint bench train-embedded runs ablations environment
+.PHONY: app test lint bench train-embedded runs trust ablations environment
 
 environment: $(STAMP)
 
@@ -43,6 +44,9 @@ train-embedded: $(STAMP)
 runs: $(STAMP)
 	$(BIN)/python -m tools.embedded runs
 	$(BIN)/python -m tools.embedded tables
+
+trust: $(STAMP)
+	$(BIN)/python -m tools.trust
 
 ablations: $(STAMP)
 	$(BIN)/python -m tools.ablations

@@ -234,7 +234,7 @@ def page(measured: tuple[Trust, ...]) -> str:
         "Written by `python -m tools.trust` from `checkpoints/trust.json`.",
         f"Measured on unseen videos of the embedded benchmark (seed {SEED}), whose generator knows "
         "where the objects are and when it happens; explained is the true category's logit of the "
-        "whole video.",
+        "whole video. What is absent, and on which grid maps point, was settled on other videos.",
         "\n".join(
             [
                 "- **Points at the object**: the highest place of the map lies on a visible pixel "
