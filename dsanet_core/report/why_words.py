@@ -71,12 +71,12 @@ def trusted(attribution: Attribution, trust: Trust | None) -> str:
     ]
     points = _rate(trust.pointing, "a random place")
     found.append(
-        f"- **points at the object in {points}**" if points
+        f"- **points at the object in {points}**{_beats_chance(trust.pointing)}" if points
         else "- says nothing about places, so it cannot point at the object"
     )
     moments = _rate(trust.timing, "a random moment")
     if moments:
-        found.append(f"- **finds the moment in {moments}**")
+        found.append(f"- **finds the moment in {moments}**{_beats_chance(trust.timing)}")
     found.append(
         f"- insertion minus deletion: **{signed(trust.gain, 2)}**, random orders "
         f"{signed(trust.random_gain, 2)} (mean of {trust.gain_videos} videos; larger is better)"
@@ -93,6 +93,14 @@ def _rate(rate: Rate | None, chance: str) -> str:
     if rate is None:
         return ""
     return f"{percent(rate.rate)} of {rate.videos} videos ({chance}: {percent(rate.chance)})"
+
+
+def _beats_chance(rate: Rate | None) -> str:
+    """A warning where a rate is not above chance by two of its standard errors."""
+    if rate is None:
+        return ""
+    error = (rate.chance * (1 - rate.chance) / rate.videos) ** 0.5
+    return "" if rate.rate > rate.chance + 2 * error else ": no clear sign of more than chance"
 
 
 def hanging(effects: Effects, classes: Sequence[str]) -> str:

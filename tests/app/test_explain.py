@@ -23,7 +23,8 @@ from app.why import explain_widgets, explain_words, questions
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.attribution import attribute, attribution_to_csv, attribution_to_json
 from dsanet_core.figures.attribution import strongest
-from dsanet_core.records import METHODS, Attribution
+from dsanet_core.records import METHODS, Attribution, Rate
+from dsanet_core.report import why_words
 from tests.app.conftest import OpenPage, go, settle, text
 from tests.factory import make_analysis
 from tests.why_factory import make_attribution, make_faithfulness, make_trust
@@ -142,6 +143,10 @@ def test_a_method_that_is_no_better_than_chance_is_not_offered_and_the_page_says
     settle(at.selectbox(key="method").set_value("ablation").run())
     assert "finds the moment in 71.0 % of 240 videos (a random moment: 31.0 %)" in text(at)
     assert "cannot point at the object" in text(at)
+    assert "more than chance" not in text(at)
+    by_chance = make_trust("ablation", timing=Rate(0.44, 32, 0.40))
+    said = why_words.trusted(make_attribution(make_analysis(0)), by_chance)
+    assert "no clear sign of more than chance" in said
     known = {"grad_cam": poor, "ablation": make_trust("ablation")}
     monkeypatch.setattr(explain_widgets, "trust_of", lambda _: known)
     at = open_page("explain", **SAMPLE)

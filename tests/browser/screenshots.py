@@ -16,16 +16,20 @@ SAMPLE = "sample-11"
 PAGES = {
     "inspect": 2,
     "compare": 2,
+    "explain": 4,
+    "whatif": 5,
     "kernels": 3,
     "dependencies": 7,
     "runs": 0,
     "categories": 1,
-    "layers": 3,
+    "layers": 5,
     "errors": 3,
     "zoo": 2,
     "method": 0,
 }
 """How many figures each page has."""
+CHOICES = {"explain": "&curves=1", "whatif": "&changes=reverse~identity:*&ranked=1"}
+"""What an address says beside the video."""
 LAST_WORDS = {
     "runs": "Calibration error",
     "categories": "Data (JSON)",
@@ -47,7 +51,7 @@ def take(browser: Browser, address: str, page_name: str, scheme: str, width: int
     )
     page = context.new_page()
     path = "" if page_name == "inspect" else page_name
-    page.goto(f"{address}/{path}?video={SAMPLE}")
+    page.goto(f"{address}/{path}?video={SAMPLE}{CHOICES.get(page_name, '')}")
     wait_until_drawn(page, LAST_WORDS.get(page_name, "all data (JSON)"))
     expect(page.locator(".js-plotly-plot")).to_have_count(
         PAGES[page_name], timeout=WAIT_MILLISECONDS
