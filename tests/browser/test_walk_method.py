@@ -34,7 +34,8 @@ def test_the_drawings_lead_to_their_pages_within_the_session(
     gate = page.get_by_role("link", name="Gate: shown on the page Dependencies")
     gate.focus()
     page.keyboard.press("Enter")
-    wait_until_drawn(page, "dsa_i3d_synth selects no dependencies")
+    page.wait_for_url("**/dependencies?**video=sample-11*")
+    wait_until_drawn(page, "What each SDA block leaned on")
     assert page.evaluate("window.stillHere")
     watched.check()
 
