@@ -72,25 +72,27 @@ def test_all_that_counts_is_the_moment_that_the_network_looks_at(method: Method)
         assert (np.ptp(shares[snippets], axis=1) > 1e-3).all()
 
 
-def test_integrated_gradients_through_dsa_agree_with_finite_differences(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("row", ["dsa_i3d_synth", "sda_tsm_synth"])
+def test_integrated_gradients_agree_with_finite_differences(
+    row: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps, step, category = 6, 1e-5, 3
     monkeypatch.setattr(methods, "STEPS", (steps,))
-    network = small().double()
+    network = small(row).double()
     clips = clips_of(network, 12)
     attribution = attribute(clips, network, "integrated_gradients", category=category)
     explained = Explained(network, category)
     points, weights = np.polynomial.legendre.leggauss(steps)
     with torch.no_grad():
         for place, view in enumerate(explained.own(to_tensor(clips, explained.protocol))):
-            for snippet, frame in ((0, 0), (1, 3), (3, 2)):
+            frames = view.shape[2]
+            for snippet, frame in ((0, 0), (1, frames - 1), (3, frames // 2)):
                 along = torch.zeros_like(view)                           # (U, 3, T, H, W)
                 along[snippet, :, frame] = step * view[snippet, :, frame]
                 alphas = torch.from_numpy((points + 1) / 2).view(-1, 1, 1, 1, 1, 1)
                 rise = explained(alphas * view + along) - explained(alphas * view - along)
                 share = float((rise * torch.from_numpy(weights / 2)).sum()) / (2 * step)
-                found = attribution.maps[place, snippet * 4 + frame].sum(dtype=np.float64)
+                found = attribution.maps[place, snippet * frames + frame].sum(dtype=np.float64)
                 assert abs(share) > 1e-4
                 assert found == pytest.approx(share, rel=1e-4, abs=1e-6)
 
