@@ -130,6 +130,8 @@ def build_parser() -> argparse.ArgumentParser:
     added.add_argument("video", metavar="VIDEO")
     added.add_argument("--model", default="dsa_i3d_synth", metavar="M", help=model_help)
     added.add_argument("--against", metavar="M", help="a second network, set against the first")
+    added.add_argument("--explain", choices=METHODS, metavar="METHOD",
+                       help=f"also what spoke for the answer: {', '.join(METHODS)}")
     added.add_argument("--out", type=Path, metavar="FILE", help="ends in .html; what is there is "
                        "replaced; default: VIDEO_MODEL.html in the current folder")
     add_protocol(added)

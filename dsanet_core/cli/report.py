@@ -20,9 +20,17 @@ def report(args: argparse.Namespace) -> None:
         names = [args.model] if args.against is None else [args.model, args.against]
         networks = [load(name, args) for name in names]
         analyses = analyze_each(args.video, networks, progress=progress.report)
+        attributions = []
+        if args.explain is not None:
+            from dsanet_core.attribution import attribute
+
+            attributions = [
+                attribute(args.video, network, args.explain, progress=progress.report)
+                for network in networks
+            ]
     measured = {each.weights.sha256: each.weights.accuracy for each in networks if each.weights}
     path = args.out or Path(report_name(analyses))
     existed = path.exists()
-    write_report(path, analyses, accuracies=measured)
+    write_report(path, analyses, attributions=attributions, accuracies=measured)
     size = path.stat().st_size / 1e6
     print(f"{printable(str(path))} ({size:.1f} MB{', replaced' if existed else ''})")

@@ -278,8 +278,10 @@ def test_the_command_writes_what_the_library_writes(
     page = Page(path.read_text(encoding="utf-8"))
     assert analysis_from_json(page.scripts["analysis-2"]).model.name == "tiny_i3d_synth"
     assert "How often it is right was not measured" in page.text
-    assert cli.main([*command[:4], "--out", path.name]) == 0
+    assert cli.main([*command[:4], "--explain", "grad_cam", "--out", path.name]) == 0
     assert "replaced" in capsys.readouterr().out
+    assert "Grad-CAM" not in page.text
+    assert "Grad-CAM" in Page(path.read_text(encoding="utf-8")).text
     before = clip.read_bytes()
     assert cli.main([*command, "--out", str(clip)]) == 2
     assert "expected a name that ends in .html" in capsys.readouterr().err
