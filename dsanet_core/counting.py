@@ -49,7 +49,7 @@ def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = N
     with torch.inference_mode(), ExitStack() as hooks:
         for name, module in shadow.named_modules():
             hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
-        shadow(torch.empty(input_shape, device="meta"))
+        shadow(torch.empty(input_shape, dtype=next(shadow.parameters()).dtype, device="meta"))
     shadow.train(was_training)
     dsa_params, dsa_macs = _share(shadow, DSA, macs)
     sda_params, sda_macs = _share(shadow, SDA, macs)

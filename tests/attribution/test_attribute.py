@@ -76,7 +76,7 @@ def test_all_that_counts_is_the_moment_that_the_network_looks_at(method: Method)
 def test_integrated_gradients_agree_with_finite_differences(
     row: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    steps, step, category = 6, 1e-5, 3
+    steps, step, category = 6, 1e-7, 3
     monkeypatch.setattr(methods, "STEPS", (steps,))
     network = small(row).double()
     clips = clips_of(network, 12)
