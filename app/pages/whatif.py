@@ -1,7 +1,5 @@
 """What if: other snippets, another order, other kernels and gates, and what the answer is then."""
 
-from dataclasses import replace
-
 import streamlit as st
 
 from app import widgets, words
@@ -39,22 +37,22 @@ with widgets.page(
             "Nothing is changed yet: choose a change above, for example the order reversed.",
             icon=":material/arrow_upward:",
         )
-    shown = [
-        replace(answer, model=replace(answer.model, name=f"{name} {what}"))
-        for what, answer in ((whatif_words.AS_NAMED, before), (whatif_words.CHANGED, after))
-        if answer is not None
-    ]
-    for cell, answer in zip(st.columns(2, gap="large"), shown, strict=False):
+    answers = [before] if after is None else [before, after]
+    names = whatif_words.NAMES[: len(answers)]
+    said = [whatif_words.named(a, f"{name} {n}") for a, n in zip(answers, names, strict=True)]
+    for cell, answer in zip(st.columns(2, gap="large"), said, strict=False):
         with cell:
             widgets.verdict(answer, source)
             widgets.chart(top_bars(answer, 5), f"The most probable categories, {answer.model.name}")
-    if len(shown) == 2:
-        widgets.chart(disagreement(*shown), "Differences of probability")
-        st.caption(words.disagreement_reading(*shown))
-        word = words.snippet_word(shown)
+    if after is not None:
+        # The figures are narrow: there the network's name goes without saying.
+        drawn = list(map(whatif_words.named, answers, names))
+        widgets.chart(disagreement(*drawn), "Differences of probability")
+        st.caption(words.disagreement_reading(*said))
+        word = words.snippet_word(drawn)
         with st.expander(f"{word.capitalize()} by {word}", icon=":material/compare:"):
-            widgets.chart(compare_snippets(*shown, source.category), f"Best category per {word}")
-            st.caption(words.compare_reading(*shown))
+            widgets.chart(compare_snippets(*drawn, source.category), f"Best category per {word}")
+            st.caption(words.compare_reading(*said))
 
     st.subheader("Which block the answer hangs on")
     whatif_widgets.ranking(source, name, before)

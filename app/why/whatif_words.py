@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from app import samples
 from app.words import block_name, escape, percent
@@ -24,7 +25,8 @@ ORDERS = {
     "reverse_time": "time backwards (frames too)",
 }
 FREEZE = "freeze"
-AS_NAMED, CHANGED = "as it is", "with changes"
+NAMES = AS_NAMED, CHANGED = "as it is", "with changes"
+"""What the answers before and after are called."""
 
 
 def blocks_of(analysis: Analysis) -> dict[str, tuple[str, ...]]:
@@ -138,6 +140,11 @@ def snippets(texts: Sequence[str], what: type[Drop] | type[Repeat]) -> list[str]
     """Snippets that are dropped, or repeated."""
     found = map(parse_change, texts)
     return [str(change.snippet) for change in found if isinstance(change, what)]
+
+
+def named(analysis: Analysis, name: str) -> Analysis:
+    """An answer whose network is called otherwise, to stand beside another of the same network."""
+    return replace(analysis, model=replace(analysis.model, name=name))
 
 
 def verdict(before: Analysis, after: Analysis) -> str:
