@@ -9,15 +9,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsanet_core.analysis import Progress, describe_model, protocol_of
+from dsanet_core.analysis import (
+    Progress,
+    describe_model,
+    open_clips,
+    open_network,
+    protocol_of,
+)
 from dsanet_core.attribution.absent import MEAN_COLOUR, NO_FEATURES, STILL, without_frames
 from dsanet_core.attribution.explained import Explained, batches
 from dsanet_core.attribution.methods import METHODS
-from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Attribution, Clips, Method
-from dsanet_core.video import read_clips, to_tensor
+from dsanet_core.video import to_tensor
 
 _ABSENT: dict[Method, str] = {"grad_cam": NO_FEATURES, "ablation": STILL}
 
@@ -42,21 +47,11 @@ def attribute(
     Raises VideoError, CheckpointError, or ModelError for what does not fit or is not there.
     """
     report = progress or (lambda step, share: None)
-    network = model if isinstance(model, VideoNetwork) else load_model(model, device)
-    protocol = protocol_of(network)
     if method not in METHODS:
         raise ModelError(f"method {method!r}", f"one of {tuple(METHODS)}", "Choose one of them.")
-    if isinstance(video, Clips):
-        clips = video
-    else:
-        report("decode", 0.0)
-        clips = read_clips(video, protocol.sampling)
-    if clips.sampling != protocol.sampling:
-        raise ModelError(
-            f"clips of {clips.sampling}",
-            f"{protocol.sampling} for {network.spec.name}",
-            "Decode the video again with this model's sampling.",
-        )
+    network = open_network(model, device)
+    protocol = protocol_of(network)
+    clips, _ = open_clips(video, network, report)
     report("transform", 0.0)
     views = to_tensor(clips, protocol)
     report("attribute", 0.0)
