@@ -16,7 +16,7 @@ SAMPLE = "sample-11"
 PAGES = {
     "inspect": 2,
     "compare": 2,
-    "explain": 4,
+    "explain": 3,
     "whatif": 5,
     "kernels": 3,
     "dependencies": 7,
@@ -28,7 +28,10 @@ PAGES = {
     "method": 0,
 }
 """How many figures each page has."""
-CHOICES = {"explain": "&curves=1", "whatif": "&changes=reverse~identity:*&ranked=1"}
+CHOICES = {
+    "explain": "&model=sda_tsn_synth",
+    "whatif": "&changes=reverse~identity:*&ranked=1",
+}
 """What an address says beside the video."""
 LAST_WORDS = {
     "runs": "Calibration error",
