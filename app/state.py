@@ -6,6 +6,7 @@ on it, and written at the end of every run, so that it can be copied at any time
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
@@ -51,6 +52,14 @@ class Key(StrEnum):
     LAYERS_BY = "layers_by"
     LAYERS_SPREAD = "layers_spread"
     LAYERS_ONE = "layers_one"
+    ERRORS_SIDE = "errors_side"
+    ERRORS_UNIT = "errors_unit"
+    ERRORS_SIZE = "errors_size"
+    ERRORS_SEARCH = "errors_search"
+    ERRORS_DIRECTION = "errors_direction"
+    ERRORS_SURE = "errors_sure"
+    ERRORS_VIDEO_SEARCH = "errors_video_search"
+    ERRORS_ORDER = "errors_order"
 
 
 LISTS = (Key.RUNS, Key.CHANGES)
@@ -60,9 +69,12 @@ FLAGS = {
     Key.CURVES: False, Key.RANKED: False, Key.LAYERS_DIFFERENCE: False, Key.LAYERS_SPREAD: True,
 }
 """Keys that are on or off, and which they are without a choice."""
+SPANS = {Key.ERRORS_SURE: (0, 100)}
+"""Keys of a lowest and a highest number, and what they are without a choice: the whole span."""
 QUIET = (
     Key.BESIDE, Key.METHOD, Key.SNIPPET, Key.CROP, Key.FRAME, Key.KERNEL_OF, Key.RANK_ORDER,
-    Key.LAYERS_OF, Key.LAYERS_ORDER, Key.LAYERS_BY, Key.LAYERS_ONE,
+    Key.LAYERS_OF, Key.LAYERS_ORDER, Key.LAYERS_BY, Key.LAYERS_ONE, Key.ERRORS_SIDE,
+    Key.ERRORS_UNIT, Key.ERRORS_SIZE, Key.ERRORS_DIRECTION, Key.ERRORS_ORDER,
 )
 """Keys that an address names only where they are not what the page chooses itself: it stays short.
 """
@@ -75,10 +87,6 @@ SAMPLE_GROUP = "sample_group"
 PICTURE = "picture"
 CATEGORIES_TURN = "categories_turn"
 ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
-ERRORS = ("errors_side", "errors_unit", "errors_size", "errors_search", "errors_direction",
-          "errors_sure", "errors_video_search", "errors_order")
-ERRORS_SIDE, ERRORS_UNIT, ERRORS_SIZE, ERRORS_SEARCH, ERRORS_DIRECTION = ERRORS[:5]
-ERRORS_SURE, ERRORS_VIDEO_SEARCH, ERRORS_ORDER = ERRORS[5:]
 
 NEW_RUN = ("new_run_model", "new_run_kind", "new_run_seed", "new_run_videos", "new_run_path",
            "new_run_split", "new_run_limit", "new_run_views", "new_run_untrimmed")
@@ -98,7 +106,7 @@ def restore() -> None:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
     held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE)
-    for name in (*Key, *held, *ERRORS, *NEW_RUN):
+    for name in (*Key, *held, *NEW_RUN):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 
@@ -112,7 +120,7 @@ def publish() -> None:
 
 def choices() -> dict[str, str]:
     """Every choice as it stands in an address."""
-    own = st.session_state.get(_OWN_CHOICE, {}) | FLAGS
+    own = st.session_state.get(_OWN_CHOICE, {}) | FLAGS | SPANS
     chosen = {key: st.session_state.get(key) for key in Key}
     return {
         str(key): _to_address(key, value)
@@ -124,13 +132,24 @@ def choices() -> dict[str, str]:
 def _to_address(key: Key, value: Any) -> str:
     if key in FLAGS:
         return str(int(value))
+    if key in SPANS:
+        return "-".join(map(str, value))
     return SEPARATOR.join(value) if key in LISTS else str(value)
 
 
 def _from_address(key: Key, value: str) -> Any:
     if key in FLAGS:
         return value == "1"
+    if key in SPANS:
+        return _span(value, *SPANS[key])
     return value.split(SEPARATOR) if key in LISTS else value
+
+
+def _span(text: str, low: int, high: int) -> tuple[int, int]:
+    """The span that an address names, within the whole one; the whole one for anything else."""
+    match = re.fullmatch(r"(\d{1,6})-(\d{1,6})", text)
+    start, end = (int(match[1]), int(match[2])) if match else (low, high)
+    return (start, end) if low <= start <= end <= high else (low, high)
 
 
 def get(key: Key) -> str | None:

@@ -17,6 +17,8 @@ from dsanet_core.records import Array, Run
 from dsanet_core.runs.statistics import confused_pairs
 
 NO_OTHER = ""
+SIDES = ("0", "1")
+"""The two runs of the page, as an address names them."""
 MATRIX, PAIRS, OUTCOMES = "errors_matrix", "errors_pairs", "errors_outcomes"
 OUTCOME_COLOURS = (
     palette.RIGHT, palette.MODEL_A, palette.MODEL_B, palette.NEUTRAL, palette.WRONG
@@ -37,7 +39,8 @@ def choose_other(run: Run) -> Run | None:
 
 def side(count: int) -> int:
     """Which of the runs on the page the matrix and the filters are about."""
-    return min(int(st.session_state.get(state.ERRORS_SIDE) or 0), count - 1)
+    chosen = st.session_state.get(Key.ERRORS_SIDE)
+    return min(SIDES.index(chosen) if chosen in SIDES else 0, count - 1)
 
 
 def outcomes(seen: View, choice: Choice) -> None:
@@ -59,21 +62,21 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
     search, unit, size = st.columns([3, 2, 2], vertical_alignment="bottom")
     options = error_choice.sizes(len(classes))
     with size:
-        state.settle(state.ERRORS_SIZE, options, error_choice.default_size(len(classes)))
+        state.settle(Key.ERRORS_SIZE, options, error_choice.default_size(len(classes)))
         if len(options) > 1:
             st.segmented_control(
-                "Most confused categories", options, key=state.ERRORS_SIZE, required=True
+                "Most confused categories", options, key=Key.ERRORS_SIZE, required=True
             )
     with unit:
-        state.settle(state.ERRORS_UNIT, error_words.UNITS, error_words.SHARES)
-        st.segmented_control("Numbers", error_words.UNITS, key=state.ERRORS_UNIT, required=True)
+        state.settle(Key.ERRORS_UNIT, error_words.UNITS, error_words.SHARES)
+        st.segmented_control("Numbers", error_words.UNITS, key=Key.ERRORS_UNIT, required=True)
     with search:
         wanted = st.text_input(
-            "Search categories", key=state.ERRORS_SEARCH,
+            "Search categories", key=Key.ERRORS_SEARCH,
             placeholder="part of a name: it and what it is confused with",
         )
     shown = error_choice.shown_categories(
-        confusion, classes, str(st.session_state[state.ERRORS_SIZE]), wanted
+        confusion, classes, str(st.session_state[Key.ERRORS_SIZE]), wanted
     )
     if not shown:
         st.info(
@@ -85,7 +88,7 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
     run_widgets.figure(
         confusion_matrix(
             confusion, classes, shown,
-            shares=st.session_state[state.ERRORS_UNIT] == error_words.SHARES,
+            shares=st.session_state[Key.ERRORS_UNIT] == error_words.SHARES,
             dark=st.context.theme.type == "dark",
             chosen=Cell(of.get(choice.true), of.get(choice.predicted)),
         ),
@@ -99,11 +102,11 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
 def pairs(seen: View, choice: Choice, confusion: Array) -> None:
     """The most confused pairs; a click lists the videos of one."""
     ways = error_words.DIRECTIONS
-    state.settle(state.ERRORS_DIRECTION, ways, error_words.TOGETHER)
+    state.settle(Key.ERRORS_DIRECTION, ways, error_words.TOGETHER)
     with st.container(horizontal=True, gap="large"):
         _choose_side(seen)
-        st.segmented_control("Count", ways, key=state.ERRORS_DIRECTION, required=True)
-    way = str(st.session_state[state.ERRORS_DIRECTION])
+        st.segmented_control("Count", ways, key=Key.ERRORS_DIRECTION, required=True)
+    way = str(st.session_state[Key.ERRORS_DIRECTION])
     found = confused_pairs(confusion, both_directions=way == error_words.TOGETHER)
     if not found:
         st.info(
@@ -130,10 +133,10 @@ def pairs(seen: View, choice: Choice, confusion: Array) -> None:
 def _choose_side(seen: View) -> None:
     """Only two runs leave a choice."""
     if seen.pair is not None:
-        state.settle(state.ERRORS_SIDE, [0, 1], 0)
+        state.settle(Key.ERRORS_SIDE, SIDES, SIDES[0])
         st.segmented_control(
-            "Answers of", [0, 1], key=state.ERRORS_SIDE, required=True,
-            format_func=lambda place: words.escape(seen.names[place]),
+            "Answers of", SIDES, key=Key.ERRORS_SIDE, required=True,
+            format_func=lambda place: words.escape(seen.names[int(place)]),
         )
 
 
@@ -144,13 +147,13 @@ def choose_videos(seen: View) -> Choice:
     state.settle(Key.ERROR_PREDICTED, categories, ANY)
     known = list(error_choice.outcomes(seen))
     state.settle(Key.ERROR_OUTCOME, known, known[0])
-    state.settle(state.ERRORS_ORDER, error_choice.ORDERS, error_choice.SUREST)
-    st.session_state.setdefault(state.ERRORS_SURE, (0, 100))
+    state.settle(Key.ERRORS_ORDER, error_choice.ORDERS, error_choice.SUREST)
+    st.session_state.setdefault(Key.ERRORS_SURE, state.SPANS[Key.ERRORS_SURE])
     chosen = st.session_state
     return Choice(
         chosen[Key.ERROR_TRUE], chosen[Key.ERROR_PREDICTED], chosen[Key.ERROR_OUTCOME],
-        chosen[state.ERRORS_SURE], chosen.get(state.ERRORS_VIDEO_SEARCH) or "",
-        chosen[state.ERRORS_ORDER],
+        chosen[Key.ERRORS_SURE], chosen.get(Key.ERRORS_VIDEO_SEARCH) or "",
+        chosen[Key.ERRORS_ORDER],
     )
 
 
@@ -170,13 +173,13 @@ def filters(seen: View) -> None:
     with right:
         st.selectbox("Answers", list(told), key=Key.ERROR_OUTCOME, format_func=told.__getitem__)
     with left:
-        st.slider("How sure it is (%)", 0, 100, key=state.ERRORS_SURE)
+        st.slider("How sure it is (%)", 0, 100, key=Key.ERRORS_SURE)
     with middle:
         st.text_input(
-            "Search videos", key=state.ERRORS_VIDEO_SEARCH, placeholder="part of a name"
+            "Search videos", key=Key.ERRORS_VIDEO_SEARCH, placeholder="part of a name"
         )
     with right:
-        st.selectbox("Order", error_choice.ORDERS, key=state.ERRORS_ORDER)
+        st.selectbox("Order", error_choice.ORDERS, key=Key.ERRORS_ORDER)
 
 
 def videos(seen: View, choice: Choice, places: Array) -> None:
@@ -241,6 +244,6 @@ def _take_outcome() -> None:
 def _take_back() -> None:
     for key in (Key.ERROR_TRUE, Key.ERROR_PREDICTED, Key.ERROR_OUTCOME):
         state.put(key, "")
-    st.session_state[state.ERRORS_SURE] = (0, 100)
-    st.session_state[state.ERRORS_VIDEO_SEARCH] = ""
-    st.session_state[state.ERRORS_ORDER] = error_choice.SUREST
+    st.session_state[Key.ERRORS_SURE] = state.SPANS[Key.ERRORS_SURE]
+    st.session_state[Key.ERRORS_VIDEO_SEARCH] = ""
+    st.session_state[Key.ERRORS_ORDER] = error_choice.SUREST

@@ -69,7 +69,7 @@ def open_errors(
     def open_(*made: Run, **query: str) -> AppTest:
         monkeypatch.setattr(runs, "FOLDER", tmp_path)
         for each in made:
-            (tmp_path / each.id).mkdir()
+            (tmp_path / each.id).mkdir(exist_ok=True)
             save_run(each, tmp_path / each.id / FILE)
         return open_page("errors", **({"run": made[0].id} | query))
 
@@ -119,10 +119,27 @@ def test_a_deep_link_opens_a_cell(open_errors: OpenErrors, run: Run) -> None:
     assert (shape["x0"], shape["y0"]) == (1.5, 1.5), "and frames it in the matrix"
 
 
-def test_a_link_that_makes_no_sense_falls_back(open_errors: OpenErrors, run: Run) -> None:
-    at = open_errors(run, true="<b>no such</b>", outcome="nonsense", against="nobody")
+@pytest.mark.parametrize("sure", ["nonsense", "90-20", "0-9999", "-5-50", "5"])
+def test_a_link_that_makes_no_sense_falls_back(
+    open_errors: OpenErrors, run: Run, sure: str
+) -> None:
+    at = open_errors(run, true="<b>no such</b>", outcome="nonsense", against="nobody",
+                     errors_sure=sure, errors_side="7", errors_order="none", errors_unit="x")
     assert not at.error
     assert len(videos(at)) == int((~run.correct).sum())
+    assert not {"errors_sure", "errors_order", "errors_unit"} & set(at.query_params)
+
+
+def test_an_address_restores_every_filter(open_errors: OpenErrors, run: Run) -> None:
+    at = open_errors(run, outcome=EVERY)
+    middle = float(np.median(run.confidence))
+    at.slider(key="errors_sure").set_value((0, int(100 * middle))).run()
+    found = {line["Video"] for line in videos(at)}
+    assert 0 < len(found) < VIDEOS
+    link = dict(at.query_params)
+    assert link["errors_sure"] == f"0-{int(100 * middle)}"
+    again = open_errors(run, **link)
+    assert {line["Video"] for line in videos(again)} == found
 
 
 def test_two_runs_are_compared_on_the_videos_that_both_read(
@@ -149,7 +166,7 @@ def test_the_matrix_shows_the_answers_of_either_run(
 ) -> None:
     at = open_errors(run, other, against=other.id)
     first = at.get("plotly_chart")[2].proto.spec
-    at.segmented_control(key="errors_side").set_value(1).run()
+    at.segmented_control(key="errors_side").set_value("1").run()
     assert at.get("plotly_chart")[2].proto.spec != first
     at.selectbox(key="outcome").select_index(6).run()
     assert len(videos(at)) == (~other.correct).sum()
