@@ -15,9 +15,9 @@ from dsanet_core.attribution.explained import Explained, Share, batches, rows_pe
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
 
-STEPS = (32, 128)
+STEPS = (32, 128, 512)
 """Integrated gradients takes more where the first do not add up to the difference."""
-COMPLETENESS = 0.01
+COMPLETENESS = 0.015
 """How well they have to, of the difference in the logit, or of LEAST_DIFFERENCE."""
 LEAST_DIFFERENCE = 0.1
 CELLS = 8

@@ -37,6 +37,7 @@ def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
     chip = page.get_by_role("button", name="every block: identity kernel").first
     expect(chip).to_be_visible()
     expect(page.get_by_text("only averages its snippets")).to_be_visible()
+    page.wait_for_url("**identity*")  # written last: what stands below is of this run too
     wait_until_drawn(page, LAST)
     with page.expect_download() as download:
         page.get_by_role("button", name="with changes: all data (JSON)").click()
