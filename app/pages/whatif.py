@@ -55,8 +55,9 @@ with widgets.page(
             st.caption(words.compare_reading(*said))
 
     st.subheader("Which block the answer hangs on")
-    whatif_widgets.ranking(source, name, before)
+    effects = whatif_widgets.ranking(source, name, before)
 
     st.subheader("On what grounds")
     widgets.grounds(before, name)
     whatif_widgets.export(before, after)
+    widgets.report(answers, source, effects=effects)

@@ -217,20 +217,20 @@ def wait_for(source: Source, name: str, texts: Sequence[str]) -> Analysis:
     return found
 
 
-def ranking(source: Source, name: str, analysis: Analysis) -> None:
+def ranking(source: Source, name: str, analysis: Analysis) -> Effects | None:
     """Which block the answer hangs on, computed when it is asked for."""
     category = int(analysis.video_scores.argmax())
     classes = analysis.model.classes
     if not words.blocks_of(analysis):
         st.markdown(f"{escape(analysis.model.name)} has no DSA or SDA blocks to rank.")
-        return
+        return None
     if not state.is_on(Key.RANKED):
         st.button(
             f"Rank the blocks for “{escape(classes[category])}”", icon=":material/sort:",
             on_click=state.switch_on, args=(Key.RANKED,),
         )
         st.caption("One more forward than there are blocks; the answer is kept.")
-        return
+        return None
     effects: Effects = widgets.wait_for_answers(source, [questions.ranking(name, category)])[0]
     st.markdown(words.hanging(effects, classes))
     orders = [NETWORK_ORDER, STRONGEST_FIRST]
@@ -242,6 +242,7 @@ def ranking(source: Source, name: str, analysis: Analysis) -> None:
         "Points of probability lost without each block",
     )
     st.caption(readings.BLOCK_EFFECTS)
+    return effects
 
 
 def export(before: Analysis, after: Analysis | None) -> None:

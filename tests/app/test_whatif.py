@@ -73,7 +73,8 @@ def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None
     assert chips(at) == ["snippets in reverse order, the frames of each as they were"]
     assert len(charts(at)) == 4
     labels = [button.label for button in at.download_button]
-    assert len(labels) == 4 and sum("with changes" in label for label in labels) == 2
+    assert len(labels) == 5 and sum("with changes" in label for label in labels) == 2
+    assert labels[-1] == "Report (HTML)"
 
 
 def test_changes_stand_in_the_address_and_come_back_from_it(
