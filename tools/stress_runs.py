@@ -177,10 +177,10 @@ def check_throughput(root: Path) -> None:
     for name in ("tsn_synth", "dsa_i3d_synth", "tsn_r18"):
         network = create_model(name).eval()
         protocol = protocol_of(network)
-        (_, views, _), *_ = answers._inputs(dataset, [0], protocol, 0)
+        (_, views, _), *_ = answers.network_inputs(dataset, [0], protocol, 0)
         rates: dict[str, list[float]] = {"decode": [], "network": [], "both": []}
         for _ in range(3):
-            rates["decode"].append(_rate(answers._inputs(dataset, rows, protocol, 1)))
+            rates["decode"].append(_rate(answers.network_inputs(dataset, rows, protocol, 1)))
             rates["network"].append(_rate(run_network(network, views) for _ in rows))
             rates["both"].append(
                 _rate(answers.answer_each(dataset, rows, network, workers=1))
