@@ -172,7 +172,7 @@ def run_network(
             f"{len(views)} views", f"{protocol.num_views}", "Make them with to_tensor()."
         )
     device = next(network.parameters()).device
-    step = max(1, PIXELS_PER_BATCH // (views[0].numel() // 3))
+    step = rows_per_batch(views)
     points = (*_POINTS, *network.appearance_points, *(_SELECTION_POINTS if selections else ()))
     logits = []
     listening = capture(points, interventions=interventions)
@@ -228,6 +228,11 @@ def _selection(block: str, module: SDA, captured: Captured) -> Selection:
         average_gate=_half(captured[f"{block}.hook_average_gate"].numpy()),
         responses=tuple(_half(response[:, 0]) for response in responses),
     )
+
+
+def rows_per_batch(clips: Tensor) -> int:
+    """How many clips (N, U, 3, T, H, W) one forward takes, so that memory is bounded."""
+    return max(1, PIXELS_PER_BATCH // (clips[0].numel() // 3))
 
 
 def _half(maps: Array) -> Array:

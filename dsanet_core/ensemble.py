@@ -101,6 +101,17 @@ def analyze_each(
     video: str | Path, networks: Sequence[VideoNetwork], *, progress: Progress | None = None
 ) -> list[Analysis]:
     """`analyze` of one video by several networks, decoded once for each distinct sampling."""
+    clips = read_each(video, networks, progress=progress)
+    return [
+        analyze(own, network, progress=progress)
+        for own, network in zip(clips, networks, strict=True)
+    ]
+
+
+def read_each(
+    video: str | Path, networks: Sequence[VideoNetwork], *, progress: Progress | None = None
+) -> list[Clips]:
+    """What each network is shown of a video, decoded once for each distinct sampling."""
     clips: dict[Sampling, Clips] = {}
     for network in networks:
         sampling = protocol_of(network).sampling
@@ -108,10 +119,7 @@ def analyze_each(
             if progress is not None:
                 progress("decode", len(clips) / len(networks))
             clips[sampling] = read_clips(video, sampling)
-    return [
-        analyze(clips[protocol_of(network).sampling], network, progress=progress)
-        for network in networks
-    ]
+    return [clips[protocol_of(network).sampling] for network in networks]
 
 
 def mean_scores(members: Sequence[Array]) -> Array:

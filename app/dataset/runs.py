@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import streamlit as st
 
@@ -16,7 +17,7 @@ from dsanet_core.runs import effects
 from dsanet_core.runs.summary import FILE, load_run
 
 FOLDER = ROOT / "runs"
-RUNS_KEPT, TITLES_KEPT = 32, 4096
+RUNS_KEPT, FACTS_KEPT = 32, 4096
 DATASETS_KEPT, DATASET_SECONDS = 4, 60
 """A dataset is looked at again after so long: its files may have changed."""
 
@@ -27,7 +28,7 @@ def folders() -> dict[str, Path]:
     at_hand = {entry["sha256"] for entry in checkpoints.read_manifest().values()}
     embedded = sorted(
         (checkpoints.FOLDER / "runs").glob(f"*/{FILE}"),
-        key=lambda path: (_weights(path, path.stat().st_mtime_ns) not in at_hand, path),
+        key=lambda path: (_facts(path, path.stat().st_mtime_ns).weights not in at_hand, path),
     )
     made = sorted(FOLDER.glob(f"*/{FILE}"), key=lambda path: -path.stat().st_mtime)
     return {path.parent.name: path.parent for path in (*embedded, *made)}
@@ -42,7 +43,7 @@ def find(run_id: str) -> Run:
 def title(run_id: str) -> str:
     """How a run is called in a list: its network, the dataset, and how often it was right."""
     path = _file(run_id)
-    return _title(path, path.stat().st_mtime_ns)
+    return _facts(path, path.stat().st_mtime_ns).title
 
 
 def effects_of(run_id: str) -> RunEffects | None:
@@ -119,17 +120,20 @@ def _effects(folder: Path, changed: int) -> RunEffects | None:
     return effects.load_effects(folder)
 
 
-@st.cache_data(max_entries=TITLES_KEPT, show_spinner=False)
-def _title(path: Path, changed: int) -> str:
+class _Facts(NamedTuple):
+    """What a list says of a run, and the sha256 of its weights."""
+
+    title: str
+    weights: str
+
+
+@st.cache_resource(max_entries=FACTS_KEPT, show_spinner=False)
+def _facts(path: Path, changed: int) -> _Facts:
     """Kept apart from the runs: a list names every run and needs no more of it."""
     run = load_run(path)
     made_up = "MADE UP, " if run.made_up else ""
-    return f"{made_up}{run.model.name} ({run.model.weights}) on {run.dataset}: {run.accuracy():.1%}"
-
-
-@st.cache_data(max_entries=TITLES_KEPT, show_spinner=False)
-def _weights(path: Path, changed: int) -> str:
-    return load_run(path).model.weights_sha256
+    name = f"{made_up}{run.model.name} ({run.model.weights})"
+    return _Facts(f"{name} on {run.dataset}: {run.accuracy():.1%}", run.model.weights_sha256)
 
 
 @st.cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)

@@ -13,7 +13,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from dsanet_core.analysis import protocol_of
+from dsanet_core.analysis import protocol_of, rows_per_batch
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import Intervention, capture
 from dsanet_core.models.base import VideoNetwork
@@ -22,8 +22,6 @@ from dsanet_core.records import Array, Protocol
 SCORES = "hook_snippet_scores"
 FEATURES = "hook_res5"
 """Where the last convolution's features pass: after the last stage, before they are pooled."""
-PIXELS_PER_BATCH = 2**20
-"""Forwards without gradients; with them a quarter of it, for what autograd keeps."""
 
 Share = Callable[[float], None]
 """Told the done share, 0 to 1, before every chunk of work; what it raises ends the work."""
@@ -109,12 +107,6 @@ class Explained:
                 "Give the network a HookPoint of that name after its last convolution.",
             )
         return FEATURES
-
-
-def rows_per_batch(clips: Tensor, *, gradients: bool = False) -> int:
-    """How many clips (N, U, 3, T, H, W) one forward takes."""
-    most = PIXELS_PER_BATCH // 4 if gradients else PIXELS_PER_BATCH
-    return max(1, most // (clips[0].numel() // 3))
 
 
 def batches(clips: Tensor) -> Iterator[Tensor]:

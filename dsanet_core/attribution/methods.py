@@ -10,8 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dsanet_core.analysis import rows_per_batch
 from dsanet_core.attribution.absent import without_frames
-from dsanet_core.attribution.explained import Explained, Share, batches, rows_per_batch
+from dsanet_core.attribution.explained import Explained, Share, batches
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
 
@@ -20,6 +21,8 @@ STEPS = (32, 128, 512)
 COMPLETENESS = 0.015
 """How well they have to, of the difference in the logit, or of LEAST_DIFFERENCE."""
 LEAST_DIFFERENCE = 0.1
+KEPT_BY_AUTOGRAD = 4
+"""How much more memory a forward takes whose gradients are wanted."""
 CELLS = 8
 MOST_TUBES = 1024
 
@@ -55,7 +58,7 @@ def integrated_gradients(explained: Explained, views: Tensor, report: Share) -> 
                 baselines=0,
                 n_steps=steps,
                 method="gausslegendre",
-                internal_batch_size=rows_per_batch(view, gradients=True),
+                internal_batch_size=max(1, rows_per_batch(view) // KEPT_BY_AUTOGRAD),
             )
             for view in torch.split(views, 1)
         ])  # fmt: skip

@@ -15,18 +15,20 @@ def report(args: argparse.Namespace) -> None:
     if args.out is not None:
         check_name(args.out)
     with Progress("loading") as progress:
-        from dsanet_core.ensemble import analyze_each
+        from dsanet_core.analysis import analyze
+        from dsanet_core.ensemble import read_each
 
         names = [args.model] if args.against is None else [args.model, args.against]
         networks = [load(name, args) for name in names]
-        analyses = analyze_each(args.video, networks, progress=progress.report)
+        seen = read_each(args.video, networks, progress=progress.report)
+        shown = list(zip(seen, networks, strict=True))
+        analyses = [analyze(*each, progress=progress.report) for each in shown]
         attributions = []
         if args.explain is not None:
             from dsanet_core.attribution import attribute
 
             attributions = [
-                attribute(args.video, network, args.explain, progress=progress.report)
-                for network in networks
+                attribute(*each, args.explain, progress=progress.report) for each in shown
             ]
     measured = {each.weights.sha256: each.weights.accuracy for each in networks if each.weights}
     path = args.out or Path(report_name(analyses))
