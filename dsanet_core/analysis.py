@@ -248,6 +248,20 @@ def protocol_of(network: VideoNetwork) -> Protocol:
     return protocol
 
 
+def category_index(network: VideoNetwork, category: int | str) -> int:
+    """The class index of a category, given by it or by name. Raises ModelError."""
+    classes: tuple[str, ...] = network.spec.classes
+    if isinstance(category, str) and category in classes:
+        return classes.index(category)
+    if isinstance(category, int) and 0 <= category < len(classes):
+        return category
+    raise ModelError(
+        f"category {category!r}",
+        f"one of the {len(classes)} of {network.spec.name}, such as {classes[0]!r}",
+        "Choose one of its categories.",
+    )
+
+
 _macs: WeakKeyDictionary[VideoNetwork, int] = WeakKeyDictionary()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import streamlit as st
 
 from app.dataset import run_widgets, runs
+from app.dataset.run_words import points
 from app.words import escape, percent
 from dsanet_core.figures.effects import effects_of_blocks, effects_of_categories
 from dsanet_core.figures.layer_style import column_name
@@ -65,17 +66,18 @@ def how_to_make(run: Run) -> str:
 def lead(effects: RunEffects, classes: Sequence[str]) -> str:
     """Which block the network hangs on most, and for which category most of all."""
     known = np.flatnonzero(effects.videos)
-    share = effects.videos[known] / effects.videos.sum()
-    drop, after = share @ effects.drop[known], share @ effects.after[known]
+    before, after, drop = map(
+        effects.over_videos, (effects.before, effects.after, effects.drop)
+    )
     most = int(drop.argmax())
     own = effects.drop[known, most]
     first, last = known[int(own.argmax())], known[int(own.argmin())]
     return (
         f"**The network hangs most on {escape(column_name(effects.blocks[most]))}:** without it "
-        f"{percent(float(share @ effects.before[known]))} right answers become "
+        f"{percent(float(before))} right answers become "
         f"{percent(float(after[most]))}, over {int(effects.videos.sum())} videos. It matters most "
-        f"for “{escape(classes[first])}” ({_points(own.max())}) and least for "
-        f"“{escape(classes[last])}” ({_points(own.min())})."
+        f"for “{escape(classes[first])}” ({points(-own.max())}) and least for "
+        f"“{escape(classes[last])}” ({points(-own.min())})."
     )
 
 
@@ -95,7 +97,3 @@ def to_csv(effects: RunEffects, classes: Sequence[str]) -> str:
                 *(f"{number:.6g}" for number in numbers),
             ])
     return out.getvalue()
-
-
-def _points(drop: float) -> str:
-    return f"{-100 * drop:+.1f} points".replace("-", "−")

@@ -17,7 +17,7 @@ from dsanet_core.runs import effects
 from dsanet_core.runs.summary import FILE, load_run
 
 FOLDER = ROOT / "runs"
-RUNS_KEPT, FACTS_KEPT = 32, 4096
+RUNS_KEPT, TITLES_KEPT = 32, 4096
 DATASETS_KEPT, DATASET_SECONDS = 4, 60
 """A dataset is looked at again after so long: its files may have changed."""
 
@@ -127,7 +127,7 @@ class _Facts(NamedTuple):
     weights: str
 
 
-@st.cache_resource(max_entries=FACTS_KEPT, show_spinner=False)
+@st.cache_resource(max_entries=TITLES_KEPT, show_spinner=False)
 def _facts(path: Path, changed: int) -> _Facts:
     """Kept apart from the runs: a list names every run and needs no more of it."""
     run = load_run(path)

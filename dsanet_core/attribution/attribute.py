@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dsanet_core.analysis import (
     Progress,
+    category_index,
     describe_model,
     open_clips,
     open_network,
@@ -95,15 +96,8 @@ def _logit_of_nothing(explained: Explained, views: Tensor, method: Method) -> Te
 def _index(
     network: VideoNetwork, category: str | int | None, snippet: int | None, views: Tensor
 ) -> int:
-    classes = network.spec.classes
     if isinstance(category, str):
-        if category not in classes:
-            raise ModelError(
-                f"category {category!r}",
-                f"one of the {len(classes)} of {network.spec.name}",
-                "Write it as `predict` does.",
-            )
-        return int(classes.index(category))
+        return category_index(network, category)
     if category is not None:
         return category
     anything = Explained(network, 0, snippet)

@@ -13,7 +13,7 @@ from dsanet_core.errors import ModelError, printable
 
 if TYPE_CHECKING:
     from dsanet_core.models.base import VideoNetwork
-    from dsanet_core.records import Analysis, Array, Effects
+    from dsanet_core.records import Analysis, Effects
     from dsanet_core.whatif import Change
 
 
@@ -82,14 +82,13 @@ def effects(args: argparse.Namespace) -> None:
             "seconds": found.seconds,
         })
         return
-    before = _mean(found.before, found.videos)
+    before, after, drop = map(found.over_videos, (found.before, found.after, found.drop))
     print(f"{run.model.name} ({run.model.weights}) on {run.dataset}")
     print(f"  {found.videos.sum()} videos, top-1 {before:.1%}; with one block neutral:\n")
     print("  top-1   drop  block: what was done; the category that hangs on it most")
     for place, words in enumerate(found.changes):
-        after, drop = (_mean(v[:, place], found.videos) for v in (found.after, found.drop))
         most = max(found.videos.nonzero()[0], key=found.drop[:, place].__getitem__)
-        print(f"{after:>7.1%} {drop:>+6.1%}  {words}; {printable(run.classes[most])} "
+        print(f"{after[place]:>7.1%} {drop[place]:>+6.1%}  {words}; {printable(run.classes[most])} "
               f"{found.drop[most, place]:+.1%}")
     log(f"kept in {folder}")
 
@@ -136,9 +135,3 @@ def _print_effects(ranked: Effects, classes: tuple[str, ...]) -> None:
     for place in (-ranked.drop).argsort(kind="stable"):
         print(f"{ranked.drop[place]:>+7.1%} {ranked.after[place]:>7.1%}  {ranked.changes[place]}; "
               f"{printable(classes[ranked.answers[place]])}")
-
-
-def _mean(values: Array, videos: Array) -> float:
-    """Over videos, of means per category."""
-    tried = videos > 0  # a category without videos has no mean
-    return float((values * videos)[tried].sum() / videos.sum())

@@ -138,10 +138,10 @@ def effects_of_categories(
 
 def effects_of_blocks(effects: RunEffects) -> go.Figure:
     """The same over all videos, every video counted once: a bar per block."""
-    known = np.flatnonzero(effects.videos)
-    share = effects.videos[known] / effects.videos.sum()
-    points = 100 * share @ effects.drop[known]
-    right = 100 * share @ effects.before[known], 100 * share @ effects.after[known]
+    points, *right = (
+        100 * effects.over_videos(values)
+        for values in (effects.drop, effects.before, effects.after)
+    )
     names = [plain(column_name(block)) for block in effects.blocks]
     figure = blank(300)
     figure.add_bar(
@@ -150,7 +150,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
         width=0.6,
         marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in points]},
         customdata=[
-            (plain(change), right[0], float(after))
+            (plain(change), float(right[0]), float(after))
             for change, after in zip(effects.changes, right[1], strict=True)
         ],
         hovertemplate="%{customdata[0]}<br>%{y:+.1f} points lost on average"

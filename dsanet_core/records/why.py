@@ -210,3 +210,8 @@ class RunEffects:
         for name in ("after", "drop"):
             actual = getattr(self, name).shape
             require(actual == (classes, blocks), f"{name} {actual}; expected {(classes, blocks)}")
+
+    def over_videos(self, values: Array) -> Array:
+        """(classes, ...) means per category -> (...) over all videos, each counted once."""
+        known = np.flatnonzero(self.videos)  # a category without videos has no mean
+        return np.asarray(self.videos[known] / self.videos.sum() @ values[known])

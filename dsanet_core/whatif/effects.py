@@ -12,6 +12,7 @@ from torch import Tensor
 from dsanet_core.analysis import (
     Progress,
     answer,
+    category_index,
     open_clips,
     open_network,
     protocol_of,
@@ -153,7 +154,7 @@ def rank_blocks(
     report = progress or (lambda step, share: None)
     network = open_network(model, device)
     changes = neutral_changes(network)
-    index = None if category is None else _class_index(network, category)
+    index = None if category is None else category_index(network, category)
     clips, _ = open_clips(video, network, report)
     report("transform", 0.0)
     views = to_tensor(clips, protocol_of(network))
@@ -166,17 +167,4 @@ def rank_blocks(
         changes=tuple(change.describe() for change in changes),
         after=scores[1:, asked],
         answers=scores[1:].argmax(1),
-    )
-
-
-def _class_index(network: VideoNetwork, category: int | str) -> int:
-    classes: tuple[str, ...] = network.spec.classes
-    if isinstance(category, str) and category in classes:
-        return classes.index(category)
-    if isinstance(category, int) and 0 <= category < len(classes):
-        return category
-    raise ModelError(
-        f"category {category!r}",
-        f"one of the {len(classes)} of {network.spec.name}, such as {classes[0]!r}",
-        "Choose one of its categories.",
     )
