@@ -1,0 +1,34 @@
+"""What one server grants: where its data may lie, and how much a session and everybody may take."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from app import ROOT
+
+DATA_VARIABLE = "DSANET_LENS_DATA"
+"""Folders, separated as in PATH, under which the videos must lie that a page is told of by path."""
+
+
+def data_roots() -> tuple[Path, ...]:
+    """The folders of `DATA_VARIABLE`, or `data/` beside the app, as they are named."""
+    named = [Path(part) for part in os.environ.get(DATA_VARIABLE, "").split(os.pathsep) if part]
+    return tuple(named) or (ROOT / "data",)
+
+
+UPLOAD_BYTES_PER_SESSION = 2 << 30
+UPLOADS_PER_SESSION = 32
+"""The oldest uploads of a session go first."""
+FREE_DISK_BYTES = 1 << 30
+"""What uploads and caches leave free on their disks."""
+CACHE_BYTES = 2 << 30
+"""Of drawn films in .cache/: those not watched for longest go first."""
+
+WAITING_PER_SESSION = 8
+WAITING_IN_ALL = 64
+"""Analyses that wait for their turn, of one session and on one device."""
+RESULT_BYTES = 512 << 20
+"""Finished analyses that are kept at hand, on one device."""
+NETWORK_BYTES = 2 << 30
+"""Parameters of the networks that stay loaded, on one device."""
