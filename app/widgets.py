@@ -16,7 +16,8 @@ from app import samples, services, state, words
 from app.dataset import run_widgets
 from app.exports import export as export
 from app.exports import report as report
-from app.jobs import Job
+from app.jobs import BusyError, Job
+from app.network_process import WorkerError
 from app.services import Question, Source
 from app.state import Key
 from dsanet_core import synthetic
@@ -225,11 +226,16 @@ def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]
         st.info("Stopped: nothing was computed for this video.", icon=":material/stop_circle:")
         st.button("Run again", on_click=state.resume, icon=":material/replay:")
         st.stop()
-    jobs = services.request(source, questions)
-    if not _all_finish(jobs):
-        _progress(jobs, wish)
+    try:
+        jobs = services.request(source, questions)
+        if not _all_finish(jobs):
+            _progress(jobs, wish)
+            st.stop()
+        return [services.result(job, source) for job in jobs]
+    except (BusyError, WorkerError) as error:
+        say(error)
+        st.button("Run again", on_click=services.release, icon=":material/replay:")
         st.stop()
-    return [services.result(job, source) for job in jobs]
 
 
 def _all_finish(jobs: Sequence[Job]) -> bool:
@@ -240,7 +246,8 @@ def _all_finish(jobs: Sequence[Job]) -> bool:
 @st.fragment(run_every=POLL_SECONDS)
 def _progress(jobs: Sequence[Job], wish: str) -> None:
     for job in jobs:
-        st.progress(job.fraction, job.stage)
+        before = services.ahead(job)
+        st.progress(job.fraction, job.stage if before is None else words.in_line(before))
     st.button("Stop", icon=":material/stop:", on_click=_stop, args=(wish,))
     if state.is_stopped(wish) or all(job.finished.is_set() for job in jobs):
         st.rerun()

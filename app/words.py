@@ -67,3 +67,11 @@ def kernels_to_csv(analysis: Analysis) -> str:
             for channel, weights in enumerate(channels):
                 table.writerow([kernel.block, view, channel, *map(str, weights)])
     return out.getvalue()
+
+
+def in_line(before: int) -> str:
+    """Where an analysis stands that waits: how many have their turn before it."""
+    if not before:
+        return "Waiting for its turn: it is the next"
+    many = "analyses" if before > 1 else "analysis"
+    return f"Waiting for its turn: {before} {many} of this server before it"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +15,15 @@ from streamlit.testing.v1 import AppTest
 
 from app import samples
 from app.jobs import WAITING
+from app.network_process import NetworkProcess
+from app.network_worker import Task
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from tests.weights import tiny_network
 
 ROOT = Path(__file__).parents[2]
 MAX_RUNS = 400
+PATIENCE_SECONDS = 60
 
 OpenPage = Callable[..., AppTest]
 
@@ -44,6 +50,23 @@ def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("samples")
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """(weights, what is asked) of everything that is given to the process with the networks; of
+    attributions the method."""
+    seen: list[tuple[str, str]] = []
+    ask = NetworkProcess.ask
+
+    def spy(process: NetworkProcess, task: Task, *others: Any) -> tuple[Any, int]:
+        answer = task.answer if isinstance(task.answer, partial) else partial(task.answer)
+        what = answer.keywords.get("method", answer.func.__name__)
+        seen.append((task.weights.stem, what))
+        return ask(process, task, *others)
+
+    monkeypatch.setattr(NetworkProcess, "ask", spy)
+    return seen
 
 
 @pytest.fixture
@@ -90,3 +113,11 @@ def text(at: AppTest) -> str:
     """Everything a reader sees in words."""
     kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.warning, at.error)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def wait_for(note: Path, word: str) -> None:
+    """Until another process has written the word into the file."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not (note.exists() and note.read_text() == word):
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -6,11 +6,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-import threading
-import time
-from collections.abc import Callable
-from concurrent.futures import CancelledError
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +15,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import samples, services
-from app.why import explain_widgets, explain_words, questions
+from app import answers, samples, services
+from app.why import explain_widgets, explain_words
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.attribution import attribute, attribution_to_csv, attribution_to_json
 from dsanet_core.figures.attribution import strongest
 from dsanet_core.records import METHODS, Attribution, Rate
 from dsanet_core.report import why_words
-from tests.app.conftest import OpenPage, go, settle, text
+from tests.app import odd_answers
+from tests.app.conftest import OpenPage, go, settle, text, wait_for
 from tests.factory import make_analysis
 from tests.why_factory import make_attribution, make_faithfulness, make_trust
 
@@ -38,18 +36,6 @@ def figures(at: AppTest) -> list[dict[str, Any]]:
 
 def expected(name: str, method: Any = "grad_cam", **choices: Any) -> Attribution:
     return attribute(samples.clip(15), checkpoints.load_model(name), method, **choices)
-
-
-def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """One entry per attribution that is computed."""
-    seen: list[str] = []
-
-    def counted(clips: Any, network: Any, method: str, **choices: Any) -> Attribution:
-        seen.append(method)
-        return attribute(clips, network, method, **choices)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(questions, "attribute", counted)
-    return seen
 
 
 def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> None:
@@ -75,14 +61,14 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
 
 
 def test_what_is_at_hand_is_never_computed_again(
-    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+    open_page: OpenPage, asked: list[tuple[str, str]]
 ) -> None:
-    seen = counting(monkeypatch)
     at = open_page("explain", **SAMPLE)
     settle(at.selectbox(key="snippet").set_value("2").run())
     settle(at.selectbox(key="category").set_value(synthetic.CATEGORIES[3]).run())
     settle(at.selectbox(key="method").set_value("ablation").run())
-    assert seen == ["grad_cam", "grad_cam", "grad_cam", "ablation"]
+    done = [method for _, method in asked]
+    assert done == ["analysis", "grad_cam", "grad_cam", "grad_cam", "ablation"]
     runs, decodes = services.network_runs(), services.decodes()
     assert decodes == 1
 
@@ -93,7 +79,7 @@ def test_what_is_at_hand_is_never_computed_again(
         settle(at.select_slider(key="frame").set_value(frame).run())
         assert at.query_params["frame"] == frame
     at = go(go(at, "inspect"), "explain")
-    assert len(seen) == 4 and (services.network_runs(), services.decodes()) == (runs, decodes)
+    assert len(asked) == 5 and (services.network_runs(), services.decodes()) == (runs, decodes)
 
 
 def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
@@ -170,35 +156,24 @@ def test_the_curves_are_drawn_when_they_are_asked_for_and_kept(open_page: OpenPa
 
 @pytest.mark.parametrize("way", ["the button Stop", "leaving the page"])
 def test_an_attribution_stops_within_a_second(
-    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, way: str
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, way: str, tmp_path: Path
 ) -> None:
-    stopped = threading.Event()
-    begun = threading.Event()
-
-    def endless(*_: object, progress: Callable[[str, float], None], **__: object) -> None:
-        begun.set()
-        try:
-            for _ in range(6000):
-                progress("attribute", 0.5)
-                time.sleep(0.01)
-        except CancelledError:
-            stopped.set()
-            raise
-
+    note = tmp_path / "note"
     at = open_page(**SAMPLE)
-    monkeypatch.setattr(questions, "attribute", endless)
+    real = answers.attribution
+    monkeypatch.setattr(answers, "attribution", partial(odd_answers.endless, note=note))
     at.switch_page("app/pages/explain.py").run()
-    assert begun.wait(60)
+    wait_for(note, "begun")
     if way == "leaving the page":
         at.switch_page("app/pages/inspect.py").run()
     else:
         next(button for button in at.button if button.label == "Stop").click().run()
-    assert stopped.wait(1)
+    wait_for(note, "stopped")
     if way != "leaving the page":
         at = settle(at)
         assert "Stopped" in at.info[0].value
         assert at.selectbox(key="method").value == "grad_cam", "choices are still there"
-        monkeypatch.setattr(questions, "attribute", attribute)
+        monkeypatch.setattr(answers, "attribution", real)
         next(button for button in at.button if button.label == "Run again").click()
         assert len(figures(settle(at.run()))) == 3
 

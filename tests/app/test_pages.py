@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import tempfile
 import threading
-from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,11 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import samples, services, words
+from app import samples, services, widgets, words
+from app.house import Session, the_house
 from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.models.base import VideoNetwork
+from tests.app import odd_answers
 from tests.app.conftest import OpenPage, go, settle, text
 from tests.weights import preferring
 
@@ -27,18 +29,7 @@ SAMPLE = "sample-15"
 TRUTH = synthetic.CATEGORIES[15]
 
 
-@pytest.fixture
-def forwards() -> Iterator[list[str]]:
-    """One entry per forward of a whole network on real data, wherever it is called from."""
-    seen: list[str] = []
-
-    def count(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
-        if isinstance(module, VideoNetwork) and not inputs[0].is_meta:
-            seen.append(module.spec.name)
-
-    handle = torch.nn.modules.module.register_module_forward_pre_hook(count)
-    yield seen
-    handle.remove()
+Asked = list[tuple[str, str]]
 
 
 def upload(at: AppTest, name: str, content: bytes) -> AppTest:
@@ -55,13 +46,13 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_an_empty_page_says_what_to_do_and_runs_nothing(
-    open_page: OpenPage, forwards: list[str], page: str
+    open_page: OpenPage, asked: Asked, page: str
 ) -> None:
     at = open_page(page)
     assert "Drop a video" in at.info[0].value
     assert len(at.file_uploader) == 1
     assert not at.error
-    assert not forwards
+    assert not asked
 
 
 def test_picking_a_sample_shows_its_analysis_and_a_link_to_it(open_page: OpenPage) -> None:
@@ -208,13 +199,13 @@ def test_nonsense_in_a_link_falls_back_to_what_there_is(open_page: OpenPage) -> 
 
 
 def test_switching_block_class_or_page_runs_no_network(
-    open_page: OpenPage, forwards: list[str]
+    open_page: OpenPage, asked: Asked
 ) -> None:
     at = open_page(video=SAMPLE)
     go(at, "compare")
-    runs, decodes, seen = services.network_runs(), services.decodes(), list(forwards)
+    runs, decodes, seen = services.network_runs(), services.decodes(), list(asked)
     assert (runs, decodes) == (2, 1), "two networks ran on one decode"
-    assert sorted(set(seen)) == ["tiny_dsa_i3d_synth", "tiny_i3d_synth"]
+    assert seen == [("dsa_i3d_synth", "analysis"), ("i3d_synth", "analysis")]
 
     go(at, "inspect")
     for category in synthetic.CATEGORIES[:3]:
@@ -225,17 +216,33 @@ def test_switching_block_class_or_page_runs_no_network(
     go(at, "compare")
     settle(at.selectbox(key="other").set_value("dsa_i3d_synth").run())
     assert (services.network_runs(), services.decodes()) == (runs, decodes)
-    assert forwards == seen
+    assert asked == seen
 
 
-def test_the_same_bytes_in_another_session_run_nothing_again(
-    open_page: OpenPage, clip: bytes, forwards: list[str]
+def test_the_same_bytes_again_run_nothing_in_their_session_and_all_in_another(
+    open_page: OpenPage, clip: bytes, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upload(open_page(), "mine.mp4", clip)
-    seen = list(forwards)
+    """A quick answer would tell that somebody else has the file."""
+    at = upload(open_page(), "mine.mp4", clip)
+    at = upload(at, "renamed.mp4", clip)
+    assert len(asked) == 1 and "renamed" in at.expander[0].label
+    other = Session(the_house())  # to Streamlit all pages of a test are one session
+    monkeypatch.setattr(services, "the_session", lambda: other)
     at = upload(open_page(), "yours.mp4", clip)
-    assert forwards == seen
+    assert len(asked) == 2 and services.decodes() == 2
     assert "mine" not in text(at)
+
+
+def test_the_server_itself_runs_no_network(open_page: OpenPage) -> None:
+    seen = []
+
+    def note(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
+        if isinstance(module, VideoNetwork) and not inputs[0].is_meta:
+            seen.append(module)
+
+    with torch.nn.modules.module.register_module_forward_pre_hook(note):
+        at = open_page(video=SAMPLE)
+    assert services.network_runs() == 1 and not at.error and not seen
 
 
 def test_comparing_a_model_with_itself_runs_it_once(open_page: OpenPage) -> None:
@@ -296,10 +303,9 @@ def test_without_weights_the_page_says_how_to_get_them(
 def test_an_unexpected_failure_is_logged_and_never_shown(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fail(*_: object, **__: object) -> None:
-        raise RuntimeError("inner secret")
-
-    monkeypatch.setattr(services, "analyze", fail)
+    # A default is bound when the class is made.
+    ask = partial(services.Question, answer=odd_answers.broken)
+    monkeypatch.setattr(widgets, "Question", ask)
     with caplog.at_level(logging.ERROR):
         at = open_page(video=SAMPLE)
     assert "could not be drawn" in at.error[0].value
@@ -334,3 +340,33 @@ def test_stop_stops_the_decoding_and_run_again_runs(
     at = settle(at.run())
     assert services.network_runs() == 1
     assert not at.info
+
+
+def test_a_process_killed_in_a_forward_is_a_message_and_a_way_on(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        widgets, "Question", partial(services.Question, answer=odd_answers.killed)
+    )
+    at = open_page(video=SAMPLE)
+    assert "was killed by SIGKILL while it worked on this" in at.error[0].value
+    assert "a new process is starting" in at.error[0].value
+    monkeypatch.setattr(widgets, "Question", services.Question)
+    next(button for button in at.button if button.label == "Run again").click()
+    at = settle(at.run())
+    assert not at.error and "On what grounds" in text(at)
+
+
+def test_too_many_waiting_analyses_are_a_message_and_nothing_is_lost(
+    open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = open_page(video=SAMPLE)
+    for room in the_house().all_rooms:
+        monkeypatch.setattr(room, "_waiting_in_all", 0)
+    full = open_page(video="sample-3")
+    assert "0 analyses wait for their turn on this server" in full.error[0].value
+    assert not settle(at.run()).error, "what is at hand is still shown"
+    for room in the_house().all_rooms:
+        monkeypatch.setattr(room, "_waiting_in_all", 64)
+    next(button for button in full.button if button.label == "Run again").click()
+    assert not settle(full.run()).error

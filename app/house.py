@@ -1,0 +1,114 @@
+"""What all browser sessions of a server share, and what each has for itself."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Collection, Hashable
+from dataclasses import dataclass, field
+
+import streamlit as st
+import torch
+
+from app import settings
+from app.jobs import Workroom
+from app.network_process import process_of
+from app.source import Source
+from app.uploads import Uploads
+from dsanet_core.records import Clips, Sampling
+
+THREADS_PER_DEVICE = 2
+"""While one waits for the network, the other decodes the next session's video."""
+
+
+@dataclass
+class House:
+    """What all sessions share: a workroom per device, one for copies that browsers play, the last
+    decoded clips, and counters."""
+
+    rooms: dict[str, Workroom]
+    copies: Workroom
+    network_runs: int = 0
+    decodes: int = 0
+    _clips: OrderedDict[tuple[str, str, Sampling], Clips] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def all_rooms(self) -> list[Workroom]:
+        return [*self.rooms.values(), self.copies]
+
+    def device_of(self, sha256: str) -> str:
+        """A video always goes to the same device, so that models compared on it share a decode."""
+        return list(self.rooms)[int(sha256[:8], 16) % len(self.rooms)]
+
+    def clips(
+        self, source: Source, sampling: Sampling, cancel: threading.Event
+    ) -> tuple[Clips, dict[str, float]]:
+        """The decoded clips, from the last few or from the file, and the time if it took any."""
+        key = (source.owner, source.sha256, sampling)
+        with self._lock:
+            if key in self._clips:
+                self._clips.move_to_end(key)
+                return self._clips[key], {}
+        begin = time.perf_counter()
+        clips = source.read(sampling, cancel)
+        with self._lock:
+            self.decodes += 1
+            self._clips[key] = clips
+            while len(self._clips) > 1 and _bytes(self._clips.values()) > settings.CLIPS_BYTES:
+                self._clips.popitem(last=False)
+        return clips, {"decode": time.perf_counter() - begin}
+
+    def forget(self, owner: str) -> None:
+        """A session is over: nothing of its uploads stays in memory."""
+        with self._lock:
+            for key in [key for key in self._clips if key[0] == owner]:
+                del self._clips[key]
+
+    def count_network_run(self) -> None:
+        with self._lock:
+            self.network_runs += 1
+
+
+def _bytes(kept: Collection[Clips]) -> int:
+    return sum(clips.frames.rgb.nbytes for clips in kept)
+
+
+class Session:
+    """What one browser session owns: its uploads, and the jobs it waits for."""
+
+    def __init__(self, house: House) -> None:
+        self.id = secrets.token_hex(8)
+        self.uploads = Uploads()
+        self.wanted: set[Hashable] = set()
+        self._house = house
+
+    def release(self, *, keep: Collection[Hashable] = ()) -> None:
+        for room in self._house.all_rooms:
+            room.release(self.id, keep=keep)
+
+    def close(self) -> None:
+        """The browser has gone: what it brought and what was found in it goes too."""
+        for room in self._house.all_rooms:
+            room.release(self.id)
+            room.forget(self.id)
+        self._house.forget(self.id)
+        self.uploads.close()
+
+
+@st.cache_resource(show_spinner=False)
+def the_house() -> House:
+    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+    for device in devices:
+        process_of(device).warm()
+    rooms = {
+        device: Workroom(f"analyses on {device}", threads=THREADS_PER_DEVICE) for device in devices
+    }
+    return House(rooms, Workroom("copies for browsers"))
+
+
+@st.cache_resource(scope="session", show_spinner=False, on_release=Session.close)
+def the_session() -> Session:
+    return Session(the_house())

@@ -1,0 +1,242 @@
+"""The process with the networks: killed, deaf or without its device, the next answer comes."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app import answers, network_process, settings
+from app.network_process import NetworkProcess, WorkerError
+from app.network_worker import Networks, Task
+from dsanet_core import checkpoints
+from dsanet_core.analysis import analyze
+from dsanet_core.datasets import open_dataset
+from dsanet_core.errors import CheckpointError, ModelError
+from dsanet_core.records import Clips
+from tests.app import odd_answers
+from tests.app.conftest import wait_for
+
+ROOT = Path(__file__).parents[2]
+TIMEOUT = 60
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[NetworkProcess]:
+    made = NetworkProcess("cpu")
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="module")
+def clips(weights_folder: Path) -> Clips:
+    sampling = checkpoints.read_spec(weights_folder / "i3d_synth.safetensors").protocol.sampling
+    return open_dataset("synth:seed=3,n=2").clips(1, sampling)
+
+
+@pytest.fixture
+def task(weights_folder: Path, clips: Clips) -> Callable[..., Task]:
+    def make(answer: Any, *, name: str = "i3d_synth", video: str = "a", **choices: Any) -> Task:
+        entry = checkpoints.read_manifest(weights_folder)[name]
+        bound = partial(answer, **choices) if choices else answer
+        path = weights_folder / entry["file"]
+        return Task(path, entry["sha256"], (video, clips.sampling), clips, bound)
+
+    return make
+
+
+def ask(process: NetworkProcess, task: Task) -> Any:
+    return process.ask(task, threading.Event(), lambda step, share: None)[0]
+
+
+def test_the_answer_is_that_of_the_network_here(
+    process: NetworkProcess, task: Callable[..., Task], clips: Clips, weights_folder: Path
+) -> None:
+    found = ask(process, task(answers.analysis))
+    here = analyze(clips, weights_folder / "i3d_synth.safetensors", device="cpu")
+    np.testing.assert_allclose(found.video_scores, here.video_scores, atol=1e-6)
+    assert (found.thumbnails == here.thumbnails).all()
+    assert ask(process, task(odd_answers.who))["pid"] == process.pid != os.getpid()
+
+
+def test_frames_are_sent_once_for_several_questions(
+    process: NetworkProcess,
+    task: Callable[..., Task],
+    clips: Clips,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent: list[Task] = []
+    real = network_process.send
+
+    def spy(connection: Any, message: Any) -> None:
+        if isinstance(message, tuple):
+            sent.append(message[1])
+        real(connection, message)
+
+    monkeypatch.setattr(network_process, "send", spy)
+    for video in ("x", "x", "y", "x", "z", "y"):
+        found = ask(process, task(odd_answers.who, video=video))
+        assert (found["rgb"] == clips.frames.rgb).all()
+    given = [(task.video[0], task.clips is not None) for task in sent]
+    assert given == [
+        ("x", True), ("x", False), ("y", True), ("x", False), ("z", True), ("y", True),
+    ], "two videos are kept, the one asked about longest ago goes"
+
+
+def test_a_process_killed_in_a_forward_is_named_and_replaced(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    with pytest.raises(WorkerError, match="on cpu was killed by SIGKILL while it worked on this"):
+        ask(process, task(odd_answers.killed))
+    assert ask(process, task(odd_answers.who))["pid"] != before
+
+
+def test_a_process_that_died_while_idle_is_replaced_unnoticed(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    os.kill(before, signal.SIGKILL)
+    os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
+    assert ask(process, task(odd_answers.who))["pid"] != before
+
+
+def test_a_cancelled_question_stops_and_the_process_stays(
+    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    cancel, note = threading.Event(), tmp_path / "note"
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            process.ask, task(odd_answers.endless, note=note), cancel, lambda step, share: None
+        )
+        wait_for(note, "begun")
+        cancel.set()
+        with pytest.raises(CancelledError):
+            asked.result(TIMEOUT)
+    assert note.read_text() == "stopped"
+    assert ask(process, task(odd_answers.who))["pid"] == before
+
+
+def test_a_cancelled_question_that_does_not_stop_is_killed(
+    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    cancel, note = threading.Event(), tmp_path / "note"
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(
+            process.ask, task(odd_answers.deaf, note=note), cancel, lambda step, share: None
+        )
+        wait_for(note, "begun")
+        cancel.set()
+        with pytest.raises(CancelledError):
+            asked.result(TIMEOUT)
+    with pytest.raises(ProcessLookupError):
+        os.kill(before, 0)
+    assert ask(process, task(odd_answers.who))["pid"] != before
+
+
+def test_who_waits_for_the_process_can_be_cancelled(
+    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+) -> None:
+    first, second, note = threading.Event(), threading.Event(), tmp_path / "note"
+    with ThreadPoolExecutor(2) as pool:
+        busy = pool.submit(
+            process.ask, task(odd_answers.endless, note=note), first, lambda step, share: None
+        )
+        wait_for(note, "begun")
+        second.set()
+        with pytest.raises(CancelledError):
+            process.ask(task(odd_answers.who), second, lambda step, share: None)
+        assert note.read_text() == "begun", "the one at work goes on"
+        first.set()
+        with pytest.raises(CancelledError):
+            busy.result(TIMEOUT)
+
+
+def test_a_lost_device_is_named_and_a_new_process_tries_it(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    with pytest.raises(WorkerError, match=r"cpu does not answer any more .*launch failure"):
+        ask(process, task(odd_answers.device_lost))
+    assert ask(process, task(odd_answers.who))["pid"] != before
+
+
+def test_where_the_device_stays_silent_the_cpu_takes_over_and_the_page_is_told(
+    task: Callable[..., Task],
+) -> None:
+    process, steps = NetworkProcess("cuda:7"), []
+    question = task(answers.analysis)
+    process.ask(question, threading.Event(), lambda step, share: steps.append(step))
+    assert "network on the CPU" in steps
+    process.stop()
+
+
+def test_too_little_memory_is_a_message_and_the_process_stays(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    before = ask(process, task(odd_answers.who))["pid"]
+    with pytest.raises(ModelError, match="more memory than cpu has left"):
+        ask(process, task(odd_answers.too_large))
+    assert ask(process, task(odd_answers.who))["pid"] == before
+
+
+def test_an_unexpected_failure_comes_with_its_traceback(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*odd_answers.*inner secret"):
+        ask(process, task(odd_answers.broken))
+
+
+def test_weights_that_changed_on_disk_are_refused(
+    process: NetworkProcess, task: Callable[..., Task]
+) -> None:
+    question = task(odd_answers.who)
+    changed = Task(question.weights, "0" * 64, question.video, question.clips, question.answer)
+    with pytest.raises(CheckpointError, match="is another file now"):
+        ask(process, changed)
+
+
+def test_loaded_networks_are_bounded_by_their_parameters(
+    task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    networks = Networks("cpu")
+    names = ("i3d_synth", "dsa_i3d_synth", "sda_tsn_synth")
+    first = networks.get(task(odd_answers.who, name=names[0]))
+    assert networks.get(task(odd_answers.who, name=names[0])) is first
+    monkeypatch.setattr(settings, "NETWORK_BYTES", 1)
+    networks.get(task(odd_answers.who, name=names[1]))
+    assert networks.get(task(odd_answers.who, name=names[0])) is not first
+
+
+def test_it_ends_with_the_server(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; from app.network_process import NetworkProcess\n"
+        "process = NetworkProcess('cpu'); process.warm()\n"
+        "print(process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)
+    pid = int(run.stdout)
+    end = time.monotonic() + TIMEOUT
+    while Path(f"/proc/{pid}").exists() and "Z" not in _state(pid):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def _state(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return "Z"
