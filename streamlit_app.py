@@ -3,9 +3,11 @@
 import streamlit as st
 
 from app import PAGE_FOLDER as PAGES
+from app import logs
 
 APP = PAGES.parent
 
+logs.configure()
 st.set_page_config(
     page_title="DSANet Lens",
     page_icon=APP / "icon.svg",

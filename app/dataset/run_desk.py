@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 import streamlit as st
 
-from app import PAGE_FOLDER, services, state, tables, widgets, words
+from app import PAGE_FOLDER, data_roots, services, state, tables, widgets, words
 from app.dataset import run_jobs, run_table, runs
 from app.dataset.run_table import LOOKS, Entry, State
 from app.dataset.run_widgets import PAGES
@@ -56,8 +55,8 @@ def form(*, expanded: bool) -> None:
         ):
             with st.spinner("Looking at the network and the videos …"):
                 wanted = run_jobs.arguments(
-                    dataset, model, split=split, limit=limit, views=views.strip(),
-                    untrimmed=untrimmed,
+                    data_roots.locate(dataset), model, split=split, limit=limit,
+                    views=views.strip(), untrimmed=untrimmed,
                 )
                 run_id = run_jobs.start(wanted)
             state.put(Key.RUN, run_id)
@@ -77,10 +76,11 @@ def _benchmark() -> str:
 
 def _files() -> tuple[str, str, int | None]:
     path = st.text_input(
-        "Path", key=state.NEW_RUN_PATH, placeholder="/data/videos or /data/videos.csv",
+        "Path", key=state.NEW_RUN_PATH, placeholder="videos or videos.csv",
         help="A folder with one sub-folder of videos per category, or a list of videos, .csv or "
         ".jsonl, with path,label[,start,end][,split]. The categories must be the network's.",
     )
+    st.caption(words.escape(data_roots.describe()))
     left, right = st.columns(2)
     split = left.text_input(
         "Split", key=state.NEW_RUN_SPLIT, placeholder="none",
@@ -91,9 +91,7 @@ def _files() -> tuple[str, str, int | None]:
         "At most so many videos", 1, MOST_VIDEOS, value=None, key=state.NEW_RUN_LIMIT,
         placeholder="all", help="Drawn at random, but always the same ones",
     )
-    # Not Path.expanduser(), which raises for a user that is not known.
-    home = os.path.expanduser(path.strip())  # noqa: PTH111
-    return home, split.strip(), limit
+    return path.strip(), split.strip(), limit
 
 
 def _first(key: str, value: int) -> None:

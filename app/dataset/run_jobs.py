@@ -24,12 +24,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app import ROOT
+from app import ROOT, data_roots
 from app.dataset import runs
 from app.jobs import WAITING, Job, Workroom
 from dsanet_core import cli
 from dsanet_core.cli.output import load_members
-from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import LensError, RunError
 from dsanet_core.runs.engine import describe_run
 from dsanet_core.runs.metrics import match_categories
@@ -138,7 +137,8 @@ def start(wanted: Sequence[str]) -> str:
     """Queue the run that the arguments of a command line ask for; its id.
 
     One that has been finished, or is at work, is left as it is. What is wrong with dataset,
-    network or protocol is raised here, as LensError, before any process starts.
+    network or protocol, or lies outside the data roots, is raised here, as LensError, before any
+    process starts.
     """
     run_id, manifest = next(iter(_check(wanted).items()))
     try:
@@ -243,7 +243,7 @@ def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Manifests of the runs that a command line asks for by their ids, several for an ensemble."""
     args = _parse(wanted)
     args.device = "cpu"  # the process at work takes the GPU, not the server
-    dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
+    dataset = data_roots.open_inside(args.dataset, split=args.split, limit=args.limit)
     found = {}
     for network in load_members(args.model, args).members:
         match_categories(dataset.categories, network.spec.classes)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app import settings
 from app.dataset import runs
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
@@ -33,7 +34,8 @@ def real_runs(
 
 @pytest.fixture
 def runs_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """An empty folder where the app looks for runs."""
+    """An empty folder where the app looks for runs; data may lie beside it."""
+    monkeypatch.setenv(settings.DATA_VARIABLE, str(tmp_path))
     folder = tmp_path / "runs"
     folder.mkdir()
     monkeypatch.setattr(runs, "FOLDER", folder)

@@ -198,8 +198,8 @@ def test_a_process_that_is_killed_leaves_a_stopped_run_and_says_so(wanted: list[
     ("dataset", "choices", "kind", "said"),
     [
         ("synth:seed=5", {}, DatasetError, "synth:seed=5"),
-        ("/no/such/folder", {}, DatasetError, "does not exist"),
-        ("-v", {}, DatasetError, "does not exist"),
+        ("/no/such/folder", {}, DatasetError, "lies in no folder"),
+        ("-v", {}, DatasetError, "lies in no folder"),
         ("synth:seed=5,n=9", {"split": "val"}, DatasetError, "no splits"),
         ("synth:seed=5,n=9", {"views": "many"}, RunError, "clips x crops"),
         ("synth:seed=5,n=9", {"views": "0x1"}, RunError, "clips x crops"),

@@ -231,7 +231,7 @@ def test_wrong_wishes_become_sentences_beside_the_form(
     at.segmented_control(key="new_run_kind").set_value("Folder or list on this server").run()
     assert next(button for button in at.button if button.label == "Start").disabled
     at.text_input(key="new_run_path").set_value("/no/such").run()
-    assert "does not exist" in press(at, "Start").error[0].value
+    assert "lies in no folder" in press(at, "Start").error[0].value
     at.text_input(key="new_run_path").set_value(str(tmp_path / "videos")).run()
     assert "'yoga'" in press(at, "Start").error[0].value
     at.text_input(key="new_run_views").set_value("two").run()
