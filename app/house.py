@@ -104,9 +104,9 @@ def the_house() -> House:
     for device in devices:
         process_of(device).warm()
     rooms = {
-        device: Workroom(f"analyses on {device}", threads=THREADS_PER_DEVICE) for device in devices
+        device: Workroom(f"networks.{device}", threads=THREADS_PER_DEVICE) for device in devices
     }
-    return House(rooms, Workroom("copies for browsers"))
+    return House(rooms, Workroom("copies"))
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=Session.close)

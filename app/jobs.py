@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Collection, Hashable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from app import settings
+from app import logs, settings
 from dsanet_core.errors import LensError
 
 logger = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ class Job:
 
     fraction: 0 to 1. result: what the work returned, None until then; nbytes: about how much
     memory it takes, as the work says. error: what it raised; `CancelledError` where it was stopped.
-    Read `result` and `error` only once `finished` is set.
+    waited_seconds, seconds: before its turn, and at work. Read what came of it only once `finished`
+    is set.
     """
 
     def __init__(self, work: Callable[[Job], Any]) -> None:
@@ -42,6 +44,8 @@ class Job:
         self.result: Any = None
         self.nbytes = 0
         self.error: Exception | None = None
+        self.waited_seconds = self.seconds = 0.0
+        self._asked = time.monotonic()
 
     def report(self, stage: str, fraction: float) -> None:
         """Called by the work between its steps; the place where a cancelled job stops."""
@@ -50,6 +54,8 @@ class Job:
             raise CancelledError
 
     def run(self) -> None:
+        begun = time.monotonic()
+        self.waited_seconds = begun - self._asked
         try:
             self.report(WAITING, 0.0)
             self.result = self._work(self)
@@ -60,7 +66,13 @@ class Job:
             logger.exception("a job failed")
             self.error = error
         finally:
+            self.seconds = time.monotonic() - begun
             self.finished.set()
+
+    @property
+    def outcome(self) -> str:
+        """Of a finished one: "done", or the kind of error."""
+        return "done" if self.error is None else type(self.error).__name__
 
     def drop(self) -> None:
         """End a job that has not begun."""
@@ -88,6 +100,7 @@ class Workroom:
         waiting: int = settings.WAITING_PER_SESSION,
         waiting_in_all: int = settings.WAITING_IN_ALL,
     ) -> None:
+        self._name = name
         self._keep, self._keep_bytes = keep, keep_bytes
         self._waiting, self._waiting_in_all = waiting, waiting_in_all
         self._changed = threading.Condition()
@@ -109,6 +122,10 @@ class Workroom:
                     self._lines[session] = line  # behind all the others
                 self._served.add(session)
             job.run()
+            logs.event(
+                "job", room=self._name, session=session, outcome=job.outcome,
+                waited=round(job.waited_seconds, 2), seconds=round(job.seconds, 2),
+            )
             with self._changed:
                 self._served.discard(session)
                 self._forget()

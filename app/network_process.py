@@ -3,7 +3,6 @@ taking the server with it. What it does is in `app.network_worker`."""
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import socket
@@ -13,17 +12,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cache
+from logging import WARNING
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app import ROOT
+from app import ROOT, logs
 from app.network_worker import Recent, Task, receive, send
 from dsanet_core.errors import LensError
-
-logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.05
 START_SECONDS = 120.0
@@ -60,6 +58,14 @@ class NetworkProcess:
                 self._child = None
 
     @property
+    def note(self) -> str:
+        """What a page adds to its progress where the device is not the one that was meant."""
+        child = self._child
+        if child is None or child.taken in ("", self.device):
+            return ""
+        return f" (on the CPU, since {self.device} does not answer)"
+
+    @property
     def pid(self) -> int | None:
         """Of the process, None while there is none."""
         child = self._child
@@ -81,7 +87,8 @@ class NetworkProcess:
                 if not child.is_sound:
                     child.kill()
                     self._child = None
-                    self._running()  # the next one imports while nobody waits yet
+                    with suppress(WorkerError):  # then the next question says so
+                        self._running()
 
     @contextmanager
     def _turn(self, cancel: threading.Event) -> Iterator[None]:
@@ -95,18 +102,26 @@ class NetworkProcess:
 
     def _running(self) -> _Child:
         if self._child is not None and self._child.process.poll() is not None:
-            logger.warning("the process of %s is gone", self.device)
+            logs.event("network process found dead", level=WARNING, device=self.device)
             self._child.kill()
             self._child = None
-        self._child = self._child or _Child(self.device)
+        try:
+            self._child = self._child or _Child(self.device)
+        except OSError as error:
+            raise WorkerError(
+                f"No process can be started to run networks ({error.strerror})",
+                "memory and processes to spare", "Run it again in a minute.",
+            ) from error
         return self._child
 
     def _obituary(self, child: _Child) -> WorkerError:
         child.kill()
         code = child.process.returncode
-        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
+        name = signal.Signals(-code).name if code < 0 else str(code)
+        how = f"was killed by {name}" if code < 0 else f"ended with code {name}"
+        logs.event("network process lost", level=WARNING, device=self.device, by=name)
         return WorkerError(
-            f"The process that runs networks on {self.device} was {how} while it worked on this",
+            f"The process that runs networks on {self.device} {how} while it worked on this",
             "one that lives to the answer",
             "Run it again: a new process is starting. If that is killed too, the machine may be "
             "short of memory; choose a smaller network.",
@@ -114,8 +129,11 @@ class NetworkProcess:
 
 
 class _Child:
-    """One start of the process, and the conversation with it. is_sound: whether the next question
-    can follow the last one."""
+    """One start of the process, and the conversation with it.
+
+    taken: the device it took, "" before it has said so. is_sound: whether the next question can
+    follow the last one.
+    """
 
     def __init__(self, device: str) -> None:
         mine, theirs = socket.socketpair()
@@ -130,8 +148,9 @@ class _Child:
                 start_new_session=True,  # an interrupt at the terminal is the server's to handle
             )
         self._connection = Connection(mine.detach())
+        logs.event("network process started", device=device)
         self._device = device
-        self._taken = ""
+        self.taken = ""
         self._number = 0
         self._sent: Recent[bool] = Recent()
         self.is_sound = True
@@ -157,14 +176,14 @@ class _Child:
             )
         self.is_sound = True
         if kind == "crashed":
-            raise RuntimeError(value)
+            raise RuntimeError(f"{value} in the process that runs networks")
         if kind == "failed":
             raise value
         return value, size
 
     def _wait_until_ready(self, cancel: threading.Event, report: Report) -> None:
         end = time.monotonic() + START_SECONDS
-        while not self._taken:
+        while not self.taken:
             report("start", 0.0)
             if cancel.is_set():
                 raise CancelledError
@@ -175,7 +194,7 @@ class _Child:
                     f"a start within {START_SECONDS:g} s", "Look into the server's log.",
                 )
             if self._connection.poll(POLL_SECONDS):
-                (_, self._taken), _ = receive(self._connection)
+                (_, self.taken), _ = receive(self._connection)
 
     def _answer(self, cancel: threading.Event, report: Report) -> tuple[str, Any, int]:
         while True:
@@ -186,8 +205,7 @@ class _Child:
             (kind, value), size = receive(self._connection)
             if kind != "progress":
                 return kind, value, size
-            step, share = value
-            report(step if self._taken == self._device else f"{step} on the CPU", share)
+            report(*value)
 
     def _stops(self) -> bool:
         """Whether it stops within the time of grace."""
@@ -203,7 +221,8 @@ class _Child:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):  # one stuck in a driver is left behind
+            self.process.wait(GRACE_SECONDS)
         self._connection.close()
 
 

@@ -11,7 +11,6 @@ import os
 import pickle
 import sys
 import threading
-import traceback
 from collections import OrderedDict
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from app import answers, settings
+from app import answers, logs, settings
 from app.answers import Answer
 from dsanet_core import checkpoints
 from dsanet_core.analysis import Progress
@@ -174,8 +173,8 @@ class Desk:
 
 
 def outcome(task: Task, clips: Clips, networks: Networks, report: Progress) -> tuple[str, Any]:
-    """("done", answer), ("failed", error), ("crashed", traceback), ("stopped", None), or ("lost",
-    reason) for a device that will not work again in this process."""
+    """("done", answer), ("failed", error), ("crashed", kind of error), ("stopped",
+    None), or ("lost", reason) for a device that will not work again in this process."""
 
     def ask() -> Any:
         report("load", 0.0)
@@ -198,7 +197,8 @@ def outcome(task: Task, clips: Clips, networks: Networks, report: Progress) -> t
     except Exception as error:
         if "can't allocate memory" in str(error):  # how torch says it of the CPU's
             return "failed", _too_large(networks.device, error)
-        return "crashed", traceback.format_exc()
+        logger.exception("a question failed")
+        return "crashed", type(error).__name__
 
 
 def _too_large(device: str, error: Exception) -> ModelError:
@@ -221,6 +221,7 @@ def usable(device: str) -> str:
 
 def main(device: str, descriptor: int) -> None:
     """Serve until the other end is gone."""
+    logs.configure()
     connection = Connection(descriptor)
     networks, clips = Networks(usable(device)), Recent[Clips]()
     desk = Desk(connection)

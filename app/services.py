@@ -245,10 +245,12 @@ def release() -> None:
 def _work(
     house: House, source: Source, question: Question, spec: ModelSpec, weights: Weights
 ) -> Callable[[Job], Any]:
+    process = process_of(house.device_of(source.sha256))
+
     def work(job: Job) -> Any:
         def report(step: str, share: float) -> None:
             words, start, length = STEPS.get(step, (question.running, 0.5, 0.5))
-            job.report(f"{spec.name}: {words}", start + length * share)
+            job.report(f"{spec.name}: {words}{process.note}", start + length * share)
 
         report("decode", 0.0)
         sampling = spec.protocol.sampling
@@ -257,7 +259,6 @@ def _work(
         house.count_network_run()
         about = (source.owner, source.sha256, sampling)
         task = Task(weights.path, weights.sha256, about, clips, question.answer)
-        process = process_of(house.device_of(source.sha256))
         found, job.nbytes = process.ask(task, job.cancel, report)
         if isinstance(found, Analysis):
             return replace(found, seconds=seconds | found.seconds)

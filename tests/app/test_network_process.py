@@ -19,7 +19,7 @@ import pytest
 
 from app import answers, network_process, settings
 from app.network_process import NetworkProcess, WorkerError
-from app.network_worker import Networks, Task
+from app.network_worker import Networks, Task, outcome
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
@@ -177,10 +177,10 @@ def test_a_lost_device_is_named_and_a_new_process_tries_it(
 def test_where_the_device_stays_silent_the_cpu_takes_over_and_the_page_is_told(
     task: Callable[..., Task],
 ) -> None:
-    process, steps = NetworkProcess("cuda:7"), []
-    question = task(answers.analysis)
-    process.ask(question, threading.Event(), lambda step, share: steps.append(step))
-    assert "network on the CPU" in steps
+    process = NetworkProcess("cuda:7")
+    assert not process.note
+    assert ask(process, task(odd_answers.who))["device"] == "cpu"
+    assert process.note == " (on the CPU, since cuda:7 does not answer)"
     process.stop()
 
 
@@ -193,11 +193,14 @@ def test_too_little_memory_is_a_message_and_the_process_stays(
     assert ask(process, task(odd_answers.who))["pid"] == before
 
 
-def test_an_unexpected_failure_comes_with_its_traceback(
-    process: NetworkProcess, task: Callable[..., Task]
+def test_an_unexpected_failure_is_logged_there_and_named_here(
+    process: NetworkProcess, task: Callable[..., Task], clips: Clips, caplog: Any
 ) -> None:
-    with pytest.raises(RuntimeError, match=r"(?s)Traceback.*odd_answers.*inner secret"):
+    with pytest.raises(RuntimeError, match="KeyError in the process that runs networks"):
         ask(process, task(odd_answers.broken))
+    found = outcome(task(odd_answers.broken), clips, Networks("cpu"), lambda step, share: None)
+    assert found == ("crashed", "KeyError")
+    assert "inner secret" in caplog.text and "odd_answers.py" in caplog.text
 
 
 def test_weights_that_changed_on_disk_are_refused(
