@@ -1,37 +1,37 @@
 """A run's folder: what it is about, what has been done, who is at it, and when it is finished.
 
     run.json                    what is run: weights, dataset, protocol, versions (the manifest)
-    videos.<count>.<token>.parquet, errors.<count>.<token>.parquet   shards, each written at once
+    videos.<count>...parquet, errors.<count>...parquet   shards, each written at once (`shards`)
     progress.json               how far the processes at work are; gone stale when they are
     lock                        held by the first of the processes at work
     summary.parquet             the `Run`, once every video is done
 
 Shards appear whole or not at all, and what a run has done is what its shards say: nothing else has
-to be kept in step with them. A row that stands in two shards counts once.
+to be kept in step with them. A row that stands in two shards counts once. A file that turns out
+damaged is set aside as <name>.damaged and made again; nothing is deleted but by `delete`.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
-import secrets
 import shutil
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dsanet_core.errors import RunError
 from dsanet_core.records import Array
 from dsanet_core.runs.answers import Answer, Failure
-from dsanet_core.runs.files import write_atomically
+from dsanet_core.runs.files import DAMAGED, keeping, set_aside, write_atomically
+from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of, write_shard
 from dsanet_core.runs.summary import FILE as SUMMARY
 
 MANIFEST, PROGRESS, LOCK = "run.json", "progress.json", "lock"
@@ -53,6 +53,8 @@ dependency_weights (blocks, dependencies), kernel_distances (blocks, 2), kernel_
 the names of blocks and dependencies stand in the schema's metadata."""
 _ERRORS = pa.schema([("row", pa.int64()), ("video", pa.string()), ("reason", pa.string())])
 _LAYOUT = b"layout"
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,12 @@ class Progress:
         return ", ".join(said)
 
 
+_KINDS: dict[str, Callable[[Any], Any]] = {
+    "done": int, "failed": int, "total": int, "process": int, "rate": float, "updated": float,
+    "host": str,
+}
+
+
 class RunFolder:
     """One run on disk. `manifest`: see `engine`. Raises RunError where it cannot be read."""
 
@@ -102,9 +110,19 @@ class RunFolder:
 
     @classmethod
     def make(cls, path: Path, manifest: dict[str, Any]) -> RunFolder:
-        """The folder of this manifest, new or as an earlier session left it."""
-        path.mkdir(parents=True, exist_ok=True)
-        if not (path / MANIFEST).exists():
+        """The folder of this manifest, new or as an earlier session left it.
+
+        One whose manifest is damaged gets it again: its name follows from what is run. Raises
+        RunError where the disk takes no more.
+        """
+        with keeping(MANIFEST, path):
+            path.mkdir(parents=True, exist_ok=True)
+            if (path / MANIFEST).exists():
+                try:
+                    return cls(path)
+                except RunError as error:
+                    logger.warning("%s; it is set aside and written again", error.value)
+                    set_aside(path / MANIFEST)
             text = json.dumps(manifest, indent=2)
             write_atomically(path / MANIFEST, lambda part: part.write_text(text))
         return cls(path)
@@ -128,7 +146,9 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Nobody else works on this run meanwhile; a process that dies lets go of it."""
-        with (self.path / LOCK).open("ab") as file:
+        with ExitStack() as stack:
+            with keeping(LOCK, self.path):
+                file = stack.enter_context((self.path / LOCK).open("ab"))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -138,24 +158,34 @@ class RunFolder:
                     "Wait for it, or stop it first.",
                 ) from error
             # What an earlier process reported, its number among it, must not pass for this one's.
-            (self.path / PROGRESS).unlink(missing_ok=True)
+            with keeping(PROGRESS, self.path):
+                (self.path / PROGRESS).unlink(missing_ok=True)
             yield
 
     def done(self) -> set[int]:
-        """Rows that need no more work, unreadable videos among them. A damaged shard is set aside
-        under another name, and its rows are done again."""
+        """Rows that need no more work, unreadable videos among them. A damaged shard is set aside,
+        and its rows are done again; the log says so."""
         rows: set[int] = set()
-        for shard in (*self._shards("videos"), *self._shards("errors")):
+        for shard in (*shards_of(self.path, "videos"), *shards_of(self.path, "errors")):
             try:
-                rows.update(pq.read_table(shard, columns=["row"])["row"].to_pylist())
-            except (OSError, pa.ArrowException):
-                shard.rename(shard.with_suffix(".damaged"))
+                rows.update(read_shard(shard)["row"].to_pylist())
+            except RunError as error:
+                with keeping(f"{shard.name}{DAMAGED}", self.path):
+                    aside = set_aside(shard)
+                logger.warning(
+                    "%s; it is set aside as %s, and its videos are done again",
+                    error.value, aside.name,
+                )
         return rows
+
+    def damaged(self) -> list[str]:
+        """Names of the files that were set aside."""
+        return sorted(path.name for path in self.path.glob(f"*{DAMAGED}"))
 
     def counts(self) -> tuple[int, int]:
         """Videos that shards say are answered and failed, from their names alone."""
         answered, failed = (
-            sum(int(shard.name.split(".")[1]) for shard in self._shards(kind))
+            sum(map(rows_of, shards_of(self.path, kind)))
             for kind in ("videos", "errors")
         )
         return answered, failed
@@ -198,20 +228,21 @@ class RunFolder:
         self._write("errors", columns, _ERRORS)
 
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The table of videos (some columns of it, "row" always), by row, each once."""
+        """The table of videos (some columns of it, "row" always), by row, each once.
+        Raises RunError for a damaged shard."""
         wanted = None if columns is None else list(dict.fromkeys(["row", *columns]))
-        return _read(self._shards("videos"), wanted, _VIDEOS)
+        return read_shards(shards_of(self.path, "videos"), wanted, _VIDEOS)
 
     def layout(self) -> dict[str, Any]:
         """Names of the dependencies, and of the blocks that the columns of arrays are about."""
         layout: dict[str, Any] = json.loads(
-            pq.read_schema(self._shards("videos")[0]).metadata[_LAYOUT]
+            read_shard(shards_of(self.path, "videos")[0], ["row"]).schema.metadata[_LAYOUT]
         )
         return layout
 
     def errors(self) -> list[tuple[str, str]]:
-        """(video, reason) of every video that could not be read, by row."""
-        table = _read(self._shards("errors"), None, _ERRORS)
+        """(video, reason) of every video that could not be read, by row; raises as `read`."""
+        table = read_shards(shards_of(self.path, "errors"), None, _ERRORS)
         return list(zip(table["video"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
     def report(self, progress: Progress) -> None:
@@ -227,8 +258,8 @@ class RunFolder:
         """What was last reported where somebody is at work, else what the shards say."""
         if self.is_at_work:
             try:
-                return Progress(**json.loads((self.path / PROGRESS).read_text()))
-            except (OSError, ValueError, TypeError):
+                return _progress(json.loads((self.path / PROGRESS).read_text()))
+            except (OSError, ValueError, TypeError, KeyError, AttributeError):
                 pass  # at work, and not so far yet
         answered, failed = self.counts()
         return Progress(done=answered + failed, failed=failed, total=self.total)
@@ -238,30 +269,18 @@ class RunFolder:
         with self.locked():
             shutil.rmtree(self.path)
 
-    def _shards(self, kind: str) -> list[Path]:
-        return sorted(self.path.glob(f"{kind}.*.parquet"))
-
     def _write(self, kind: str, columns: dict[str, Any], schema: pa.Schema) -> None:
-        count = len(columns["row"])
-        path = self.path / f"{kind}.{count}.{time.time_ns()}-{secrets.token_hex(4)}.parquet"
         table = pa.table(columns, schema)
-        try:
-            write_atomically(path, lambda part: pq.write_table(table, part, compression="zstd"))
-        except OSError as error:
-            raise RunError(
-                f"{count} videos could not be kept in {self.path} ({error})",
-                "a disk with room that this process may write to",
-                "Make room and give the same command again: what was kept before is not lost.",
-            ) from error
+        with keeping(f"{table.num_rows} videos", self.path):
+            write_shard(self.path, kind, table)
+
+
+def _progress(values: dict[str, Any]) -> Progress:
+    """What was reported, each value of its kind. Raises ValueError, TypeError or KeyError."""
+    left = values.pop("seconds_left", None)
+    checked = {name: _KINDS[name](value) for name, value in values.items()}
+    return Progress(**checked, seconds_left=None if left is None else float(left))
 
 
 def _flat(values: dict[str, Array]) -> Array:
     return np.concatenate([value.ravel() for value in values.values()] or [np.empty(0)])
-
-
-def _read(shards: Sequence[Path], columns: list[str] | None, schema: pa.Schema) -> pa.Table:
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    tables = [pq.read_table(shard, columns=columns) for shard in shards]
-    table = pa.concat_tables([wanted.empty_table(), *(t.cast(wanted) for t in tables)])
-    _, first = np.unique(table["row"].to_numpy(), return_index=True)
-    return table.take(first)

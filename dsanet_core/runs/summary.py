@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from dsanet_core.errors import RecordError
 from dsanet_core.records import Array, Layers, Model, Protocol, Run, Sampling
-from dsanet_core.runs.files import write_atomically
+from dsanet_core.runs.files import keeping, write_atomically
 
 FILE = "summary.parquet"
 _KEY = b"dsanet-lens run"
@@ -29,7 +29,8 @@ _LAYERS = ("selections", "kernels")
 
 
 def save_run(run: Run, path: Path) -> None:
-    """Write a run whole or not at all; `load_run` gives an equal one back."""
+    """Write a run whole or not at all; `load_run` gives an equal one back. Raises RunError where
+    the disk takes no more."""
     columns: dict[str, Any] = {name: getattr(run, name) for name in _COLUMNS}
     columns["video"] = [str(name) for name in run.video]
     facts = asdict(run)
@@ -39,13 +40,16 @@ def save_run(run: Run, path: Path) -> None:
         if facts[name] is not None:
             facts[name] |= {key: _to_lists(facts[name][key]) for key in ("mean", "spread")}
     table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(facts)})
-    write_atomically(path, lambda part: pq.write_table(table, part, compression="zstd"))
+    with keeping("The summary", path.parent):
+        write_atomically(path, lambda part: pq.write_table(
+            table, part, compression="zstd", write_page_checksum=True
+        ))
 
 
 def load_run(path: Path) -> Run:
     """Read what `save_run` wrote. Raises RecordError for anything else."""
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(path, page_checksum_verification=True)
         facts = json.loads(table.schema.metadata[_KEY])
         facts["protocol"] = protocol_from(facts["protocol"])
         facts["model"] = model_from(facts["model"])

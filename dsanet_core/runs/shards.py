@@ -1,0 +1,75 @@
+"""Shards: parts of a run's tables, each a Parquet file that is there whole or not at all.
+
+    <kind>.<rows>.<when>.crc32-<checksum of the file>.parquet
+
+A shard that is not what was written (a disk that flips bits, a file cut off or gone on) is found by
+its name: Parquet alone would give most of such numbers back without a word. Shards of earlier
+versions lack the checksum and are checked as far as Parquet does.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dsanet_core.errors import RunError
+from dsanet_core.runs.files import write_atomically
+
+_CHECKSUM = re.compile(r"\.crc32-([0-9a-f]{8})\.parquet")
+
+
+def shards_of(folder: Path, kind: str) -> list[Path]:
+    return sorted(folder.glob(f"{kind}.*.parquet"))
+
+
+def rows_of(shard: Path) -> int:
+    """How many rows it has by its name. Raises ValueError for a name that no run gives."""
+    return int(shard.name.split(".")[1])
+
+
+def write_shard(folder: Path, kind: str, table: pa.Table) -> None:
+    """Raises OSError, with nothing written, where the disk takes no more."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd")
+    data = sink.getvalue()
+    when = f"{time.time_ns()}.crc32-{zlib.crc32(data):08x}"
+    path = folder / f"{kind}.{table.num_rows}.{when}.parquet"
+    write_atomically(path, lambda part: part.write_bytes(data))
+
+
+def read_shard(shard: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """Some columns of a shard, or all. Raises RunError unless it is what was written."""
+    try:
+        data = shard.read_bytes()
+        written = _CHECKSUM.search(shard.name)
+        if written is not None and zlib.crc32(data) != int(written[1], 16):
+            raise ValueError("its bytes are not those that were written")
+        table = pq.read_table(pa.BufferReader(data), columns=columns)
+        if table.num_rows != rows_of(shard):
+            raise ValueError(f"{table.num_rows} rows")
+        return table
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        raise RunError(
+            f"{shard.name} of {shard.parent.name} is damaged ({type(error).__name__}: {error})",
+            "a shard as a run wrote it",
+            "Resume the run, or give its command again: the shard is set aside, and its videos "
+            "alone are done again.",
+        ) from error
+
+
+def read_shards(
+    shards: Sequence[Path], columns: Sequence[str] | None, schema: pa.Schema
+) -> pa.Table:
+    """One table by row, each row once, of the schema's columns or some, "row" among them."""
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    tables = [read_shard(shard, columns) for shard in shards]
+    table = pa.concat_tables([wanted.empty_table(), *(t.cast(wanted) for t in tables)])
+    _, first = np.unique(table["row"].to_numpy(), return_index=True)
+    return table.take(first)
