@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
+from streamlit import config, runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
@@ -28,7 +29,7 @@ from app import samples
 from app.dataset import run_videos
 from app.dataset.run_videos import RunVideo
 from app.jobs import Job, Workroom
-from app.uploads import Uploads
+from app.uploads import Cloakroom
 from dsanet_core import checkpoints, synthetic, video, zoo
 from dsanet_core.analysis import Progress, analyze
 from dsanet_core.errors import CheckpointError, LensError, VideoError
@@ -134,12 +135,17 @@ class _House:
             self.network_runs += 1
 
 
+_cloakroom = Cloakroom()
+
+
 class _Session:
     """What one browser session owns: its uploads, and the jobs it waits for."""
 
     def __init__(self, house: _House) -> None:
         self.id = secrets.token_hex(8)
-        self.uploads = Uploads()
+        context = get_script_run_ctx()
+        self._known_as = context.session_id if context else self.id
+        self.uploads = _cloakroom.claim(self._known_as)
         self.wanted: set[Hashable] = set()
         self._house = house
 
@@ -148,8 +154,13 @@ class _Session:
             room.release(self.id, keep=keep)
 
     def close(self) -> None:
+        """When the connection ends: the page may come back, as after a lost network."""
         self.release()
-        self.uploads.close()
+        if runtime.exists():
+            wait = config.get_option("server.disconnectedSessionTTL")
+            _cloakroom.leave(self._known_as, self.uploads, wait)
+        else:
+            self.uploads.close()
 
 
 @st.cache_resource(show_spinner=False)
@@ -242,12 +253,13 @@ def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
 
 def take_upload(file: UploadedFile) -> str:
     """Spool an uploaded file into this session's folder; the id of the video."""
-    upload = _session().uploads.take(file, file.name)
-    # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
-    context = get_script_run_ctx()
-    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
-    return _UPLOAD + upload.sha256
+    try:
+        return _UPLOAD + _session().uploads.take(file, file.name).sha256
+    finally:
+        # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
+        context = get_script_run_ctx()
+        if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def find_source(video_id: str) -> Source:
