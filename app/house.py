@@ -11,12 +11,14 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 import torch
+from streamlit import config, runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app import settings
 from app.jobs import Workroom
 from app.network_process import process_of
 from app.source import Source
-from app.uploads import Uploads
+from app.uploads import Cloakroom
 from dsanet_core.records import Clips, Sampling
 
 THREADS_PER_DEVICE = 2
@@ -76,12 +78,17 @@ def _bytes(kept: Collection[Clips]) -> int:
     return sum(clips.frames.rgb.nbytes for clips in kept)
 
 
+_cloakroom = Cloakroom()
+
+
 class Session:
     """What one browser session owns: its uploads, and the jobs it waits for."""
 
     def __init__(self, house: House) -> None:
         self.id = secrets.token_hex(8)
-        self.uploads = Uploads()
+        context = get_script_run_ctx()
+        self._known_as = context.session_id if context else self.id
+        self.uploads = _cloakroom.claim(self._known_as)
         self.wanted: set[Hashable] = set()
         self._house = house
 
@@ -90,12 +97,17 @@ class Session:
             room.release(self.id, keep=keep)
 
     def close(self) -> None:
-        """The browser has gone: what it brought and what was found in it goes too."""
+        """When the connection ends: what was found goes at once, what was brought a little later,
+        since the page may come back, as after a lost network."""
         for room in self._house.all_rooms:
             room.release(self.id)
             room.forget(self.id)
         self._house.forget(self.id)
-        self.uploads.close()
+        if runtime.exists():
+            wait = config.get_option("server.disconnectedSessionTTL")
+            _cloakroom.leave(self._known_as, self.uploads, wait)
+        else:
+            self.uploads.close()
 
 
 @st.cache_resource(show_spinner=False)

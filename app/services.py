@@ -137,12 +137,13 @@ def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
 
 def take_upload(file: UploadedFile) -> str:
     """Spool an uploaded file into this session's folder; the id of the video."""
-    upload = the_session().uploads.take(file, file.name)
-    # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
-    context = get_script_run_ctx()
-    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
-    return _UPLOAD + upload.sha256
+    try:
+        return _UPLOAD + the_session().uploads.take(file, file.name).sha256
+    finally:
+        # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
+        context = get_script_run_ctx()
+        if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def find_source(video_id: str) -> Source:

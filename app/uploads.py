@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 import shutil
 import tempfile
 import threading
 import weakref
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
+from app import settings
+from dsanet_core.errors import VideoError
+from dsanet_core.video.messages import shown_as
+
+PREFIX = "dsanet-lens-"
+"""Of the folders in the system's folder of temporary files."""
+LOCK = ".lock"
+"""Held (flock) in each folder by the process that it belongs to, for as long as that lives."""
 CHUNK_BYTES = 1 << 20
 
 
@@ -21,36 +31,135 @@ class Upload:
     name: str
     sha256: str
     path: Path
+    size: int
 
 
 class Uploads:
-    """The uploads of one session, by sha256, in a folder of their own."""
+    """The uploads of one session, by sha256, in a folder of their own that no other user of the
+    machine may enter."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="dsanet-lens-"))
-        self._by_sha256: dict[str, Upload] = {}
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
+        held = (self.folder / LOCK).open("wb")
+        fcntl.flock(held, fcntl.LOCK_EX)
+        self._by_sha256: dict[str, Upload] = {}  # the oldest first
         self._lock = threading.Lock()
         # Also when the server stops while the session is still open.
-        self._delete = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
+        self._delete = weakref.finalize(self, _delete, self.folder, held)
 
     def take(self, source: BinaryIO, name: str) -> Upload:
-        """Copy an uploaded file to disk, chunk by chunk; the same bytes are kept once."""
-        digest = hashlib.sha256()
-        with tempfile.NamedTemporaryFile(dir=self.folder, delete=False) as spool:
-            source.seek(0)
-            while chunk := source.read(CHUNK_BYTES):
-                digest.update(chunk)
-                spool.write(chunk)
-        sha256 = digest.hexdigest()
-        path = Path(spool.name).replace(self.folder / f"{sha256}.upload")
+        """Copy an uploaded file to disk, chunk by chunk; the same bytes are kept once.
+
+        The session's oldest uploads go where this one needs their room. Raises VideoError for a
+        file that is too large for a session, and where the disk is full or cannot be written.
+        """
+        sha256, size = _digest(source)
         with self._lock:
-            self._by_sha256[sha256] = Upload(name, sha256, path)
+            known = self._by_sha256.pop(sha256, None)
+            if known is None:
+                self._make_room(size, name)
+                known = Upload(name, sha256, self._copy(source, sha256, name), size)
+            self._by_sha256[sha256] = replace(known, name=name)
             return self._by_sha256[sha256]
 
     def find(self, sha256: str) -> Upload | None:
         return self._by_sha256.get(sha256)
 
     def close(self) -> None:
-        """Delete every file. Called when the session ends."""
+        """Delete every file."""
         self._delete()
         self._by_sha256.clear()
+
+    def _make_room(self, size: int, name: str) -> None:
+        most, kept = settings.UPLOAD_BYTES_PER_SESSION, list(self._by_sha256.values())
+        if size > most:
+            raise VideoError(
+                f"{shown_as(name)} has {_megabytes(size)}", f"at most {_megabytes(most)}",
+                "Cut out the part you are interested in and upload that.",
+            )
+        room = shutil.disk_usage(self.folder).free - settings.FREE_DISK_BYTES
+        if size > room + sum(upload.size for upload in kept):
+            raise _no_room(name)
+        for oldest in kept:
+            held = sum(upload.size for upload in self._by_sha256.values())
+            full = len(self._by_sha256) >= settings.UPLOADS_PER_SESSION
+            if not full and held + size <= most and size <= room:
+                return
+            room += oldest.size
+            del self._by_sha256[oldest.sha256]
+            for file in self.folder.glob(f"{oldest.sha256}.*"):  # and the copy that browsers play
+                file.unlink(missing_ok=True)
+
+    def _copy(self, source: BinaryIO, sha256: str, name: str) -> Path:
+        part = self.folder / f"{sha256}.part"
+        try:
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
+            with os.fdopen(handle, "wb") as spool:
+                source.seek(0)
+                shutil.copyfileobj(source, spool, CHUNK_BYTES)
+            return part.replace(self.folder / f"{sha256}.upload")
+        except OSError as error:
+            raise _no_room(name) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+
+class Cloakroom:
+    """Uploads of sessions whose connection broke, kept for a while: who comes back finds them.
+
+    A closed tab and a lost connection look the same to a server.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, tuple[Uploads, threading.Timer]] = {}
+        self._lock = threading.Lock()
+
+    def claim(self, session: str) -> Uploads:
+        """What this session left, or a new folder."""
+        with self._lock:
+            uploads, timer = self._left.pop(session, (None, None))
+        if uploads is None or timer is None:
+            return Uploads()
+        timer.cancel()
+        return uploads
+
+    def leave(self, session: str, uploads: Uploads, seconds: float) -> None:
+        """Delete the uploads after so long, unless the session claims them before."""
+        timer = threading.Timer(seconds, self._forget, (session, uploads))
+        timer.daemon = True
+        with self._lock:
+            self._left[session] = uploads, timer
+        timer.start()
+
+    def _forget(self, session: str, uploads: Uploads) -> None:
+        with self._lock:
+            if self._left.get(session, (None,))[0] is not uploads:
+                return  # claimed in this very moment
+            del self._left[session]
+        uploads.close()
+
+
+def _digest(source: BinaryIO) -> tuple[str, int]:
+    """SHA-256 (hex) and size in bytes."""
+    digest = hashlib.sha256()
+    source.seek(0)
+    while chunk := source.read(CHUNK_BYTES):
+        digest.update(chunk)
+    return digest.hexdigest(), source.tell()
+
+
+def _delete(folder: Path, held: IO[bytes]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    held.close()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.0f} MB"
+
+
+def _no_room(name: str) -> VideoError:
+    return VideoError(
+        f"There is no room on the server's disk for {shown_as(name)}",
+        f"{_megabytes(settings.FREE_DISK_BYTES)} free besides it",
+        "Upload a shorter video, or ask whoever runs the server to make room.",
+    )

@@ -10,9 +10,10 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from playwright.sync_api import Browser, Page, Response, sync_playwright
@@ -92,10 +93,17 @@ def chromium() -> Iterator[Browser | None]:
 
 
 @contextmanager
-def running_app(scratch: Path, *, runs: Path | None = None) -> Iterator[str]:
+def running_app(
+    scratch: Path,
+    *,
+    runs: Path | None = None,
+    options: Sequence[str] = (),
+    variables: Mapping[str, str] = MappingProxyType({}),
+) -> Iterator[str]:
     """The app on a free port of this machine, its temporary files under `scratch`; its address.
 
-    runs: the folder of the runs that are made here, in place of the one of this checkout.
+    runs: the folder of the runs that are made here, in place of the one of this checkout. options,
+    variables: more of Streamlit's options, and of the environment.
     """
     with socket.socket() as probe:
         probe.bind(("localhost", 0))
@@ -103,9 +111,9 @@ def running_app(scratch: Path, *, runs: Path | None = None) -> Iterator[str]:
     address = f"http://localhost:{port}"
     script = "streamlit_app.py" if runs is None else "tests/browser/app_with_runs.py"
     command = [sys.executable, "-m", "streamlit", "run", script]
-    command += ["--server.port", str(port), "--server.headless", "true"]
+    command += ["--server.port", str(port), "--server.headless", "true", *options]
     log = scratch / "server.log"
-    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT)}
+    environment = os.environ | {"TMPDIR": str(scratch), "PYTHONPATH": str(ROOT), **variables}
     if runs is not None:
         environment["RUNS"] = str(runs)
     with (
