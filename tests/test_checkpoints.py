@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 
 from dsanet_core import checkpoints
 from dsanet_core.checkpoints import (
+    CheckpointLimits,
     load_model,
     load_weights,
     pick_device,
@@ -143,7 +144,7 @@ def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"metadata": {"format": Bomb()}, "tensors": {}}, "a.pth")
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(CheckpointError, match=r"asks to run builtins\.getattr"):
         load_model("a.pth", device="cpu")
     assert not Path("exploded").exists()
 
@@ -183,8 +184,8 @@ def test_a_spec_that_lies_about_size_is_refused_before_memory_is_taken(tmp_path:
     network = tiny()
     save(path, network)
     spec = network.spec.to_dict()
-    spec["args"]["width"] = 10**6  # 10^15 bytes of weights
-    with pytest.raises(CheckpointError, match="keys unmatched"):
+    spec["args"]["width"] = 10**4  # 10^11 bytes of weights
+    with pytest.raises(CheckpointError, match=r"a network of .* GiB"):
         load_model(rewritten(path, spec=json.dumps(spec)), device="cpu")
 
 
@@ -193,16 +194,15 @@ def test_a_spec_with_an_unknown_builder_names_the_known_ones(tmp_path: Path) -> 
     network = tiny()
     save(path, network)
     spec = network.spec.to_dict() | {"build": "transformer"}
-    with pytest.raises(ModelError, match=next(iter(BUILDERS))):
+    with pytest.raises(CheckpointError, match=next(iter(BUILDERS))):
         load_model(rewritten(path, spec=json.dumps(spec)), device="cpu")
 
 
-def test_too_large_a_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_large_a_file_is_not_read(tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     save(path, tiny())
-    monkeypatch.setattr(checkpoints, "MAX_FILE_BYTES", 1000)
-    with pytest.raises(CheckpointError, match="GiB"):
-        load_model(path, device="cpu")
+    with pytest.raises(CheckpointError, match=r"expected at most 1000 bytes"):
+        load_model(path, device="cpu", limits=CheckpointLimits(file_bytes=1000))
 
 
 def test_the_manifest_names_files_and_catches_a_changed_one(

@@ -1,0 +1,36 @@
+"""Weights with everything that is needed to run them, in one safetensors file.
+
+The metadata carry the ModelSpec, recipe, seed, measured accuracy and training domain, so a file
+is enough. Files come from anywhere: `kinds` tells by its content what one is, the readers of
+headers hold it against `CheckpointLimits` before a tensor has memory, `facts` distrusts what it
+says of itself, and nothing in it is ever executed. `registry` knows the embedded weights
+(`checkpoints/manifest.json`) and those of users by name.
+"""
+
+from dsanet_core.checkpoints.folders import FOLDER, USER_FOLDER
+from dsanet_core.checkpoints.imagenet import load_imagenet
+from dsanet_core.checkpoints.importing import forget_checkpoint, import_checkpoint
+from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
+from dsanet_core.checkpoints.load import Weights, load_model, load_weights, pick_device, read_spec
+from dsanet_core.checkpoints.registry import at_hand, damaged, read_manifest, write_manifest
+from dsanet_core.checkpoints.save import save_checkpoint
+
+__all__ = [
+    "DEFAULT_LIMITS",
+    "FOLDER",
+    "USER_FOLDER",
+    "CheckpointLimits",
+    "Weights",
+    "at_hand",
+    "damaged",
+    "forget_checkpoint",
+    "import_checkpoint",
+    "load_imagenet",
+    "load_model",
+    "load_weights",
+    "pick_device",
+    "read_manifest",
+    "read_spec",
+    "save_checkpoint",
+    "write_manifest",
+]

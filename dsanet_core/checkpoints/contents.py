@@ -1,0 +1,164 @@
+"""What a checkpoint file holds, as its headers say, and its tensors, read in one pass."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import os
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from io import FileIO
+
+import torch
+from torch import Tensor
+
+from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.errors import CheckpointError, printable
+
+DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64)
+"""What numbers of a network are stored as: the last one counts steps."""
+CHUNK = 1 << 20
+"""Bytes that are read and hashed at a time."""
+MAX_KEY, MAX_DIMENSIONS = 256, 8
+
+
+@dataclass(frozen=True)
+class TensorPlace:
+    """Where a tensor lies in a file, dense and row by row: `start` counts from the first byte.
+
+    crc32: of its bytes, where the file says it.
+    """
+
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+    start: int
+    crc32: int | None = None
+
+    @property
+    def nbytes(self) -> int:
+        return math.prod(self.shape) * self.dtype.itemsize
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Checked headers of a file: texts by name, and where its tensors are."""
+
+    metadata: Mapping[str, str]
+    places: Mapping[str, TensorPlace]
+
+
+def refusal(
+    name: str,
+    reason: str,
+    expected: str = "a file written by save_checkpoint()",
+    next_step: str = "Is it complete, and a checkpoint of this package?",
+) -> CheckpointError:
+    return CheckpointError(f"{name} {printable(reason)}", expected, next_step)
+
+
+def require_fitting(
+    name: str, metadata: object, places: Mapping[str, TensorPlace], limits: CheckpointLimits
+) -> Contents:
+    """What files of every kind must keep to. Raises CheckpointError for the first fault."""
+    if not isinstance(metadata, dict) or not all(
+        isinstance(text, str) for pair in metadata.items() for text in pair
+    ):
+        raise refusal(name, "cannot be read (its metadata are not texts by name)")
+    if len(places) > limits.num_tensors:
+        raise refusal(name, f"holds {len(places)} tensors", f"at most {limits.num_tensors}")
+    for key, place in places.items():
+        if len(key) > MAX_KEY or not key.isprintable():
+            raise refusal(name, f"has a tensor named {key[:MAX_KEY]!r}",
+                          f"at most {MAX_KEY} characters that can be printed")
+        if place.dtype not in DTYPES:
+            kind = str(place.dtype).removeprefix("torch.")
+            raise refusal(name, f"holds {key!r} as {kind}",
+                          "numbers as " + ", ".join(str(each)[6:] for each in DTYPES),
+                          "Save it with plain weights, neither quantised nor complex.")
+        if len(place.shape) > MAX_DIMENSIONS or 0 in place.shape:
+            raise refusal(name, f"holds {key!r} of shape {place.shape[:MAX_DIMENSIONS + 1]}",
+                          f"1 to {MAX_DIMENSIONS} sizes above zero")
+    total = sum(place.nbytes for place in places.values())
+    if total > limits.tensor_bytes:
+        raise refusal(name, f"holds tensors of {size_in_words(total)}",
+                      f"at most {size_in_words(limits.tensor_bytes)}")
+    return Contents(metadata, places)
+
+
+class CheckpointFile:
+    """An open checkpoint whose headers are checked.
+
+    name: what messages call it. sha256: of its bytes, known once `tensors` or `digest` have gone
+    through them.
+    """
+
+    def __init__(self, name: str, file: FileIO, contents: Contents) -> None:
+        self.name, self.contents = name, contents
+        self.sha256 = ""
+        self._file = file
+        self._seen = _state(file)
+
+    def digest(self) -> str:
+        """The sha256, without memory for tensors."""
+        self._file.seek(0)
+        self.sha256 = hashlib.file_digest(self._file, "sha256").hexdigest()
+        self._require_unchanged()
+        return self.sha256
+
+    def tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """Every tensor as the file says it, in memory of its own, in the order of the file.
+
+        The bytes that are hashed are those that the tensors get, so that what is verified is what
+        is used. A mapped file would cost less memory, and end the process if somebody cut it.
+        """
+        digest = hashlib.sha256()
+        self._file.seek(0)
+        at = 0
+        for key, place in sorted(self.contents.places.items(), key=lambda item: item[1].start):
+            self._skip(digest, place.start - at)
+            try:
+                tensor = torch.empty(place.shape, dtype=place.dtype)
+            except RuntimeError as error:
+                raise refusal(self.name, f"needs {size_in_words(place.nbytes)} for {key!r}",
+                              "as much free memory", "Close other programs.") from error
+            view = memoryview(tensor.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
+            crc32 = 0
+            for start in range(0, place.nbytes, CHUNK):
+                part = view[start : start + CHUNK]
+                self._fill(part)
+                digest.update(part)
+                crc32 = zlib.crc32(part, crc32) if place.crc32 is not None else 0
+            if place.crc32 not in (None, crc32):
+                raise refusal(self.name, f"holds other numbers in {key!r} than were written",
+                              "an undamaged file", "Fetch it again.")
+            at = place.start + place.nbytes
+            yield key, tensor
+        self._skip(digest, os.fstat(self._file.fileno()).st_size - at)
+        self._require_unchanged()
+        self.sha256 = digest.hexdigest()
+
+    def _skip(self, digest: hashlib._Hash, count: int) -> None:
+        """Hash what lies between tensors."""
+        for start in range(0, count, CHUNK):
+            part = bytearray(min(CHUNK, count - start))
+            self._fill(memoryview(part))
+            digest.update(part)
+
+    def _fill(self, part: memoryview) -> None:
+        read = 0
+        while read < len(part):
+            count = self._file.readinto(part[read:])
+            if not count:
+                raise refusal(self.name, "became shorter while it was read")
+            read += count
+
+    def _require_unchanged(self) -> None:
+        if _state(self._file) != self._seen:
+            raise refusal(self.name, "changed while it was read", "a file that nobody writes to",
+                          "Wait until it is complete, then try again.")
+
+
+def _state(file: FileIO) -> tuple[int, int]:
+    facts = os.fstat(file.fileno())
+    return facts.st_size, facts.st_mtime_ns

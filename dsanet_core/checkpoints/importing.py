@@ -1,0 +1,101 @@
+"""A checkpoint from anywhere becomes one of those at hand."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+from pathlib import Path
+
+from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
+from dsanet_core.checkpoints.load import load_model
+from dsanet_core.checkpoints.registry import (
+    SAFE_NAME,
+    Entry,
+    describe,
+    entry_path,
+    read_manifest,
+    write_text,
+)
+from dsanet_core.checkpoints.save import save_checkpoint, unwritable
+from dsanet_core.errors import CheckpointError
+from dsanet_core.zoo import ENSEMBLES
+
+
+def import_checkpoint(
+    path: str | Path, name: str | None = None, *, limits: CheckpointLimits = DEFAULT_LIMITS
+) -> str:
+    """Check a checkpoint file and keep it for `load_model` under a name of its own; that name.
+
+    Everything in the file is checked as for loading, then written anew as .safetensors into
+    `USER_FOLDER`: nothing of the original but its numbers and its description stays. name: of
+    a-z, 0-9, "_", "." and "-", by default made of the file's. The same checkpoint may be imported
+    twice; a name that stands for another one is refused, those of the embedded weights always.
+    Raises CheckpointError, also if the folder cannot be written to.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"no file {str(path)!r}", "a .safetensors or .pth checkpoint",
+                              "Give the path of a file.")
+    chosen = _suggested(path) if name is None else name
+    _require_free(chosen)
+    network = load_model(path.absolute(), "cpu", limits=limits)
+    target = entry_path(chosen).with_name(f"{chosen}.safetensors")
+    part = target.with_name(f".{secrets.token_hex(8)}.safetensors")
+    facts = network.weights
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_checkpoint(part, network, trained_on=facts.trained_on, recipe=facts.recipe,
+                        seed=facts.seed, accuracy=facts.accuracy, familiarity=facts.familiarity)
+        entry = describe(part) | {"file": target.name}
+        try:
+            os.link(part, target)  # fails where there is one: nothing is ever written over
+        except FileExistsError:
+            _require_same(target, entry)
+        write_text(entry_path(chosen), json.dumps(entry, indent=2) + "\n")
+    except OSError as error:
+        raise unwritable(target, error) from error
+    finally:
+        part.unlink(missing_ok=True)
+    return chosen
+
+
+def forget_checkpoint(name: str) -> None:
+    """Remove a user's checkpoint. Raises CheckpointError if there is none of that name."""
+    if not SAFE_NAME.fullmatch(name) or not entry_path(name).exists():
+        raise CheckpointError(f"no imported checkpoint {name!r}", "one that was imported",
+                              "The command 'models' lists them.")
+    try:
+        entry_path(name).unlink()
+        entry_path(name).with_name(f"{name}.safetensors").unlink(missing_ok=True)
+    except OSError as error:
+        raise unwritable(entry_path(name), error) from error
+
+
+def _suggested(path: Path) -> str:
+    """A safe name like that of a file."""
+    return re.sub(r"[^a-z0-9_.-]+", "_", path.stem.lower()).lstrip(".-")[:64]
+
+
+def _require_free(name: str) -> None:
+    if not SAFE_NAME.fullmatch(name) or name.endswith((".", ".safetensors", ".json", ".part")):
+        raise CheckpointError(
+            f"name {name[:80]!r}",
+            "1 to 64 of a-z, 0-9, '_', '.' and '-', first a letter, digit or '_', and no suffix "
+            "of a file", "Choose such a name.",
+        )
+    if name in read_manifest() or name in ENSEMBLES:
+        raise CheckpointError(f"name {name!r}, which comes with the project", "a name of its own",
+                              "Choose another name.")
+
+
+def _require_same(target: Path, entry: Entry) -> None:
+    """What lies there already must be the same checkpoint."""
+    there = describe(target)
+    if there["sha256"] != entry["sha256"]:
+        raise CheckpointError(
+            f"name {target.stem!r}, which stands for another checkpoint",
+            f"sha256 {there['sha256'][:12]}..., this one has {entry['sha256'][:12]}...",
+            "Choose another name, or forget the other one first.",
+        )

@@ -1,0 +1,220 @@
+"""From a checkpoint file to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dsanet_core.checkpoints.contents import DTYPES, CheckpointFile, refusal
+from dsanet_core.checkpoints.facts import empty_network, read_facts
+from dsanet_core.checkpoints.kinds import open_checkpoint
+from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
+from dsanet_core.checkpoints.registry import find
+from dsanet_core.errors import CheckpointError, ModelError
+from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.workers import pick_local
+from dsanet_core.zoo import ModelSpec
+
+FAMILIARITY = "familiarity."
+"""What the names of the tensors of a familiarity calibration begin with."""
+_PIECE = 1 << 20
+"""Numbers that are looked at together, so that looking costs no memory."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Where a network's parameters came from, as `network.weights` says.
+
+    file: file name; sha256: of the file's bytes. trained_on: the training domain in words.
+    accuracy: measured figures by name, as fractions. familiarity: None if it was not calibrated.
+    """
+
+    file: str
+    sha256: str
+    trained_on: str
+    recipe: dict[str, Any]
+    seed: int | None
+    accuracy: dict[str, Any]
+    familiarity: FamiliarityModel | None = field(default=None, repr=False)
+
+
+class Described(Protocol):
+    """A tensor, or what a header says of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> torch.dtype: ...
+
+
+def load_model(
+    name_or_path: str | Path, device: str = "auto", *, limits: CheckpointLimits = DEFAULT_LIMITS
+) -> VideoNetwork:
+    """A network with trained weights, in evaluation mode, `.spec` and `.weights` set.
+
+    name_or_path: a name of `at_hand()`, or a .safetensors / .pth file written by
+    `save_checkpoint`. device: "auto" takes a GPU if there is one.
+    Raises CheckpointError if there are no such weights, or the file is damaged, foreign or past
+    the limits, or its tensors do not fit its spec.
+    """
+    target = pick_device(device)
+    path, promised = find(name_or_path)
+    with open_checkpoint(path, limits) as file:
+        network = _network(file, limits)
+    if promised not in (None, file.sha256):
+        raise CheckpointError(
+            f"{path.name} has sha256 {file.sha256[:12]}...",
+            f"{str(promised)[:12]}... as its manifest says",
+            "Fetch the file again, or rewrite the manifest with write_manifest().",
+        )
+    return network.to(target).eval()
+
+
+def read_spec(
+    name_or_path: str | Path, *, limits: CheckpointLimits = DEFAULT_LIMITS
+) -> ModelSpec:
+    """The row that a file was saved with, from its header alone; errors as `load_model`."""
+    path, _ = find(name_or_path)
+    with open_checkpoint(path, limits) as file:
+        return read_facts(file.contents, file.name).spec
+
+
+def load_weights(network: VideoNetwork, tensors: Mapping[str, Tensor]) -> None:
+    """Give a network, also one on the meta device, all its parameters and buffers.
+
+    Raises CheckpointError that counts the tensors which are missing, left over or of another shape
+    and names the first, or names one that is not finite or of another kind of numbers.
+    """
+    _require_match(network, tensors)
+    _fill(network, tensors.items())
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """"auto" is a GPU if there is one, else the CPU; of several GPUs "auto" and "cuda" are the one
+    that torchrun gave this process. Raises ModelError for a device that is not."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"device {device!r} ({reason})", "'auto', 'cpu' or 'cuda'", "Try 'auto'."
+        ) from error
+    return pick_local(torch.device(device))
+
+
+def _network(file: CheckpointFile, limits: CheckpointLimits) -> VideoNetwork:
+    """Everything that headers can be wrong about is refused before the first tensor is read."""
+    facts = read_facts(file.contents, file.name)
+    network = empty_network(facts.spec, file.name, limits)
+    places = file.contents.places
+    calibration = {key: at for key, at in places.items() if key.startswith(FAMILIARITY)}
+    _require_match(network, {key: at for key, at in places.items() if key not in calibration})
+    if facts.familiarity is not None or calibration:
+        _require_calibration(calibration, facts.familiarity, network.appearance_size, file.name)
+    kept: dict[str, Tensor] = {}
+
+    def weights() -> Iterable[tuple[str, Tensor]]:
+        for key, tensor in file.tensors():
+            if key in calibration:
+                kept[key.removeprefix(FAMILIARITY)] = tensor
+                _require_finite(key, tensor)
+            else:
+                yield key, tensor
+
+    _fill(network, weights())
+    network.weights = Weights(
+        file.name, file.sha256, facts.trained_on, facts.recipe, facts.seed, facts.accuracy,
+        _familiarity(kept, facts.familiarity),
+    )
+    return network
+
+
+def _fill(network: VideoNetwork, tensors: Iterable[tuple[str, Tensor]]) -> None:
+    """Matching tensors become the network's own, one after the other: there is no time at which
+    all of them are here twice."""
+    state = network.state_dict()
+    fitted = {}
+    for key, tensor in tensors:
+        _require_finite(key, tensor)
+        # As build_model left it; float32 has no room for the largest of float64.
+        layout = torch.channels_last_3d if tensor.ndim == 5 else torch.preserve_format
+        fitted[key] = tensor.to(state[key].dtype, memory_format=layout)
+        if tensor.dtype == torch.float64:
+            _require_finite(key, fitted[key])
+    network.load_state_dict(fitted, assign=True)
+
+
+def _require_match(network: VideoNetwork, tensors: Mapping[str, Described]) -> None:
+    wanted = network.state_dict()
+    unmatched = [
+        (key, _shape(tensors.get(key)), _shape(wanted.get(key)))
+        for key in dict.fromkeys([*wanted, *tensors])
+        if _shape(tensors.get(key)) != _shape(wanted.get(key))
+    ]
+    name = network.spec.name if network.spec is not None else type(network).__name__
+    if unmatched:
+        key, found, needed = unmatched[0]
+        hint = "Are the weights of another model?"
+        if ".dsa." in key and "absent" not in (found, needed):
+            hint = f"Was it trained with another num_snippets than {network.num_snippets}?"
+        raise CheckpointError(
+            f"{len(unmatched)} keys unmatched, first {key[:200]!r} {found} vs {needed}",
+            f"the {len(wanted)} tensors of {name}",
+            hint,
+        )
+    for key, value in wanted.items():
+        found_type = tensors[key].dtype
+        if found_type not in DTYPES or found_type.is_floating_point != value.is_floating_point():
+            raise CheckpointError(
+                f"{key!r} holds numbers of {str(found_type)[6:]}",
+                f"{str(value.dtype)[6:]} or another floating point format"
+                if value.is_floating_point() else str(value.dtype)[6:],
+                "Are the weights quantised? Take those of the training.",
+            )
+
+
+def _require_finite(key: str, tensor: Tensor) -> None:
+    numbers = tensor.reshape(-1)
+    for start in range(0, len(numbers), _PIECE):
+        if not bool(numbers[start : start + _PIECE].isfinite().all()):
+            raise CheckpointError(
+                f"{key!r} holds NaN or infinity",
+                "finite weights",
+                "The training diverged: take an earlier checkpoint.",
+            )
+
+
+def _require_calibration(
+    places: Mapping[str, Described], numbers: object, size: int, name: str
+) -> None:
+    shapes = {key.removeprefix(FAMILIARITY): tuple(at.shape) for key, at in places.items()}
+    wanted = {"mean": (size,), "precision": (size, size)}
+    floats = all(at.dtype.is_floating_point for at in places.values())
+    if numbers is None or shapes != wanted or not floats:
+        raise refusal(name, f"familiarity is not understood (tensors {shapes})",
+                      f"threshold, true_rate and tensors {wanted}",
+                      "Save the checkpoint again with save_checkpoint().")
+
+
+def _familiarity(
+    tensors: Mapping[str, Tensor], numbers: Mapping[str, float] | None
+) -> FamiliarityModel | None:
+    if numbers is None:
+        return None
+    mean, precision = (
+        np.asarray(tensors[part].double().numpy()) for part in ("mean", "precision")
+    )
+    return FamiliarityModel(mean, precision, numbers["threshold"], numbers["true_rate"])
+
+
+def _shape(tensor: Described | None) -> str:
+    return "absent" if tensor is None else str(tuple(tensor.shape))

@@ -1,0 +1,61 @@
+"""JSON from files that come from anywhere."""
+
+from __future__ import annotations
+
+import json
+import math
+from types import UnionType
+from typing import Any, Never
+
+MAX_DEPTH = 8
+MAX_TEXT = 2000
+
+
+def parse_json(text: str, kind: type | UnionType) -> Any:
+    """A JSON value of a kind, for example dict.
+
+    Raises ValueError for anything else, names given twice, nesting, and numbers that are not
+    finite: NaN is not JSON, though Python writes and reads it.
+    """
+    try:
+        value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise ValueError(f"a {type(value).__name__} instead of {getattr(kind, '__name__', kind)}")
+    return value
+
+
+def require_plain(value: Any, depth: int = 0) -> None:
+    """Raises ValueError for values that cannot be shown and stored again: texts of control
+    characters or endless ones, numbers beyond 64 bits, deep nesting."""
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if isinstance(value, str):
+        if len(value) > MAX_TEXT or not value.isprintable():
+            raise ValueError(f"text {value[:40]!r} of {len(value)} characters, all of which "
+                             f"must be printable, at most {MAX_TEXT}")
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError(f"number {value}")
+    elif isinstance(value, int):
+        if abs(value) >= 2**63:
+            raise ValueError("a number beyond 64 bits")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            require_plain(key, depth + 1)
+            require_plain(part, depth + 1)
+    elif isinstance(value, list):
+        for part in value:
+            require_plain(part, depth + 1)
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        raise ValueError("a name that is given twice")
+    return value
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"number {constant}")

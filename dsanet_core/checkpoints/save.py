@@ -1,0 +1,81 @@
+"""From a network to a checkpoint file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from dsanet_core.checkpoints.facts import FORMAT, VERSION
+from dsanet_core.checkpoints.load import FAMILIARITY
+from dsanet_core.errors import CheckpointError
+from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.models.base import VideoNetwork
+from dsanet_core.zoo import ModelSpec
+
+
+def save_checkpoint(
+    path: str | Path,
+    network: VideoNetwork,
+    *,
+    trained_on: str,
+    recipe: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    accuracy: Mapping[str, Any] | None = None,
+    familiarity: FamiliarityModel | None = None,
+) -> str:
+    """Write a network with its spec to a .safetensors (or own-format .pth) file; its sha256.
+
+    recipe, accuracy: JSON values. The file appears whole or not at all. Raises CheckpointError
+    for another suffix, a network without a spec, or a disk that does not take the file.
+    """
+    path = Path(path)
+    if not isinstance(network.spec, ModelSpec):
+        raise CheckpointError("a network without a spec", "one of the zoo", "Use create_model().")
+    if path.suffix not in (".safetensors", ".pth"):
+        raise CheckpointError(f"suffix {path.suffix!r}", ".safetensors or .pth", "Rename the file.")
+    tensors = {key: value.detach().cpu() for key, value in network.state_dict().items()}
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "spec": json.dumps(network.spec.to_dict()),
+        "trained_on": trained_on,
+        "recipe": json.dumps(dict(recipe or {})),
+        "seed": json.dumps(seed),
+        "accuracy": json.dumps(dict(accuracy or {})),
+    }
+    if familiarity is not None:
+        tensors[FAMILIARITY + "mean"] = torch.from_numpy(familiarity.mean)
+        tensors[FAMILIARITY + "precision"] = torch.from_numpy(familiarity.precision)
+        numbers = {"threshold": familiarity.threshold, "true_rate": familiarity.true_rate}
+        metadata["familiarity"] = json.dumps(numbers)
+    tensors = {key: value.contiguous() for key, value in tensors.items()}
+    part = path.with_name(path.name + ".part")
+    try:
+        if path.suffix == ".safetensors":
+            safetensors.torch.save_file(tensors, part, metadata)
+        else:
+            torch.save({"metadata": metadata, "tensors": tensors}, part)
+        with part.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        part.replace(path)
+    except (OSError, SafetensorError, RuntimeError) as error:  # each writer has its own
+        part.unlink(missing_ok=True)
+        raise unwritable(path, error) from error
+    return sha256
+
+
+def unwritable(path: Path, error: Exception) -> CheckpointError:
+    """What to say of a file or folder that could not be written."""
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return CheckpointError(
+        f"{path.name} could not be written into {path.parent} ({reason})",
+        "a folder that can be written to, with room for it",
+        "Free some space, or mend the folder's permissions.",
+    )
