@@ -11,14 +11,11 @@ from dataclasses import dataclass, field
 
 import streamlit as st
 import torch
-from streamlit import config, runtime
-from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app import settings
+from app import cloakroom, settings
 from app.jobs import Workroom
 from app.network_process import process_of
 from app.source import Source
-from app.uploads import Cloakroom
 from dsanet_core.records import Clips, Sampling
 
 THREADS_PER_DEVICE = 2
@@ -78,17 +75,12 @@ def _bytes(kept: Collection[Clips]) -> int:
     return sum(clips.frames.rgb.nbytes for clips in kept)
 
 
-_cloakroom = Cloakroom()
-
-
 class Session:
     """What one browser session owns: its uploads, and the jobs it waits for."""
 
     def __init__(self, house: House) -> None:
         self.id = secrets.token_hex(8)
-        context = get_script_run_ctx()
-        self._known_as = context.session_id if context else self.id
-        self.uploads = _cloakroom.claim(self._known_as)
+        self._known_as, self.uploads = cloakroom.claim()
         self.wanted: set[Hashable] = set()
         self._house = house
 
@@ -103,11 +95,7 @@ class Session:
             room.release(self.id)
             room.forget(self.id)
         self._house.forget(self.id)
-        if runtime.exists():
-            wait = config.get_option("server.disconnectedSessionTTL")
-            _cloakroom.leave(self._known_as, self.uploads, wait)
-        else:
-            self.uploads.close()
+        cloakroom.leave(self._known_as, self.uploads)
 
 
 @st.cache_resource(show_spinner=False)

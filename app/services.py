@@ -84,14 +84,9 @@ def decodes() -> int:
     return the_house().decodes
 
 
-def manifest() -> dict[str, dict[str, Any]]:
-    """What stands beside the weights at hand: name -> its entry."""
-    return checkpoints.read_manifest(checkpoints.FOLDER)
-
-
 def model_names() -> list[str]:
     """Models whose weights are at hand. Raises CheckpointError if there are none."""
-    names = list(manifest())
+    names = list(checkpoints.at_hand())
     if not names:
         raise CheckpointError(
             "no weights in checkpoints/",
@@ -102,7 +97,7 @@ def model_names() -> list[str]:
 
 
 def model_card(name: str) -> Card:
-    entry = manifest()[name]
+    entry = checkpoints.at_hand()[name]
     known = entry["model"] in zoo.list_models()
     description = zoo.model_spec(entry["model"]).description if known else ""
     return Card(description, entry["accuracy"])
@@ -111,7 +106,7 @@ def model_card(name: str) -> Card:
 def models_with(part: str) -> list[str]:
     """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
     return [
-        name for name, entry in manifest().items()
+        name for name, entry in checkpoints.at_hand().items()
         if part in _spec(name, entry["sha256"]).args
     ]
 
@@ -123,7 +118,7 @@ def _spec(name: str, weights_sha256: str) -> ModelSpec:
 
 def model_of(weights_sha256: str) -> str | None:
     """The name of the model at hand with these weights."""
-    entries = manifest().items()
+    entries = checkpoints.at_hand().items()
     return next((name for name, entry in entries if entry["sha256"] == weights_sha256), None)
 
 
@@ -180,15 +175,14 @@ def request(source: Source, questions: Sequence[Question]) -> list[Job]:
     """One job per question, new or at hand. Raises BusyError where too many wait already."""
     house, session = the_house(), the_session()
     room = house.rooms[house.device_of(source.sha256)]
-    entries = manifest()
+    entries = checkpoints.at_hand()
     jobs = []
     for question in questions:
-        sha256 = entries[question.model]["sha256"]
-        spec = _spec(question.model, sha256)
-        key = (source.owner, source.sha256, sha256, spec.protocol, *question.key)
+        weights = Weights(entries[question.model]["path"], entries[question.model]["sha256"])
+        spec = _spec(question.model, weights.sha256)
+        key = (source.owner, source.sha256, weights.sha256, spec.protocol, *question.key)
         session.wanted.add(key)
-        weights = checkpoints.FOLDER / entries[question.model]["file"]
-        work = _work(house, source, question, spec, Weights(weights, sha256))
+        work = _work(house, source, question, spec, weights)
         jobs.append(room.submit(key, session.id, work))
     return jobs
 

@@ -6,14 +6,13 @@ from typing import Any
 
 import streamlit as st
 
-from app import services
-from dsanet_core import catalogue
+from dsanet_core import catalogue, checkpoints
 from dsanet_core.catalogue import Comparison, Network
 
 
 def networks() -> list[Network]:
     """Every row of the zoo with its cost, counted once, and the weights that are at hand."""
-    return _networks(services.manifest())
+    return _networks(checkpoints.read_manifest())
 
 
 @st.cache_data(max_entries=2, show_spinner="Counting the networks of the zoo …")
