@@ -20,16 +20,14 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from streamlit import config, runtime
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import samples
+from app import cloakroom, samples
 from app.dataset import run_videos
 from app.dataset.run_videos import RunVideo
 from app.jobs import Job, Workroom
-from app.uploads import Cloakroom
 from dsanet_core import checkpoints, synthetic, video, zoo
 from dsanet_core.analysis import Progress, analyze
 from dsanet_core.errors import CheckpointError, LensError, VideoError
@@ -135,17 +133,12 @@ class _House:
             self.network_runs += 1
 
 
-_cloakroom = Cloakroom()
-
-
 class _Session:
     """What one browser session owns: its uploads, and the jobs it waits for."""
 
     def __init__(self, house: _House) -> None:
         self.id = secrets.token_hex(8)
-        context = get_script_run_ctx()
-        self._known_as = context.session_id if context else self.id
-        self.uploads = _cloakroom.claim(self._known_as)
+        self._known_as, self.uploads = cloakroom.claim()
         self.wanted: set[Hashable] = set()
         self._house = house
 
@@ -154,13 +147,8 @@ class _Session:
             room.release(self.id, keep=keep)
 
     def close(self) -> None:
-        """When the connection ends: the page may come back, as after a lost network."""
         self.release()
-        if runtime.exists():
-            wait = config.get_option("server.disconnectedSessionTTL")
-            _cloakroom.leave(self._known_as, self.uploads, wait)
-        else:
-            self.uploads.close()
+        cloakroom.leave(self._known_as, self.uploads)
 
 
 @st.cache_resource(show_spinner=False)
