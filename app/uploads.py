@@ -104,41 +104,6 @@ class Uploads:
             part.unlink(missing_ok=True)
 
 
-class Cloakroom:
-    """Uploads of sessions whose connection broke, kept for a while: who comes back finds them.
-
-    A closed tab and a lost connection look the same to a server.
-    """
-
-    def __init__(self) -> None:
-        self._left: dict[str, tuple[Uploads, threading.Timer]] = {}
-        self._lock = threading.Lock()
-
-    def claim(self, session: str) -> Uploads:
-        """What this session left, or a new folder."""
-        with self._lock:
-            uploads, timer = self._left.pop(session, (None, None))
-        if uploads is None or timer is None:
-            return Uploads()
-        timer.cancel()
-        return uploads
-
-    def leave(self, session: str, uploads: Uploads, seconds: float) -> None:
-        """Delete the uploads after so long, unless the session claims them before."""
-        timer = threading.Timer(seconds, self._forget, (session, uploads))
-        timer.daemon = True
-        with self._lock:
-            self._left[session] = uploads, timer
-        timer.start()
-
-    def _forget(self, session: str, uploads: Uploads) -> None:
-        with self._lock:
-            if self._left.get(session, (None,))[0] is not uploads:
-                return  # claimed in this very moment
-            del self._left[session]
-        uploads.close()
-
-
 def _digest(source: BinaryIO) -> tuple[str, int]:
     """SHA-256 (hex) and size in bytes."""
     digest = hashlib.sha256()

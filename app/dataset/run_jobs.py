@@ -2,109 +2,44 @@
 
 A run is a process of its own, `python -m dsanet_core run`, in a session of its own, so that it
 outlives the page and the server that started it. All that is known of it stands in its folder
-(`dsanet_core.runs.store`), what it said on stderr beside it in `LOG`. Kept here is only the queue:
-runs that this server starts go one after the other, each has the machine for itself.
+(`dsanet_core.runs.store`). Runs that this server starts go one after the other (`run_queue`), each
+has the machine for itself.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import secrets
 import shutil
 import signal
 import socket
-import subprocess
-import sys
-import threading
 from collections.abc import Sequence
-from concurrent.futures import CancelledError
-from contextlib import suppress
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from app import ROOT, data_roots
+from app import data_roots
 from app.dataset import runs
-from app.jobs import WAITING, Job, Workroom
+from app.dataset.run_queue import Queue
 from dsanet_core import cli
 from dsanet_core.cli.output import load_members
 from dsanet_core.errors import LensError, RunError
 from dsanet_core.runs.engine import describe_run
+from dsanet_core.runs.files import DAMAGED, keeping, set_aside
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import MANIFEST, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
 
-LOG = "log.txt"
-PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
-POLL_SECONDS = 0.2
-GRACE_SECONDS = 30.0
-"""How long a stopped process may take to write what is done before it is killed."""
 _VIEWS = re.compile(r"[1-9]\d*x[13]")
-
-
-class Turn(StrEnum):
-    """Where a run of this server's queue stands."""
-
-    WAITING = "waiting"
-    RUNNING = "running"
-    STOPPING = "stopping"
-
-
-class Queue:
-    """Runs that one thread starts one after the other."""
-
-    def __init__(self) -> None:
-        self._room = Workroom("runs")
-        self._lock = threading.Lock()
-        self._jobs: dict[str, Job] = {}
-
-    def add(self, path: Path, arguments: Sequence[str]) -> None:
-        """The run of this folder begins after those before it; one that is in the queue stays."""
-
-        def work(job: Job) -> None:
-            job.report("running", 0.0)
-            _work(job, path, arguments)
-
-        with self._lock:
-            if self._turn(path.name) is None:
-                # A key of its own: the room gives a finished job back to whoever asks again.
-                token = secrets.token_hex(8)
-                self._jobs.pop(path.name, None)  # a run that comes again comes last
-                self._jobs[path.name] = self._room.submit(token, token, work)
-
-    def turn(self, run_id: str) -> Turn | None:
-        """Where a run stands; None for one that this server neither runs nor is about to run."""
-        with self._lock:
-            return self._turn(run_id)
-
-    def before(self, run_id: str) -> int:
-        """How many runs have their turn before this one."""
-        with self._lock:
-            names = list(self._jobs)
-            earlier = names[: names.index(run_id)] if run_id in names else []
-            return sum(self._turn(name) is not None for name in earlier)
-
-    def cancel(self, run_id: str) -> bool:
-        """Stop a run, or take it out of the queue; whether it was there."""
-        with self._lock:
-            if self._turn(run_id) is None:
-                return False
-            self._jobs[run_id].cancel.set()
-            return True
-
-    def _turn(self, run_id: str) -> Turn | None:
-        job = self._jobs.get(run_id)
-        if job is None or job.finished.is_set():
-            return None
-        if job.stage == WAITING:
-            return None if job.cancel.is_set() else Turn.WAITING
-        return Turn.STOPPING if job.cancel.is_set() else Turn.RUNNING
 
 
 queue = Queue()
 """Of this server; no cache of Streamlit, which a user may clear."""
+
+
+def adopt() -> int:
+    """Take over the runs that an earlier server left, at work or waiting; how many."""
+    return queue.adopt(runs.FOLDER, _check)
 
 
 def arguments(
@@ -141,14 +76,7 @@ def start(wanted: Sequence[str]) -> str:
     process starts.
     """
     run_id, manifest = next(iter(_check(wanted).items()))
-    try:
-        folder = RunFolder.make(runs.FOLDER / run_id, manifest)
-    except OSError as error:
-        raise RunError(
-            f"No folder can be made in {runs.FOLDER} ({error.strerror})",
-            "a disk with room that this server may write to", "Make room, or mend the permissions.",
-        ) from error
-    _queue(folder, wanted)
+    _queue(RunFolder.make(runs.FOLDER / run_id, manifest), wanted)
     return run_id
 
 
@@ -274,47 +202,7 @@ def _queue(folder: RunFolder, wanted: Sequence[str]) -> None:
     try:
         load_run(folder.path / SUMMARY)
     except LensError:
-        (folder.path / SUMMARY).unlink(missing_ok=True)  # made again from what has been kept
+        if (folder.path / SUMMARY).exists():  # damaged: made again from what has been kept
+            with keeping(f"{SUMMARY}{DAMAGED}", folder.path):
+                set_aside(folder.path / SUMMARY)
         queue.add(folder.path, wanted)
-
-
-def _work(job: Job, path: Path, wanted: Sequence[str]) -> None:
-    """One run from its process's start to its end, in the thread of the queue."""
-    place = wanted.index("--") if "--" in wanted else len(wanted)
-    command = [*PROGRAM, *wanted[:place], f"--runs={path.parent}", *wanted[place:]]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
-    log = path / LOG
-    try:
-        with log.open("wb") as stderr:
-            process = subprocess.Popen(
-                command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                stderr=stderr, start_new_session=True,
-            )
-    except (OSError, ValueError) as error:
-        _note(log, f"error: the process could not be started ({error})")
-        raise RunError(f"{path.name}: {error}", "a process", "See the server's log.") from error
-    while process.poll() is None:
-        if job.cancel.wait(POLL_SECONDS):
-            _end(process)
-            raise CancelledError
-    if process.returncode < 0:
-        _note(log, f"error: killed by signal {signal.Signals(-process.returncode).name}")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)  # its own group, since it leads its own session
-        process.wait()
-
-
-def _python_path() -> list[str]:
-    path = os.environ.get("PYTHONPATH")
-    return [path] if path else []
-
-
-def _note(log: Path, line: str) -> None:
-    with suppress(OSError), log.open("a") as file:
-        file.write(f"{line}\n")

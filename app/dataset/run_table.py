@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 import streamlit as st
 
-from app.dataset import run_jobs, runs
+from app.dataset import run_jobs, run_queue, runs
 from app.words import escape
 from dsanet_core import checkpoints
 from dsanet_core.errors import LensError, RecordError, RunError, printable
@@ -266,7 +266,7 @@ def last_words(path: Path) -> str | None:
 
     The text is of another process: escape it.
     """
-    log = path / run_jobs.LOG
+    log = path / run_queue.LOG
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - LOG_BYTES))

@@ -28,6 +28,16 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
         "at most {limits.max_duration_seconds:g} s",
         TRIM,
     ),
+    "too_many_streams": (
+        "holds {detail} streams",
+        "at most {limits.max_streams} of pictures, sound and text together",
+        "Export it again with the one video stream that is to be looked at.",
+    ),
+    "too_many_packets": (
+        "has a video stream of more than {detail} packets",
+        "no more than that",
+        TRIM,
+    ),
     "empty_window": (
         "has no picture from {detail}",
         "at least one between start and end",

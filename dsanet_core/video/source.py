@@ -5,7 +5,6 @@ Runs in the child process (see `worker`), except on files that a test has made i
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
@@ -17,6 +16,7 @@ from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from dsanet_core.video.confine import USABLE_CORES
 from dsanet_core.video.limits import Limits
 
 CONTAINERS = (
@@ -43,7 +43,8 @@ class RefusalError(Exception):
 
 
 class Source:
-    """damaged: packets that could not be decoded so far. decoded: frames that could."""
+    """read: packets so far. damaged: packets that could not be decoded. decoded: frames that
+    could."""
 
     def __init__(self, file: BinaryIO, limits: Limits) -> None:
         file.seek(0)
@@ -62,7 +63,11 @@ class Source:
             raise
         except (FFmpegError, ValueError) as error:
             raise RefusalError("unreadable") from error
+        if len(self.container.streams) > limits.max_streams:
+            raise RefusalError("too_many_streams", str(len(self.container.streams)))
         self.stream: VideoStream = _best_video(self.container)
+        self.max_packets = limits.max_packets
+        self.read = 0
         self.damaged = 0
         self.decoded = 0
         context = self.stream.codec_context
@@ -70,7 +75,7 @@ class Source:
             raise RefusalError("too_large", f"{context.width}x{context.height}")
         context.options = {"max_pixels": str(limits.max_pixels)}
         context.thread_type = "AUTO"
-        context.thread_count = min(os.cpu_count() or 1, 4)
+        context.thread_count = USABLE_CORES
 
     @property
     def can_seek(self) -> bool:
@@ -93,6 +98,9 @@ class Source:
             try:
                 for packet in self.container.demux(self.stream):
                     errors = 0
+                    self.read += 1
+                    if self.read > self.max_packets:
+                        raise RefusalError("too_many_packets", str(self.max_packets))
                     if packet.size:
                         yield packet
                 return

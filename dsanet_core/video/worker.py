@@ -1,97 +1,94 @@
-"""The child process that touches untrusted video: `python -m dsanet_core.video.worker REQUEST`.
+"""What the child process does that touches an untrusted video.
 
-REQUEST is a JSON object. The video is standard input, already open: the child never learns its
-path. The answer goes to standard output: 8 bytes of length, a JSON object of that length, raw RGB.
+The request is one line of JSON; the video, already open, comes with it, so that the child never
+learns its path. The answer: 8 bytes of length, a JSON object of that length, raw RGB.
 """
 
 from __future__ import annotations
 
 import importlib
 import json
-import math
-import os
 import pkgutil
-import resource
-import signal
+import socket
 import struct
-import sys
-from typing import Any, BinaryIO
+from functools import cache
+from io import BufferedWriter, FileIO
+from typing import Any
 
 from dsanet_core.records import Sampling
+from dsanet_core.video.confine import confine
 from dsanet_core.video.limits import Limits
 
-OUTPUT_FD = 3
-"""Where the file goes that a request writes to: the parent opened it."""
+MAX_REQUEST_BYTES = 1 << 20
 
 
-def confine(limits: Limits, *, max_output_bytes: int, num_files: int) -> None:
-    """Give up, for good, what reading does not need: memory, time, and opening any file.
-
-    No new descriptor can be numbered below num_files once those are all in use, so FFmpeg can
-    open neither a file nor a socket, whatever the video says.
-    """
-    seconds = math.ceil(limits.wall_seconds)
-    cores = os.cpu_count() or 1
-    for kind, most in (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_FSIZE, max_output_bytes),
-        (resource.RLIMIT_CPU, seconds * min(cores, 4)),
-        (resource.RLIMIT_AS, limits.address_space),
-        (resource.RLIMIT_NOFILE, num_files),
-    ):
-        resource.setrlimit(kind, (most, most))
-    signal.alarm(seconds + 5)  # should the parent be gone by then
-
-
+@cache
 def load_decoder() -> None:
-    """Import all of PyAV now: it loads parts of itself when a file first needs them, and by then
-    no file can be opened any more."""
+    """Import all of PyAV now, and what works with it: it loads parts of itself when a file first
+    needs them, and by then no file can be opened any more."""
     import av
 
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if module.name not in ("av.__main__", "av.datasets"):
             importlib.import_module(module.name)
+    from dsanet_core.video import reader, transcode  # noqa: F401
 
 
-def reply(header: dict[str, Any], pictures: list[Any] | None = None) -> None:
-    out = sys.stdout.buffer
-    encoded = json.dumps(header).encode()
-    out.write(struct.pack(">Q", len(encoded)) + encoded)
-    for picture in pictures or []:
-        out.write(picture.data)
-    out.flush()
+def work(talk: socket.socket, isolation: tuple[str, ...]) -> None:
+    """Answer the one request that comes over `talk`. isolation: what was given up before."""
+    request, files = _receive(talk)
+    with BufferedWriter(FileIO(talk.detach(), "wb")) as answer:
+        try:
+            header, pictures = _answered(request, files, isolation)
+        except Exception as error:
+            header, pictures = {"failed": f"{type(error).__name__}: {error}"}, []
+        encoded = json.dumps(header).encode()
+        answer.write(struct.pack(">Q", len(encoded)) + encoded)
+        for picture in pictures:
+            answer.write(picture.data)
 
 
-def main(request: dict[str, Any], video: BinaryIO) -> None:
+def _receive(talk: socket.socket) -> tuple[dict[str, Any], list[FileIO]]:
+    """The request and the files that come with it, for reading and for writing."""
+    line, descriptors, _, _ = socket.recv_fds(talk, MAX_REQUEST_BYTES, 2)
+    while not line.endswith(b"\n"):
+        more = talk.recv(MAX_REQUEST_BYTES)
+        if not more:
+            raise EOFError("the request broke off")
+        line += more
+    modes = ("rb", "wb")
+    return json.loads(line), [
+        FileIO(fd, mode) for fd, mode in zip(descriptors, modes, strict=False)
+    ]
+
+
+def _answered(
+    request: dict[str, Any], files: list[FileIO], isolation: tuple[str, ...]
+) -> tuple[dict[str, Any], list[Any]]:
+    """Header and pictures of the answer."""
     try:
         load_decoder()
-        from dsanet_core.video import reader, source, transcode
     except ImportError as error:
-        reply({"refused": "no_decoder_library", "detail": str(error)})
-        return
+        return {"refused": "no_decoder_library", "detail": str(error)}, []
+    from dsanet_core.video import reader, source, transcode
+
     limits = Limits(**request["limits"])
+    gave_up = confine(
+        limits,
+        max_output_bytes=request.get("max_output_bytes", 0),
+        num_files=files[-1].fileno() + 1,
+    )
     try:
+        if request["task"] == "protections":
+            return {"protections": [*isolation, *gave_up]}, []
         if request["task"] == "proxy":
-            os.dup2(request["output_fd"], OUTPUT_FD)
-            if request["output_fd"] != OUTPUT_FD:
-                os.close(request["output_fd"])
-            max_bytes = request["max_output_bytes"]
-            confine(limits, max_output_bytes=max_bytes, num_files=OUTPUT_FD + 1)
-            with open(OUTPUT_FD, "wb", buffering=0, closefd=False) as out:
-                reply(transcode.make_proxy(video, out, request["max_seconds"], limits))
-        else:
-            confine(limits, max_output_bytes=0, num_files=OUTPUT_FD)
-            sampling = Sampling(**request["sampling"])
-            reading = reader.read_snippets(
-                video, sampling, limits, request.get("part"), request.get("window")
-            )
-            reply(reading.facts, reading.pictures)
+            return transcode.make_proxy(files[0], files[1], request["max_seconds"], limits), []
+        sampling = Sampling(**request["sampling"])
+        reading = reader.read_snippets(
+            files[0], sampling, limits, request.get("part"), request.get("window")
+        )
     except source.RefusalError as refusal:
-        reply({"refused": refusal.code, "detail": refusal.detail})
+        return {"refused": refusal.code, "detail": refusal.detail}, []
     except MemoryError:
-        reply({"refused": "memory", "detail": ""})
-
-
-if __name__ == "__main__":
-    with open(0, "rb", buffering=0, closefd=False) as standard_input:
-        main(json.loads(sys.argv[1]), standard_input)
+        return {"refused": "memory", "detail": ""}, []
+    return reading.facts, reading.pictures

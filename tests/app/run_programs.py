@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dataset import run_jobs, runs
+from app.dataset import run_jobs, run_queue, runs
 
 PATIENCE_SECONDS = 180
 
@@ -37,9 +37,9 @@ time.sleep(120)
 
 
 @pytest.fixture
-def queue(runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[run_jobs.Queue]:
+def queue(runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[run_queue.Queue]:
     """An empty queue; whatever it started is stopped afterwards."""
-    made = run_jobs.Queue()
+    made = run_queue.Queue()
     monkeypatch.setattr(run_jobs, "queue", made)
     yield made
     ids = [path.name for path in runs_folder.iterdir()]
@@ -49,9 +49,9 @@ def queue(runs_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[run_jo
 
 
 @pytest.fixture
-def program(queue: run_jobs.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def program(queue: run_queue.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     """Runs are "worked on" by `SCRIPT`: it starts at once and never gets anywhere."""
-    monkeypatch.setattr(run_jobs, "PROGRAM", (sys.executable, "-S", "-c", SCRIPT))
+    monkeypatch.setattr(run_queue, "PROGRAM", (sys.executable, "-S", "-c", SCRIPT))
 
 
 def wait_until(holds: Callable[[], object]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app import data_roots, settings, state
-from app.dataset import run_jobs
+from app.dataset import run_jobs, run_queue
 from dsanet_core.errors import DatasetError
 from tests.app.conftest import OpenPage
 from tests.app.run_fixtures import runs_folder
@@ -134,7 +134,7 @@ def test_symlinks_within_the_roots_are_followed(root: Path) -> None:
 
 @pytest.mark.usefixtures("program")
 def test_a_run_over_data_outside_is_neither_started_nor_resumed(
-    queue: run_jobs.Queue, runs_folder: Path, root: Path, tmp_path: Path
+    queue: run_queue.Queue, runs_folder: Path, root: Path, tmp_path: Path
 ) -> None:
     weights = save_tiny(tmp_path, "tsn_synth")
     with pytest.raises(DatasetError, match="lies in no folder"):

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.dataset import run_jobs, run_table, runs
-from app.dataset.run_jobs import Turn
+from app.dataset import run_jobs, run_queue, run_table, runs
+from app.dataset.run_queue import Turn
 from app.dataset.run_table import State
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
@@ -43,12 +43,12 @@ def state_of(run_id: str) -> State:
 
 
 def test_a_started_run_ends_as_the_same_run_in_this_process_does(
-    queue: run_jobs.Queue, weights: Path, runs_folder: Path, tmp_path: Path
+    queue: run_queue.Queue, weights: Path, runs_folder: Path, tmp_path: Path
 ) -> None:
     run_id = run_jobs.start(run_jobs.arguments("synth:seed=5,n=9", str(weights)))
     assert queue.turn(run_id) is not None
     wait_until(lambda: queue.turn(run_id) is None)
-    assert state_of(run_id) is State.FINISHED, (runs_folder / run_id / run_jobs.LOG).read_text()
+    assert state_of(run_id) is State.FINISHED, (runs_folder / run_id / run_queue.LOG).read_text()
     found = runs.find(run_id)
     own = run_dataset(
         open_dataset("synth:seed=5,n=9"), load_model(weights), folder=tmp_path / "own", workers=0
@@ -60,7 +60,7 @@ def test_a_started_run_ends_as_the_same_run_in_this_process_does(
 
 
 def test_a_stopped_run_keeps_what_is_done(
-    queue: run_jobs.Queue, weights: Path, runs_folder: Path
+    queue: run_queue.Queue, weights: Path, runs_folder: Path
 ) -> None:
     # Untrimmed: decoded in the one process, without workers that take seconds to start.
     run_id = run_jobs.start(
@@ -77,7 +77,7 @@ def test_a_stopped_run_keeps_what_is_done(
 
 @pytest.mark.usefixtures("program", "runs_folder")
 def test_runs_wait_for_each_other_and_one_that_waits_can_be_taken_out(
-    queue: run_jobs.Queue, weights: Path
+    queue: run_queue.Queue, weights: Path
 ) -> None:
     ids = [
         run_jobs.start(run_jobs.arguments(f"synth:seed={seed},n=90", str(weights)))
@@ -97,7 +97,7 @@ def test_runs_wait_for_each_other_and_one_that_waits_can_be_taken_out(
 
 @pytest.mark.usefixtures("program", "runs_folder")
 def test_a_run_taken_out_of_the_queue_can_be_resumed_at_once(
-    queue: run_jobs.Queue, weights: Path
+    queue: run_queue.Queue, weights: Path
 ) -> None:
     first, second = (
         run_jobs.start(run_jobs.arguments(f"synth:seed={seed},n=90", str(weights)))
@@ -113,7 +113,7 @@ def test_a_run_taken_out_of_the_queue_can_be_resumed_at_once(
 
 @pytest.mark.usefixtures("program", "runs_folder")
 def test_starting_a_run_twice_starts_one_process(
-    queue: run_jobs.Queue, wanted: list[str]
+    queue: run_queue.Queue, wanted: list[str]
 ) -> None:
     run_id = run_jobs.start(wanted)
     wait_until(lambda: is_reported(run_id))
@@ -127,7 +127,7 @@ def test_starting_a_run_twice_starts_one_process(
 
 @pytest.mark.usefixtures("program")
 def test_a_process_that_another_server_started_is_seen_and_stopped(
-    queue: run_jobs.Queue, wanted: list[str], runs_folder: Path
+    queue: run_queue.Queue, wanted: list[str], runs_folder: Path
 ) -> None:
     run_id = run_jobs.start(wanted)
     queue.cancel(run_id)
@@ -151,10 +151,10 @@ def test_a_process_that_another_server_started_is_seen_and_stopped(
     [("elsewhere", 4711, "runs on elsewhere"), (None, None, "has not said yet who it is")],
 )
 def test_a_process_that_cannot_be_named_for_certain_gets_no_signal(
-    queue: run_jobs.Queue, wanted: list[str], runs_folder: Path,
+    queue: run_queue.Queue, wanted: list[str], runs_folder: Path,
     monkeypatch: pytest.MonkeyPatch, host: str | None, process: int | None, said: str,
 ) -> None:
-    monkeypatch.setattr(run_jobs, "PROGRAM", (sys.executable, "-S", "-c", "pass"))
+    monkeypatch.setattr(run_queue, "PROGRAM", (sys.executable, "-S", "-c", "pass"))
     run_id = run_jobs.start(wanted)
     wait_until(lambda: queue.turn(run_id) is None)
     sent: list[int] = []
@@ -172,7 +172,7 @@ def test_a_process_that_cannot_be_named_for_certain_gets_no_signal(
 
 @pytest.mark.usefixtures("program")
 def test_delete_removes_a_stopped_run_and_refuses_one_in_the_queue(
-    queue: run_jobs.Queue, wanted: list[str], runs_folder: Path
+    queue: run_queue.Queue, wanted: list[str], runs_folder: Path
 ) -> None:
     run_id = run_jobs.start(wanted)
     with pytest.raises(RunError, match="in the queue"):
@@ -207,7 +207,7 @@ def test_a_process_that_is_killed_leaves_a_stopped_run_and_says_so(wanted: list[
     ],
 )
 def test_what_is_wrong_is_said_before_a_process_or_a_folder_is_there(
-    queue: run_jobs.Queue, weights: Path, runs_folder: Path,
+    queue: run_queue.Queue, weights: Path, runs_folder: Path,
     dataset: str, choices: dict[str, object], kind: type[LensError], said: str,
 ) -> None:
     with pytest.raises(kind, match=said):
@@ -228,7 +228,7 @@ def test_categories_that_the_network_does_not_know_are_refused_at_once(
 
 @pytest.mark.usefixtures("program")
 def test_a_dataset_that_has_changed_is_not_resumed_into_the_old_run(
-    queue: run_jobs.Queue, weights: Path, tmp_path: Path, runs_folder: Path
+    queue: run_queue.Queue, weights: Path, tmp_path: Path, runs_folder: Path
 ) -> None:
     listed = tmp_path / "videos.csv"
     category = load_model(weights).spec.classes[0]
@@ -247,7 +247,7 @@ def test_a_dataset_that_has_changed_is_not_resumed_into_the_old_run(
 def test_a_manifest_without_a_command_that_runs_is_not_resumed(
     wanted: list[str], runs_folder: Path, command: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_jobs, "PROGRAM", (sys.executable, "-S", "-c", "pass"))
+    monkeypatch.setattr(run_queue, "PROGRAM", (sys.executable, "-S", "-c", "pass"))
     run_id = run_jobs.start(wanted)
     wait_until(lambda: run_jobs.queue.turn(run_id) is None)
     file = runs_folder / run_id / "run.json"

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import run_jobs, run_table
+from app.dataset import run_jobs, run_queue, run_table
 from app.dataset.run_table import State
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
@@ -34,7 +34,7 @@ def finished(runs_folder: Path, real_runs: tuple[Path, list[Run]]) -> list[Run]:
 
 
 @pytest.fixture
-def empty_embedded(queue: run_jobs.Queue, runs_folder: Path) -> None:
+def empty_embedded(queue: run_queue.Queue, runs_folder: Path) -> None:
     """No run is going on and none is there."""
 
 
@@ -130,7 +130,7 @@ def test_a_stopped_run_says_how_far_it_came_and_why_it_ended(
     folder.write_failures(
         [answers.Failure(3, f"no video {EVIL}"), answers.Failure(1, "cut off")], ["c.mp4", "a.mp4"]
     )
-    (folder.path / run_jobs.LOG).write_text(f"1 of 40 videos\nerror: a disk is full {EVIL}\n")
+    (folder.path / run_queue.LOG).write_text(f"1 of 40 videos\nerror: a disk is full {EVIL}\n")
     at = open_page("runs")
     assert table(at)[0]["Videos"] == "2 of 40"
     warning = at.warning[0].value
@@ -186,7 +186,7 @@ def test_damaged_folders_are_rows_with_a_reason_and_can_be_deleted(
 
 @pytest.mark.usefixtures("program")
 def test_a_run_is_started_watched_and_stopped(
-    open_page: OpenPage, runs_folder: Path, queue: run_jobs.Queue
+    open_page: OpenPage, runs_folder: Path, queue: run_queue.Queue
 ) -> None:
     at = open_page("runs")
     at.selectbox(key="new_run_model").select("i3d_synth")
@@ -243,7 +243,7 @@ def test_wrong_wishes_become_sentences_beside_the_form(
 
 @pytest.mark.usefixtures("queue")
 def test_starting_what_has_been_finished_chooses_it(
-    open_page: OpenPage, finished: list[Run], runs_folder: Path, queue: run_jobs.Queue
+    open_page: OpenPage, finished: list[Run], runs_folder: Path, queue: run_queue.Queue
 ) -> None:
     at = open_page("runs", run=finished[0].id)
     at.selectbox(key="new_run_model").select("sda_tsn_synth")
@@ -282,7 +282,7 @@ def test_a_link_to_no_run_shows_the_newest(
 
 
 def test_no_weights_here_is_said_and_the_table_stays(
-    open_page: OpenPage, queue: run_jobs.Queue, runs_folder: Path, tmp_path: Path,
+    open_page: OpenPage, queue: run_queue.Queue, runs_folder: Path, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make_stopped(runs_folder)
@@ -317,7 +317,7 @@ def test_words_of_a_run_that_goes_on() -> None:
 )
 def test_the_last_words_of_a_process_are_a_sentence(tmp_path: Path, log: str, said: str) -> None:
     assert run_table.last_words(tmp_path) is None
-    (tmp_path / run_jobs.LOG).write_text(log)
+    (tmp_path / run_queue.LOG).write_text(log)
     words = str(run_table.last_words(tmp_path))
     assert said in words
     assert "Traceback" not in words

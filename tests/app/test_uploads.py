@@ -8,13 +8,12 @@ import shutil
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 
 from app import settings
-from app.uploads import CHUNK_BYTES, LOCK, Cloakroom, Uploads
+from app.uploads import CHUNK_BYTES, LOCK, Uploads
 from dsanet_core.errors import VideoError
 
 
@@ -178,33 +177,3 @@ def test_a_disk_that_is_really_full_is_a_message() -> None:
         take(uploads, b"1234")
     assert not part.is_symlink()
     uploads.close()
-
-
-def test_who_comes_back_finds_the_uploads_and_nobody_else_does() -> None:
-    room = Cloakroom()
-    mine = room.claim("mine")
-    upload = take(mine, b"private")
-    room.leave("mine", mine, 60)
-    yours = room.claim("yours")
-    assert yours.find(upload) is None
-    back = room.claim("mine")
-    assert back is mine
-    found = back.find(upload)
-    assert found is not None
-    assert found.path.read_bytes() == b"private"
-    assert room.claim("mine") is not mine, "they are handed out once"
-    mine.close()
-    yours.close()
-
-
-def test_uploads_that_nobody_claims_are_deleted() -> None:
-    room = Cloakroom()
-    mine = room.claim("mine")
-    deleted = threading.Event()
-    close, mine.close = mine.close, lambda: (close(), deleted.set())  # type: ignore[method-assign]
-    room.leave("mine", mine, 0)
-    assert deleted.wait(30)
-    assert not mine.folder.exists()
-    again = room.claim("mine")
-    assert again is not mine
-    again.close()

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsanet_core.records import Sampling
-from dsanet_core.video import DEFAULT_LIMITS
-from dsanet_core.video.sandbox import PACKAGE_ROOT
+from dsanet_core.video import read_clips, sandbox
 
 BITS = (3, 4)  # rows, columns: frames up to number 4095
 DARK, LIGHT = 40, 215
@@ -130,24 +126,30 @@ def write_sound(path: Path) -> Path:
     return path
 
 
-PEAK_MEMORY = """
-import json, os, sys
-sys.path.insert(0, sys.argv[1])
-status = open("/proc/self/status")
-from dsanet_core.video import worker
-worker.main(json.loads(sys.argv[2]), open(0, "rb", buffering=0, closefd=False))
-os.write(2, next(line for line in status if line.startswith("VmHWM")).split()[1].encode())
-"""
+class Children(logging.Handler):
+    """What every decoding child cost while this is open, from the log of the sandbox."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.ends: list[Any] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if hasattr(record, "peak_bytes"):
+            self.ends.append(record)
+
+    def __enter__(self) -> Children:
+        self.level_before = sandbox.log.level
+        sandbox.log.setLevel(logging.DEBUG)
+        sandbox.log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sandbox.log.removeHandler(self)
+        sandbox.log.setLevel(self.level_before)
 
 
 def peak_memory(path: Path, sampling: Sampling) -> int:
-    """Bytes that the decoding child held at most, run as `read_clips` runs it."""
-    request = {
-        "task": "clips",
-        "sampling": asdict(sampling),
-        "limits": asdict(DEFAULT_LIMITS),
-    }
-    command = (sys.executable, "-c", PEAK_MEMORY, str(PACKAGE_ROOT), json.dumps(request))
-    with path.open("rb") as file:
-        done = subprocess.run(command, stdin=file, capture_output=True, check=True)
-    return int(done.stderr) * 1024
+    """Bytes that the decoding child held at most."""
+    with Children() as children:
+        read_clips(path, sampling)
+    return int(children.ends[-1].peak_bytes)

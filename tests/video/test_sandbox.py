@@ -1,0 +1,292 @@
+"""Whatever happens to a child, or to the server that forks them, is a message, and over."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dsanet_core.errors import VideoError
+from dsanet_core.records import Sampling
+from dsanet_core.video import DEFAULT_LIMITS, read_clips, sandbox, warm_server
+from tests.video.make import number_of, write_video
+
+SAMPLING = Sampling(4, 3, 5)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    return write_video(tmp_path / "a.mp4", range(20))
+
+
+@pytest.fixture
+def own_server() -> Iterator[None]:
+    """A server for one test alone."""
+    warm_server.shut_down()
+    yield
+    warm_server.shut_down()
+
+
+def children_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on children run this, with their socket as `talk`, instead of decoding."""
+    body = "\n    ".join(code.splitlines())
+    program = (
+        "import os, signal, time\n"
+        "from dsanet_core.video import confine, fork_server, limits\n"
+        f"def work(talk, isolation):\n    talk.recv(65536)\n    {body}\n"
+        "fork_server.serve(work)"
+    )
+    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-B", "-c", program))
+
+
+def message(path: Path, **kwargs: object) -> str:
+    with pytest.raises(VideoError) as caught:
+        read_clips(path, SAMPLING, **kwargs)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def wait_until_gone(pid: int) -> None:
+    for _ in range(500):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return
+        if state == "Z":
+            return
+        time.sleep(0.02)
+    os.kill(pid, signal.SIGKILL)
+    raise AssertionError(f"process {pid} lived on")
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+def test_a_crash_is_reported(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    children_that(f"os.kill(os.getpid(), signal.{name})", monkeypatch)
+    assert f"the decoder crashed ({name})" in message(video)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("os._exit(3)", "the decoder failed (exit 3)"),
+        ("raise ValueError", "the decoder failed (exit 1)"),
+        ("pass", "stopped in the middle of its answer"),
+        ("talk.send(bytes(7) + b'\\x02[]')", "answered nonsense"),
+        ("talk.send(bytes(7) + b'\\x02{}')", "makes no sense"),
+        ('talk.send(bytes(7) + b\'\\x15{"failed": "because"}\')', "the decoder failed (because)"),
+        ("while True: talk.sendall(bytes(1 << 20))", "answered more than was asked"),
+    ],
+)
+def test_nonsense_from_the_child_is_reported(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    children_that(code, monkeypatch)
+    assert words in message(video)
+
+
+def test_a_child_that_hangs_is_killed_with_its_children(
+    tmp_path: Path, video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "pids"
+    children_that(
+        "fork = os.fork()\n"
+        f"fork or open({str(note)!r}, 'a').write(f'{{os.getpid()}} {{os.getppid()}}')\n"
+        "time.sleep(600)",
+        monkeypatch,
+    )
+    text = message(video, limits=replace(DEFAULT_LIMITS, wall_seconds=1.0))
+    assert "took longer to decode than allowed; expected at most 1 s" in text
+    pids = [int(pid) for pid in note.read_text().split()]
+    assert len(pids) == 2
+    for pid in pids:
+        wait_until_gone(pid)
+
+
+def test_processor_time_is_limited_too(video: Path) -> None:
+    limits = replace(DEFAULT_LIMITS, wall_seconds=0.0)
+    assert "took longer to decode than allowed" in message(video, limits=limits)
+
+
+def test_cancelling_kills_the_child(
+    tmp_path: Path, video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "pid"
+    children_that(f"open({str(note)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)", monkeypatch)
+    cancel = threading.Event()
+
+    def set_when_started() -> None:
+        while not (note.exists() and note.read_text()):
+            time.sleep(0.01)
+        cancel.set()
+
+    threading.Thread(target=set_when_started).start()
+    with pytest.raises(CancelledError):
+        read_clips(video, SAMPLING, cancel=cancel)
+    assert not Path("/proc", note.read_text()).exists()
+
+
+def test_a_child_has_nothing_of_its_parent(
+    tmp_path: Path, video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither its environment nor its descriptors, its own socket and the void apart."""
+    monkeypatch.setenv("LENS_SECRET", "swordfish")
+    note = tmp_path / "seen"
+    children_that(
+        "fds = {int(n): os.readlink(f'/proc/self/fd/{n}') for n in os.listdir('/proc/self/fd')"
+        " if os.path.exists(f'/proc/self/fd/{n}')}\n"
+        f"open({str(note)!r}, 'w').write(repr((fds, dict(os.environ))))",
+        monkeypatch,
+    )
+    inherited = os.open(video, os.O_RDONLY)
+    os.set_inheritable(inherited, True)
+    try:
+        message(video)
+    finally:
+        os.close(inherited)
+    text = note.read_text()
+    descriptors, environment = eval(text)
+    assert set(descriptors) <= {0, 1, 2, 3}
+    assert [descriptors[fd] for fd in (0, 1, 2)] == ["/dev/null"] * 3
+    assert descriptors[3].startswith("socket:")
+    assert set(environment) <= {
+        *("PYTHONPATH", "OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "LC_CTYPE")
+    }
+    assert "swordfish" not in text
+
+
+def test_many_threads_may_ask_at_once(tmp_path: Path, own_server: None) -> None:
+    paths = [
+        write_video(tmp_path / f"{first}.mp4", range(first, first + 20))
+        for first in range(0, 80, 5)
+    ]
+    with ThreadPoolExecutor(8) as threads:
+        clips = list(threads.map(lambda path: read_clips(path, Sampling(1, 1, 1)), paths))
+    for first, clip in zip(range(0, 80, 5), clips, strict=True):
+        numbers = [number_of(rgb) for rgb in clip.frames.rgb]
+        assert numbers == [first + index for index in clip.frames.frame_index]
+
+
+def test_a_killed_server_is_replaced(video: Path) -> None:
+    read_clips(video, SAMPLING)
+    before = warm_server.server()
+    os.kill(before.pid, signal.SIGKILL)
+    assert read_clips(video, SAMPLING).frames.video.num_frames == 20
+    assert warm_server.server() is not before
+    assert not Path("/proc", str(before.pid)).exists()
+
+
+def test_a_server_that_does_not_answer_is_replaced(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_clips(video, SAMPLING)
+    before = warm_server.server()
+    os.kill(before.pid, signal.SIGSTOP)
+    monkeypatch.setattr(sandbox, "START_SECONDS", 5.0)
+    monkeypatch.setattr(sandbox, "STOP_SECONDS", 0.1)
+    assert read_clips(video, SAMPLING).frames.video.num_frames == 20
+    assert not Path("/proc", str(before.pid)).exists()
+
+
+def test_a_server_killed_while_a_child_works_costs_nothing_but_time(
+    tmp_path: Path, video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first child waits for ever; those of the next server answer."""
+    note = tmp_path / "pids"
+    children_that(
+        f"was_there = os.path.exists({str(note)!r})\n"
+        f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} ')\n"
+        "was_there or time.sleep(600)\n"
+        'talk.send(bytes(7) + b\'\\x15{"failed": "because"}\')',
+        monkeypatch,
+    )
+
+    def kill_server() -> None:
+        while not (note.exists() and note.read_text()):
+            time.sleep(0.01)
+        os.kill(warm_server.server().pid, signal.SIGKILL)
+
+    threading.Thread(target=kill_server).start()
+    assert "the decoder failed (because)" in message(video)
+    first, second = (int(pid) for pid in note.read_text().split())
+    wait_until_gone(first)
+    wait_until_gone(second)
+
+
+def test_a_server_that_cannot_start_is_a_message(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "raise SystemExit('no such library')"
+    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-S", "-c", program))
+    assert "the decoder was lost, its server ended: no such library" in message(video)
+
+
+def test_a_missing_decoder_library_is_a_message(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = (
+        "import sys; sys.modules['av'] = None\n"
+        "from dsanet_core.video import fork_server, worker\n"
+        "fork_server.serve(worker.work)"
+    )
+    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-B", "-c", program))
+    assert "cannot be read without PyAV" in message(video)
+
+
+def test_the_server_and_its_children_end_with_their_parent(
+    tmp_path: Path, video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    note = tmp_path / "pids"
+    children_that(
+        f"open({str(note)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(600)",
+        monkeypatch,
+    )
+    pid = os.fork()
+    if pid == 0:
+        try:
+            read_clips(video, SAMPLING)
+        finally:
+            os._exit(0)
+    while not (note.exists() and len(note.read_text().split()) == 2):
+        time.sleep(0.01)
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    for left in note.read_text().split():
+        wait_until_gone(int(left))
+
+
+def _read_elsewhere(path: Path) -> tuple[int, int]:
+    return read_clips(path, SAMPLING).frames.video.num_frames, warm_server.server().pid
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_worker_process_has_a_server_of_its_own(video: Path, method: str) -> None:
+    read_clips(video, SAMPLING)
+    here = warm_server.server()
+    with multiprocessing.get_context(method).Pool(1) as pool:
+        num_frames, elsewhere = pool.apply(_read_elsewhere, (video,))
+    assert num_frames == 20
+    assert elsewhere != here.pid
+    assert warm_server.server() is here
+    assert read_clips(video, SAMPLING).frames.video.num_frames == 20
+    wait_until_gone(elsewhere)
+
+
+def test_nothing_is_left_of_the_children(video: Path) -> None:
+    """No zombies below the server, no descriptors here."""
+    read_clips(video, SAMPLING)
+    descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    for _ in range(5):
+        read_clips(video, SAMPLING)
+    server = warm_server.server().pid
+    assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
+    assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208
