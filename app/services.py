@@ -208,6 +208,12 @@ def plays_as_it_is(source: Source, facts: Video) -> bool:
     return video.plays_in_browser(facts) and source.path.stat().st_size <= MAX_PLAYED_BYTES
 
 
+def private_format(container: str) -> str:
+    """The MIME type of a video for the player of this session. Streamlit makes the address of a
+    file from its type and bytes, so that without this, who knows the one could tell the other."""
+    return f"video/{container}; session={_session().id}"
+
+
 def request_copy(source: Source) -> Job:
     """A job that gives a `Proxy`: a copy that any browser plays, gone with this session."""
     copy = the_session().uploads.folder / f"{source.sha256}.mp4"

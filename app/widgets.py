@@ -264,8 +264,8 @@ def player(source: Source, video: Video) -> None:
     if services.plays_as_it_is(source, video):
         kind = "mp4" if source.is_drawn else video.container
         st.video(
-            source.path, format=f"video/{kind}", start_time=start, end_time=end, muted=True,
-            loop=True,
+            source.path, format=services.private_format(kind), start_time=start, end_time=end,
+            muted=True, loop=True,
         )  # fmt: skip
         if source.is_drawn:
             st.caption(words.film(video))
@@ -274,7 +274,10 @@ def player(source: Source, video: Video) -> None:
     if not _all_finish([job]):
         _wait_for_copy(job)
     elif job.error is None:
-        st.video(job.result.path, start_time=start, end_time=end, muted=True, loop=True)
+        st.video(
+            job.result.path, format=services.private_format("mp4"), start_time=start,
+            end_time=end, muted=True, loop=True,
+        )  # fmt: skip
         st.caption(words.copy(video, None if job.result.is_whole else job.result.seconds))
     else:
         st.caption("No copy that a browser plays could be made of this video.")

@@ -176,7 +176,9 @@ def _work(job: Job, path: Path, wanted: Sequence[str], mark: Mark) -> None:
         if mark.is_held and _process_of(path) == process.pid:
             mark.remove()  # its lock says from now on that it is at work
     if process.returncode < 0:
-        _note(log, f"error: killed by signal {signal.Signals(-process.returncode).name}")
+        name = signal.Signals(-process.returncode).name
+        why = ", as the system does where memory runs out" if name == "SIGKILL" else ""
+        _note(log, f"error: killed by signal {name}{why}")
 
 
 def _follow(job: Job, path: Path) -> None:

@@ -18,7 +18,7 @@ from torch.utils.data import Dataset as TorchDataset
 
 from dsanet_core.analysis import protocol_of, run_network
 from dsanet_core.datasets import Dataset
-from dsanet_core.errors import VideoError
+from dsanet_core.errors import RunError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, Clips, Protocol, Sampling
 from dsanet_core.untrimmed import score_untrimmed
@@ -131,7 +131,7 @@ def network_inputs(
     dataset: Dataset, rows: Sequence[int], protocol: Protocol, workers: int | None
 ) -> Iterator[_Input]:
     """Network inputs of these rows, in order: (row, views or why there are none, seconds it took).
-    workers: as of `answer_each`."""
+    workers: as of `answer_each`. Raises RunError where one of these processes dies."""
     inputs = _Inputs(dataset, rows, protocol)
     count = min(MOST_WORKERS, available_cores()) if workers is None else workers
     if count == 0 or len(rows) <= FEW_VIDEOS:
@@ -141,7 +141,7 @@ def network_inputs(
     # server process, which has imported what is needed once, cannot.
     context = torch.multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    yield from DataLoader(
+    loader = DataLoader(
         inputs,
         batch_size=None,
         num_workers=count,
@@ -149,6 +149,17 @@ def network_inputs(
         multiprocessing_context=context,
         worker_init_fn=_use_one_core,
     )
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise RunError(
+            f"A process that decodes videos has died ({error})",
+            "one that lives as long as the run",
+            "Make sure that memory does not run out, and give the same command again, or resume "
+            "the run: what is done is kept.",
+        ) from error
 
 
 def _use_one_core(worker: int) -> None:

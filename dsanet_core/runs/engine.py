@@ -28,6 +28,7 @@ import torch
 
 from dsanet_core.analysis import describe_model, protocol_of
 from dsanet_core.datasets import Dataset
+from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
 from dsanet_core.runs.answers import Answer, Failure, answer_each
@@ -179,7 +180,7 @@ class _Session:
                     self.write()
                 if self.is_first and now - self.reported >= REPORT_SECONDS:
                     self.say()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, RunError):  # stopped, or a process that decodes has died
             self.write()
             raise
         self.write()

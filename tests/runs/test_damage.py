@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -290,3 +291,39 @@ def test_the_manifest_of_another_version_stays_as_it_is(folder: Path) -> None:
     RunFolder.make(folder, {"videos": 1})
     assert (folder / MANIFEST).read_text() == text
     assert not RunFolder(folder).damaged()
+
+
+class Deadly:
+    """A dataset whose reading kills the process that does it, at one row."""
+
+    def __init__(self, dataset: Dataset, row: int) -> None:
+        self.dataset, self.row = dataset, row
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__dict__["dataset"], name)
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Deadly, (self.dataset, self.row)
+
+    def clips(self, index: int, *args: Any) -> Any:
+        if index == self.row:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.dataset.clips(index, *args)
+
+
+def test_a_killed_process_that_decodes_is_named_and_what_was_answered_is_kept(
+    network: VideoNetwork, tmp_path: Path, forwards: list[int]
+) -> None:
+    drawn = open_dataset("synth:seed=31,n=40")
+    with pytest.raises(RunError, match="process that decodes videos has died") as raised:
+        run_dataset(Deadly(drawn, 30), network, folder=tmp_path, workers=1)  # type: ignore[arg-type]
+    assert "what is done is kept" in raised.value.next_step
+    (folder,) = map(RunFolder, tmp_path.iterdir())
+    done = folder.done()
+    assert len(done) == len(forwards) >= 20
+    assert done == set(range(len(done)))
+    run = run_dataset(drawn, network, folder=tmp_path, workers=0)
+    assert len(forwards) == len(run.row) == 40, "nothing was done twice"
