@@ -214,6 +214,12 @@ def private_format(container: str) -> str:
     return f"video/{container}; session={_session().id}"
 
 
+def private_format(container: str) -> str:
+    """The MIME type of a video for the player of this session. Streamlit makes the address of a
+    file from its type and bytes, so that without this, who knows the one could tell the other."""
+    return f"video/{container}; session={the_session().id}"
+
+
 def request_copy(source: Source) -> Job:
     """A job that gives a `Proxy`: a copy that any browser plays, gone with this session."""
     copy = the_session().uploads.folder / f"{source.sha256}.mp4"
