@@ -211,12 +211,6 @@ def plays_as_it_is(source: Source, facts: Video) -> bool:
 def private_format(container: str) -> str:
     """The MIME type of a video for the player of this session. Streamlit makes the address of a
     file from its type and bytes, so that without this, who knows the one could tell the other."""
-    return f"video/{container}; session={_session().id}"
-
-
-def private_format(container: str) -> str:
-    """The MIME type of a video for the player of this session. Streamlit makes the address of a
-    file from its type and bytes, so that without this, who knows the one could tell the other."""
     return f"video/{container}; session={the_session().id}"
 
 
