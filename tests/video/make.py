@@ -54,8 +54,9 @@ def write_video(
 ) -> Path:
     """Encode numbered frames; times: presentation times in seconds, else 1 / rate apart; turn:
     degrees counterclockwise that a player is told to turn the pictures by."""
-    movflags = {"movflags": "+faststart"} if index_first else {}
-    with av.open(str(path), "w", format=container, container_options=movflags) as out:
+    choices = {"fflags": "+bitexact"}  # Matroska would number its files at random
+    choices |= {"movflags": "+faststart"} if index_first else {}
+    with av.open(str(path), "w", format=container, container_options=choices) as out:
         stream: Any = out.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = size
         stream.pix_fmt = pixels

@@ -1,0 +1,1 @@
+"""Damaged videos, made by seed and put through the real way into the program."""
