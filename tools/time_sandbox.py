@@ -1,0 +1,54 @@
+"""What the decoding sandbox adds to reading an upload, once its server is warm.
+
+    python -m tools.time_sandbox [CLIP ...]
+
+In turns, the same clip is read by `read_clips` (in the sandbox, its hash included) and in this
+process. Without clips it makes one of 10 s and 340x256.
+"""
+
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from dsanet_core.records import Sampling
+from dsanet_core.video import DEFAULT_LIMITS, read_clips, reader, sandbox
+from tools.time_upload import make_clips
+
+TURNS = 40
+SAMPLING = Sampling(8, 8, 4)
+
+
+def seconds_inside(path: Path) -> float:
+    begin = time.perf_counter()
+    read_clips(path, SAMPLING)
+    return time.perf_counter() - begin
+
+
+def seconds_here(path: Path) -> float:
+    begin = time.perf_counter()
+    with path.open("rb") as file:
+        reader.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
+    return time.perf_counter() - begin
+
+
+def main(names: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        begin = time.perf_counter()
+        sandbox.warm()
+        print(f"warming up: {1000 * (time.perf_counter() - begin):.0f} ms")
+        for path in [Path(name) for name in names] or make_clips(Path(scratch), 1):
+            seconds_inside(path), seconds_here(path)
+            turns = [(seconds_inside(path), seconds_here(path)) for _ in range(TURNS)]
+            inside, here = (statistics.median(column) for column in zip(*turns, strict=True))
+            added = sorted(1000 * (a - b) for a, b in turns)
+            print(
+                f"{path.name}: {1000 * inside:.1f} ms in the sandbox, {1000 * here:.1f} ms here;"
+                f" it adds {statistics.median(added):.1f} ms (median of {TURNS} turns,"
+                f" {added[0]:.1f} to {added[-1]:.1f})"
+            )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
