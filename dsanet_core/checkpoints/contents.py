@@ -20,6 +20,8 @@ DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int
 """What numbers of a network are stored as: the last one counts steps."""
 CHUNK = 1 << 20
 """Bytes that are read and hashed at a time."""
+Piece = tuple[str, slice, Tensor]
+"""Name of a tensor, some of its rows (of the first dimension; a scalar has one), their numbers."""
 MAX_KEY, MAX_DIMENSIONS = 256, 8
 
 
@@ -89,7 +91,7 @@ def require_fitting(
 class CheckpointFile:
     """An open checkpoint whose headers are checked.
 
-    name: what messages call it. sha256: of its bytes, known once `tensors` or `digest` have gone
+    name: what messages call it. sha256: of its bytes, known once `pieces` or `digest` have gone
     through them.
     """
 
@@ -106,44 +108,50 @@ class CheckpointFile:
         self._require_unchanged()
         return self.sha256
 
-    def tensors(self) -> Iterator[tuple[str, Tensor]]:
-        """Every tensor as the file says it, in memory of its own, in the order of the file.
+    def pieces(self) -> Iterator[Piece]:
+        """Every tensor in pieces of some rows, in the order of the file; a piece is good until the
+        next is asked for.
 
-        The bytes that are hashed are those that the tensors get, so that what is verified is what
-        is used. A mapped file would cost less memory, and end the process if somebody cut it.
+        The bytes that are hashed are those that the pieces are made of, so that what is verified
+        is what is used. A mapped file would cost less memory, and end the process if somebody cut
+        it.
         """
         digest = hashlib.sha256()
         self._file.seek(0)
         at = 0
         for key, place in sorted(self.contents.places.items(), key=lambda item: item[1].start):
             self._skip(digest, place.start - at)
-            try:
-                tensor = torch.empty(place.shape, dtype=place.dtype)
-            except RuntimeError as error:
-                raise refusal(self.name, f"needs {size_in_words(place.nbytes)} for {key!r}",
-                              "as much free memory", "Close other programs.") from error
-            view = memoryview(tensor.reshape(-1).view(torch.uint8).numpy())  # type: ignore[arg-type]
+            at = place.start + place.nbytes
             crc32 = 0
-            for start in range(0, place.nbytes, CHUNK):
-                part = view[start : start + CHUNK]
-                self._fill(part)
-                digest.update(part)
-                crc32 = zlib.crc32(part, crc32) if place.crc32 is not None else 0
+            for rows, data in self._rows(place):
+                digest.update(data)
+                crc32 = zlib.crc32(data, crc32) if place.crc32 is not None else 0
+                shape = (-1, *place.shape[1:]) if place.shape else ()
+                yield key, rows, torch.frombuffer(data, dtype=place.dtype).reshape(shape)
             if place.crc32 not in (None, crc32):
                 raise refusal(self.name, f"holds other numbers in {key!r} than were written",
                               "an undamaged file", "Fetch it again.")
-            at = place.start + place.nbytes
-            yield key, tensor
         self._skip(digest, os.fstat(self._file.fileno()).st_size - at)
         self._require_unchanged()
         self.sha256 = digest.hexdigest()
 
+    def _rows(self, place: TensorPlace) -> Iterator[tuple[slice, bytearray]]:
+        """The bytes of a tensor, as many rows at a time as `CHUNK` holds."""
+        count = place.shape[0] if place.shape else 1
+        row = place.nbytes // count
+        step = max(1, CHUNK // row)
+        for start in range(0, count, step):
+            rows = slice(start, min(start + step, count))
+            data = bytearray((rows.stop - rows.start) * row)
+            self._fill(memoryview(data))
+            yield rows, data
+
     def _skip(self, digest: hashlib._Hash, count: int) -> None:
         """Hash what lies between tensors."""
         for start in range(0, count, CHUNK):
-            part = bytearray(min(CHUNK, count - start))
-            self._fill(memoryview(part))
-            digest.update(part)
+            data = bytearray(min(CHUNK, count - start))
+            self._fill(memoryview(data))
+            digest.update(data)
 
     def _fill(self, part: memoryview) -> None:
         read = 0

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsanet_core.checkpoints.contents import DTYPES, CheckpointFile, refusal
+from dsanet_core.checkpoints.contents import DTYPES, CheckpointFile, Piece, refusal
 from dsanet_core.checkpoints.facts import empty_network, read_facts
 from dsanet_core.checkpoints.kinds import open_checkpoint
-from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
+from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits, size_in_words
 from dsanet_core.checkpoints.registry import find
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
@@ -24,8 +24,6 @@ from dsanet_core.zoo import ModelSpec
 
 FAMILIARITY = "familiarity."
 """What the names of the tensors of a familiarity calibration begin with."""
-_PIECE = 1 << 20
-"""Numbers that are looked at together, so that looking costs no memory."""
 
 
 @dataclass(frozen=True)
@@ -93,7 +91,7 @@ def load_weights(network: VideoNetwork, tensors: Mapping[str, Tensor]) -> None:
     and names the first, or names one that is not finite or of another kind of numbers.
     """
     _require_match(network, tensors)
-    _fill(network, tensors.items())
+    _fill(network, ((key, slice(None), tensor) for key, tensor in tensors.items()))
 
 
 def pick_device(device: str = "auto") -> torch.device:
@@ -120,17 +118,8 @@ def _network(file: CheckpointFile, limits: CheckpointLimits) -> VideoNetwork:
     _require_match(network, {key: at for key, at in places.items() if key not in calibration})
     if facts.familiarity is not None or calibration:
         _require_calibration(calibration, facts.familiarity, network.appearance_size, file.name)
-    kept: dict[str, Tensor] = {}
-
-    def weights() -> Iterable[tuple[str, Tensor]]:
-        for key, tensor in file.tensors():
-            if key in calibration:
-                kept[key.removeprefix(FAMILIARITY)] = tensor
-                _require_finite(key, tensor)
-            else:
-                yield key, tensor
-
-    _fill(network, weights())
+    kept = {key: torch.empty(at.shape, dtype=torch.float64) for key, at in calibration.items()}
+    _fill(network, file.pieces(), kept)
     network.weights = Weights(
         file.name, file.sha256, facts.trained_on, facts.recipe, facts.seed, facts.accuracy,
         _familiarity(kept, facts.familiarity),
@@ -138,19 +127,37 @@ def _network(file: CheckpointFile, limits: CheckpointLimits) -> VideoNetwork:
     return network
 
 
-def _fill(network: VideoNetwork, tensors: Iterable[tuple[str, Tensor]]) -> None:
-    """Matching tensors become the network's own, one after the other: there is no time at which
-    all of them are here twice."""
+def _fill(
+    network: VideoNetwork, pieces: Iterable[Piece], others: Mapping[str, Tensor] | None = None
+) -> None:
+    """Matching tensors are copied piece by piece to where they stay: nothing is here twice.
+
+    others: tensors that are no part of the network, by name, filled too.
+    """
     state = network.state_dict()
-    fitted = {}
-    for key, tensor in tensors:
-        _require_finite(key, tensor)
-        # As build_model left it; float32 has no room for the largest of float64.
-        layout = torch.channels_last_3d if tensor.ndim == 5 else torch.preserve_format
-        fitted[key] = tensor.to(state[key].dtype, memory_format=layout)
-        if tensor.dtype == torch.float64:
-            _require_finite(key, fitted[key])
-    network.load_state_dict(fitted, assign=True)
+    filled: dict[str, Tensor] = dict(others or {})
+    for key, rows, piece in pieces:
+        if key not in filled:
+            filled[key] = _empty_like(state[key])
+        part = filled[key][rows] if piece.ndim else filled[key]
+        # float32 has no room for the largest of float64.
+        if not bool(part.copy_(piece).isfinite().all()):
+            raise CheckpointError(
+                f"{key!r} holds NaN or infinity",
+                "finite weights",
+                "The training diverged: take an earlier checkpoint.",
+            )
+    network.load_state_dict({key: filled[key] for key in state}, assign=True)
+
+
+def _empty_like(value: Tensor) -> Tensor:
+    """Memory for a tensor, laid out as `build_model` does."""
+    layout = torch.channels_last_3d if value.ndim == 5 else torch.contiguous_format
+    try:
+        return torch.empty(value.shape, dtype=value.dtype, memory_format=layout)
+    except RuntimeError as error:
+        raise CheckpointError(f"a tensor of {size_in_words(value.nbytes)}", "as much free memory",
+                              "Close other programs.") from error
 
 
 def _require_match(network: VideoNetwork, tensors: Mapping[str, Described]) -> None:
@@ -182,17 +189,6 @@ def _require_match(network: VideoNetwork, tensors: Mapping[str, Described]) -> N
             )
 
 
-def _require_finite(key: str, tensor: Tensor) -> None:
-    numbers = tensor.reshape(-1)
-    for start in range(0, len(numbers), _PIECE):
-        if not bool(numbers[start : start + _PIECE].isfinite().all()):
-            raise CheckpointError(
-                f"{key!r} holds NaN or infinity",
-                "finite weights",
-                "The training diverged: take an earlier checkpoint.",
-            )
-
-
 def _require_calibration(
     places: Mapping[str, Described], numbers: object, size: int, name: str
 ) -> None:
@@ -211,7 +207,7 @@ def _familiarity(
     if numbers is None:
         return None
     mean, precision = (
-        np.asarray(tensors[part].double().numpy()) for part in ("mean", "precision")
+        np.asarray(tensors[FAMILIARITY + part].numpy()) for part in ("mean", "precision")
     )
     return FamiliarityModel(mean, precision, numbers["threshold"], numbers["true_rate"])
 

@@ -8,7 +8,7 @@ from types import UnionType
 from typing import Any, Never
 
 MAX_DEPTH = 8
-MAX_TEXT = 2000
+MAX_TEXT, MAX_PARTS = 2000, 100_000
 
 
 def parse_json(text: str, kind: type | UnionType) -> Any:
@@ -28,9 +28,11 @@ def parse_json(text: str, kind: type | UnionType) -> Any:
 
 def require_plain(value: Any, depth: int = 0) -> None:
     """Raises ValueError for values that cannot be shown and stored again: texts of control
-    characters or endless ones, numbers beyond 64 bits, deep nesting."""
+    characters or endless ones, numbers beyond 64 bits, deep nesting, endless lists."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
+    if isinstance(value, dict | list) and len(value) > MAX_PARTS:
+        raise ValueError(f"{len(value)} parts, at most {MAX_PARTS}")
     if isinstance(value, str):
         if len(value) > MAX_TEXT or not value.isprintable():
             raise ValueError(f"text {value[:40]!r} of {len(value)} characters, all of which "

@@ -9,8 +9,8 @@ archive holds.
 
 from __future__ import annotations
 
+import re
 import struct
-import warnings
 import zipfile
 from io import FileIO
 from itertools import pairwise
@@ -27,7 +27,14 @@ _END, _END64, _LOCATOR64 = (b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07")
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _LOCAL_BYTES = 22, 56, 20, 30
 _PLAIN_FLAGS = 0x0808
 """Sizes after the data, names in UTF-8: what torch.save sets."""
-_NOTES = {"version", "byteorder", ".format_version", ".storage_alignment", ".data/serialization_id"}
+_NOTES = {
+    "version": rb"\d{1,4}\n?",
+    "byteorder": rb"little",
+    ".format_version": rb"\d{1,2}",
+    ".storage_alignment": rb"[1-9]\d{0,4}",  # torch divides by it
+    ".data/serialization_id": rb"\d{0,64}",
+}
+"""What torch.save() notes about an archive, and what may stand there."""
 _NOTE_BYTES = 64
 _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".pth", ".pt", ".npz")
 _SAVE = "Save it again with save_checkpoint()."
@@ -114,8 +121,11 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
             raise refusal(name, f"holds {what} of {size_in_words(entry.file_size)}",
                           f"at most {size_in_words(most)}")
         files[path] = _Stored(start, entry.file_size, entry.CRC)
-        if path == "byteorder" and _read(file, files[path]) != b"little":
-            raise refusal(name, "holds numbers in another byte order", "little endian", _SAVE)
+        if path in _NOTES:
+            noted = _read(file, files[path])
+            if not re.fullmatch(_NOTES[path], noted):
+                raise refusal(name, f"holds the {path} {noted!r}", "what torch.save() writes here",
+                              _SAVE)
         spans.append((entry.header_offset, start + entry.file_size))
     spans.sort()
     if any(end > following for (_, end), (following, _) in pairwise(spans)):
@@ -172,8 +182,7 @@ def _read(file: FileIO, stored: _Stored) -> bytes:
 def _load_on_meta(file: FileIO, name: str) -> Any:
     file.seek(0)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return torch.load(file, map_location="meta", weights_only=True)
+        return torch.load(file, map_location="meta", weights_only=True)
     except OSError:
         raise
     except Exception as error:  # readers of damaged bytes raise nearly anything
