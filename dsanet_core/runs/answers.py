@@ -151,11 +151,13 @@ def network_inputs(
     )
     try:
         yield from loader
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
+    except (RuntimeError, EOFError, ConnectionError) as error:
+        # What is raised in one of them begins with "Caught"; one that dies shows as any of these.
+        is_dead = not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
+        if not is_dead or str(error).startswith("Caught"):
             raise
         raise RunError(
-            f"A process that decodes videos has died ({error})",
+            f"A process that decodes videos has died ({type(error).__name__}: {error})",
             "one that lives as long as the run",
             "Make sure that memory does not run out, and give the same command again, or resume "
             "the run: what is done is kept.",

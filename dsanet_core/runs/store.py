@@ -18,6 +18,7 @@ import json
 import logging
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -35,6 +36,8 @@ from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of,
 from dsanet_core.runs.summary import FILE as SUMMARY
 
 MANIFEST, PROGRESS, LOCK = "run.json", "progress.json", "lock"
+LOCK_TRIES, LOCK_PAUSE_SECONDS = 10, 0.02
+"""Whoever asks `is_at_work` holds the lock for a moment."""
 _NUMBERS = pa.list_(pa.float32())
 _VIDEOS = pa.schema([
     ("row", pa.int64()),
@@ -149,14 +152,18 @@ class RunFolder:
         with ExitStack() as stack:
             with keeping(LOCK, self.path):
                 file = stack.enter_context((self.path / LOCK).open("ab"))
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RunError(
-                    f"another process is at work on {self.path.name}",
-                    "one at a time",
-                    "Wait for it, or stop it first.",
-                ) from error
+            for left in reversed(range(LOCK_TRIES)):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError as error:
+                    if not left:
+                        raise RunError(
+                            f"another process is at work on {self.path.name}",
+                            "one at a time",
+                            "Wait for it, or stop it first.",
+                        ) from error
+                    time.sleep(LOCK_PAUSE_SECONDS)
             # What an earlier process reported, its number among it, must not pass for this one's.
             with keeping(PROGRESS, self.path):
                 (self.path / PROGRESS).unlink(missing_ok=True)

@@ -323,7 +323,7 @@ def test_a_killed_process_that_decodes_is_named_and_what_was_answered_is_kept(
     assert "what is done is kept" in raised.value.next_step
     (folder,) = map(RunFolder, tmp_path.iterdir())
     done = folder.done()
-    assert len(done) == len(forwards) >= 20
+    assert len(done) == len(forwards) > 0
     assert done == set(range(len(done)))
     run = run_dataset(drawn, network, folder=tmp_path, workers=0)
     assert len(forwards) == len(run.row) == 40, "nothing was done twice"
