@@ -26,7 +26,7 @@ def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
         for place, analysis in enumerate(analyses):
             stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
             st.download_button(
-                f"{analysis.model.name}: all data (JSON)",
+                f"{words.escape(analysis.model.name)}: all data (JSON)",
                 partial(analysis_to_json, analysis),
                 f"{stem}.json",
                 "application/json",
@@ -35,7 +35,7 @@ def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
                 on_click="ignore",
             )
             st.download_button(
-                f"{analysis.model.name}: {table} (CSV)",
+                f"{words.escape(analysis.model.name)}: {table} (CSV)",
                 partial(TABLES[table], analysis),
                 f"{stem}_{table}.csv",
                 "text/csv",

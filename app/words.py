@@ -3,7 +3,6 @@ alone. Pure functions of L0 records."""
 
 from __future__ import annotations
 
-import csv
 import io
 import math
 
@@ -32,6 +31,7 @@ from dsanet_core.report.words import signed as signed
 from dsanet_core.report.words import tap_name as tap_name
 from dsanet_core.report.words import video_facts as video_facts
 from dsanet_core.report.words import view_name as view_name
+from dsanet_core.serialize import CsvTable
 
 
 def copy(video: Video, seconds: float | None) -> str:
@@ -58,7 +58,7 @@ def played(window: tuple[float, float] | None) -> tuple[float, float | None]:
 def kernels_to_csv(analysis: Analysis) -> str:
     """One row per block, view and channel; a column per tap, named by its offset."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    table = CsvTable(out)
     taps = max((kernel.values.shape[-1] for kernel in analysis.kernels), default=0)
     offsets = [f"offset_{tap - taps // 2:+d}" for tap in range(taps)]
     table.writerow(["block", "view", "channel", *offsets])

@@ -16,9 +16,10 @@ import io
 import json
 import math
 import zlib
+from collections.abc import Iterable
 from dataclasses import MISSING, Field, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TextIO, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -80,13 +81,41 @@ def analysis_from_json(text: str) -> Analysis:
         raise _nonsense(str(error)) from error
 
 
+class CsvTable:
+    """Writes rows of CSV in which no text is a formula: a spreadsheet would compute a category
+    named `=1+1`, so an apostrophe goes before text that begins like one. Numbers stay as they are.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._rows = csv.writer(out, lineterminator="\n")
+
+    def writerow(self, cells: Iterable[object]) -> None:
+        # Python 3.11 writes a carriage return without quotes, as if the row ended there.
+        texts = (cell.replace("\r", " ") if isinstance(cell, str) else cell for cell in cells)
+        self._rows.writerow([f"'{cell}" if _is_formula(cell) else cell for cell in texts])
+
+    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
+        for cells in rows:
+            self.writerow(cells)
+
+
+def _is_formula(cell: object) -> bool:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False
+
+
 def analysis_to_csv(analysis: Analysis) -> str:
     """Scores as a table: one row per snippet and a last one for the video, a column per category.
 
     start_seconds and end_seconds are the times of the first and the last frame that were seen.
     """
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    table = CsvTable(out)
     table.writerow(["snippet", "start_seconds", "end_seconds", *analysis.model.classes])
     times = analysis.pts_seconds
     for index, scores in enumerate(analysis.snippet_scores):

@@ -18,6 +18,7 @@ import pytest
 from dsanet_core import serialize
 from dsanet_core.errors import RecordError
 from dsanet_core.serialize import (
+    CsvTable,
     analysis_from_json,
     analysis_to_csv,
     analysis_to_json,
@@ -253,3 +254,15 @@ def test_csv_holds_every_score_and_the_times() -> None:
     np.testing.assert_allclose(
         [float(row[1]) for row in rows[1:-1]], analysis.pts_seconds[:, 0], atol=5e-4
     )
+
+
+def test_no_text_of_a_table_is_a_formula_and_numbers_stay_as_they_are() -> None:
+    out = io.StringIO()
+    table = CsvTable(out)
+    table.writerow(["=1+1", "+cmd|' /C calc'!A0", "-moving", "@SUM(A1)", "\t=1"])
+    table.writerows([[-0.5, "-0.5", "+1", "-inf", "a=1", "", None, 3], ["a\r=1", "b\n=1"]])
+    out.seek(0)
+    texts, numbers, lines = list(csv.reader(out))
+    assert all(text.startswith("'") for text in texts)
+    assert numbers == ["-0.5", "-0.5", "+1", "-inf", "a=1", "", "", "3"]
+    assert lines == ["a =1", "b\n=1"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Sequence
 from functools import partial
@@ -16,6 +15,7 @@ from app.words import escape, percent
 from dsanet_core.figures.effects import effects_of_blocks, effects_of_categories
 from dsanet_core.figures.layer_style import column_name
 from dsanet_core.records import Run, RunEffects
+from dsanet_core.serialize import CsvTable
 
 READING = (
     "How to read it: each block alone is made neutral (a DSA block with the identity kernel, an "
@@ -84,7 +84,7 @@ def lead(effects: RunEffects, classes: Sequence[str]) -> str:
 def to_csv(effects: RunEffects, classes: Sequence[str]) -> str:
     """One row per category with videos and block."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    table = CsvTable(out)
     table.writerow([
         "category", "videos", "block", "change", "accuracy", "accuracy_without",
         "probability_lost",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -36,6 +35,7 @@ from dsanet_core.runs.statistics import (
     Interval,
     wilson,
 )
+from dsanet_core.serialize import CsvTable
 
 SHARES, COUNTS = "%", "videos"
 UNITS = (SHARES, COUNTS)
@@ -299,7 +299,7 @@ def nothing(seen: View, choice: Choice) -> str:
 def to_csv(seen: View, places: Array) -> str:
     """The listed videos, a line each; confidences and scores as fractions."""
     out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
+    lines = CsvTable(out)
     heads = ("predicted", "confidence", "right", "score of the true category", "classes above it")
     columns = [f"{head}, {name}" for name in seen.names for head in heads]
     outcome = None if seen.pair is None else seen.pair.outcome

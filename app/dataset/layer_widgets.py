@@ -151,7 +151,9 @@ def choose_quantity(table: LayerTable) -> LayerTable:
     names = (layer_words.SIDE_BY_SIDE, *table.quantities)
     state.settle(Key.LAYERS_ONE, names, names[0])
     if len(table.quantities) > 1:
-        st.segmented_control("Beside each other", names, key=Key.LAYERS_ONE, required=True)
+        st.segmented_control(
+            "Beside each other", names, key=Key.LAYERS_ONE, required=True, format_func=words.escape
+        )
     chosen = str(st.session_state[Key.LAYERS_ONE])
     return table.only(chosen) if chosen in table.quantities else table
 

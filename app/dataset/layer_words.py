@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Callable, Sequence
@@ -17,6 +16,7 @@ from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.layer_table import LayerTable, stages_of
 from dsanet_core.records import Layers, Run
 from dsanet_core.runs.order import SIMILARITY
+from dsanet_core.serialize import CsvTable
 
 WEIGHTS, KERNELS = "SDA weights", "DSA kernels"
 BLOCKS, STAGES = "Every block", "Averaged per stage"
@@ -263,7 +263,7 @@ def to_csv(table: LayerTable) -> str:
     terms = ("first", "second", "difference") if table.is_difference else (
         "mean", "standard_deviation")
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    writer = CsvTable(out)
     writer.writerow(["category", "group", "videos", "block", "quantity", *terms])
     columns = _columns(table)
     for row, name in enumerate(table.categories):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import time
@@ -23,6 +22,7 @@ from dsanet_core.errors import LensError, RecordError, RunError, printable
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
+from dsanet_core.serialize import CsvTable
 
 FACTS_KEPT = 4096
 STALE_SECONDS = 30
@@ -332,7 +332,7 @@ def error_columns(failed: Sequence[tuple[str, str]]) -> dict[str, list[Any]]:
 
 def _csv(table: dict[str, list[Any]]) -> str:
     out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
+    lines = CsvTable(out)
     lines.writerow(table)
     lines.writerows(zip(*table.values(), strict=True))
     return out.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from app.words import escape, percent
 from dsanet_core.figures import CategoryRow, CategoryTable, palette, selects
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
+from dsanet_core.serialize import CsvTable
 
 CONFIDENCE = ", sure (%)"
 """Ends the head of a column of confidences."""
@@ -186,7 +186,7 @@ def categories_reading(table: CategoryTable) -> str:
 def categories_to_csv(table: CategoryTable, rows: Sequence[CategoryRow]) -> str:
     """The figure's numbers, a line per category; shares and gains as fractions."""
     out = io.StringIO()
-    lines = csv.writer(out, lineterminator="\n")
+    lines = CsvTable(out)
     lines.writerow([
         "category", "videos", *(f"accuracy {name}" for name in table.runs), "gain",
         "gains most", *(f"centred weight {name}" for name in table.dependencies),

@@ -242,7 +242,7 @@ def export(analyses: Sequence[Analysis], attributions: Sequence[Attribution]) ->
             stem = f"{each.model.name}_{each.method}_{each.video.sha256[:8] or each.video.name}"
             for label, ending, mime, make in kinds:
                 st.download_button(
-                    f"{each.model.name}: {label}", partial(make, analysis, each),
+                    f"{escape(each.model.name)}: {label}", partial(make, analysis, each),
                     f"{stem}.{ending}", mime, key=f"why_{ending}_{place}",
                     icon=":material/download:", on_click="ignore",
                 )

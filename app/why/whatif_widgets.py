@@ -259,7 +259,7 @@ def export(before: Analysis, after: Analysis | None) -> None:
                 ("scores", "CSV", "text/csv", analysis_to_csv),
             ):
                 st.download_button(
-                    f"{analysis.model.name} {what}: {label} ({kind})",
+                    f"{escape(analysis.model.name)} {what}: {label} ({kind})",
                     partial(make, analysis), f"{stem}.{kind.lower()}", mime,
                     key=f"whatif_{kind}_{what}", icon=":material/download:", on_click="ignore",
                 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from typing import Any
@@ -10,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from dsanet_core.records import Analysis, Attribution, Clips
+from dsanet_core.serialize import CsvTable
 
 
 def attribution_to_csv(seen: Analysis | Clips, attribution: Attribution) -> str:
     """One row per frame that a snippet saw, with its share in the logit; snippets and frames count
     from 1, video_frame from 0."""
     out = io.StringIO()
-    table = csv.writer(out, lineterminator="\n")
+    table = CsvTable(out)
     table.writerow(["snippet", "frame", "video_frame", "seconds", "share_logit"])
     for (snippet, frame), share in np.ndenumerate(attribution.per_frame):
         table.writerow([

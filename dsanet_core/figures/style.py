@@ -35,8 +35,10 @@ def blank(height: int) -> go.Figure:
 
 
 def plain(text: str) -> str:
-    """Text as it is: Plotly would take `<b>` in a category name for markup."""
-    return html.escape(text, quote=False)
+    """Text as it is, on one line: Plotly would take `<b>` in a category name for markup, and
+    `%{x}` for a number to fill in; a character that turns the direction would turn the rest."""
+    printable = "".join(c if c.isprintable() else " " for c in text)
+    return html.escape(printable, quote=False).replace("%{", "%&#123;")
 
 
 def wrap(text: str, width: int) -> str:

@@ -26,13 +26,21 @@ _DEPENDENCIES = {
 EVEN = 0.03
 """Weights that are no farther apart than this are called equal."""
 
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&])")
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$:~&@])")
+_LATER = re.compile(
+    r"(?<=:)(?=//|material/|streamlit:)|(?<=www)(?=\.)|(?=@)"
+    r"|(?<!\S[<~>-])(?<=[<~>-])(?=[=>-](?!\S))",
+    re.IGNORECASE,
+)
+"""Where pages find links, icons, the logo and arrows in text that Markdown has let pass."""
+_JOINER = "\u2060"
+"""Invisible, and no part of any of these."""
 
 
 def escape(text: str) -> str:
-    """Text that came from outside, on one line and inert inside Markdown."""
+    """Text that came from outside, on one line and inert inside Markdown and on a page."""
     printable = "".join(c if c.isprintable() else " " for c in text)
-    return _MARKDOWN.sub(r"\\\1", " ".join(printable.split()))
+    return _MARKDOWN.sub(r"\\\1", _LATER.sub(_JOINER, " ".join(printable.split())))
 
 
 def amount(number: float) -> str:

@@ -22,7 +22,7 @@ BLOCK = SDA.selections[1]
     ("text", "inert"),
     [
         ("a\nb\tc\x00d", "a b c d"),
-        ("**bold** [x](http://y)", r"\*\*bold\*\* \[x\]\(http\://y\)"),
+        ("**bold** [x](y)", r"\*\*bold\*\* \[x\]\(y\)"),
         ("<script>", r"\<script\>"),
         (":red[x] $x$", r"\:red\[x\] \$x\$"),
         ("видео 🎬", "видео 🎬"),
@@ -30,6 +30,21 @@ BLOCK = SDA.selections[1]
 )
 def test_text_from_outside_is_inert_and_on_one_line(text: str, inert: str) -> None:
     assert words.escape(text) == inert
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://x HTTPS://y", "http:|//x HTTPS:|//y"),
+        ("www.x.org", "www|.x.org"),
+        ("me@x.org", "me|@x.org"),
+        (":material/home: :streamlit:", ":|material/home: :|streamlit:"),
+        ("a -> b <- c -- d >= e", "a -|> b <|- c -|- d >|= e"),
+        ("make --views=1 a-b", "make --views=1 a-b"),
+    ],
+)
+def test_what_pages_find_in_text_after_markdown_is_broken_invisibly(text: str, shown: str) -> None:
+    assert words.escape(text).replace("\\", "") == shown.replace("|", "\u2060")
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:

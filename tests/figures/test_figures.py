@@ -9,6 +9,7 @@ import pytest
 
 from dsanet_core import figures
 from dsanet_core.figures import palette
+from dsanet_core.figures.style import plain, wrap
 from dsanet_core.records import Kernel
 from tests.factory import make_analysis, make_kernel
 from tests.figures.checks import check_suits_both_pages
@@ -201,3 +202,8 @@ def test_distances_are_zero_for_identity_and_averaging_kernels() -> None:
 def test_distances_need_dsa_blocks() -> None:
     with pytest.raises(ValueError, match="no DSA blocks"):
         figures.kernel_distances(B)
+
+
+def test_a_name_is_never_markup_nor_a_number_to_fill_in_nor_turns_what_follows() -> None:
+    assert plain("<b>%{x:.1f}</b> a\u202eb\nc") == "&lt;b&gt;%&#123;x:.1f}&lt;/b&gt; a b c"
+    assert wrap("%{y} <i>x</i>", 60) == "%&#123;y} &lt;i&gt;x&lt;/i&gt;"
