@@ -29,6 +29,10 @@ START_SECONDS = 120.0
 GRACE_SECONDS = 1.0
 """How long a cancelled question may take to come to its next step before its process is killed."""
 
+CALM = {"OMP_WAIT_POLICY": "passive"}
+"""Threads that wait for each other sleep. By default they spin, and where other work is on the same
+cores each then waits for a core that the other one spins on."""
+
 Report = Callable[[str, float], None]
 """Called with a step and the done share of it; raises CancelledError to cancel."""
 
@@ -144,7 +148,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(_python_path())},
+                env=CALM | os.environ | {"PYTHONPATH": os.pathsep.join(_python_path())},
                 start_new_session=True,  # an interrupt at the terminal is the server's to handle
             )
         self._connection = Connection(mine.detach())
