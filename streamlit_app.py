@@ -3,11 +3,12 @@
 import streamlit as st
 
 from app import PAGE_FOLDER as PAGES
-from app import logs
+from app import logs, upkeep
 
 APP = PAGES.parent
 
 logs.configure()
+upkeep.begin()
 st.set_page_config(
     page_title="DSANet Lens",
     page_icon=APP / "icon.svg",
