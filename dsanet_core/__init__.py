@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dsanet_core.attribution import attribution_to_json as attribution_to_json
     from dsanet_core.attribution import faithfulness as faithfulness
     from dsanet_core.attribution import trust_of as trust_of
+    from dsanet_core.checkpoints import import_checkpoint as import_checkpoint
     from dsanet_core.checkpoints import load_imagenet as load_imagenet
     from dsanet_core.checkpoints import load_model as load_model
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
@@ -90,7 +91,7 @@ _HOMES = {
         "faithfulness",
         "trust_of",
     ),
-    "checkpoints": ("load_imagenet", "load_model", "save_checkpoint"),
+    "checkpoints": ("import_checkpoint", "load_imagenet", "load_model", "save_checkpoint"),
     "counting": ("Complexity", "complexity"),
     "datasets": ("open_dataset",),
     "ensemble": ("Ensemble",),

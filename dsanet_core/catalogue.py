@@ -4,7 +4,7 @@ weights that are here, and the papers' printed figures beside ours."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,26 +78,29 @@ class Comparison:
 def list_networks(manifest: Mapping[str, Mapping[str, Any]]) -> list[Network]:
     """Every row of the zoo, its cost counted, its weights and their accuracy from the manifest
     (`checkpoints.read_manifest`)."""
-    networks = []
-    for name in list_models():
-        spec = model_spec(name)
-        cost = complexity(_shapes_of(spec))
-        weights = [entry for entry in manifest.values() if entry["model"] == name]
-        networks.append(
-            Network(
-                name=name,
-                description=spec.description,
-                reference=spec.reference,
-                params=cost.params,
-                macs=cost.macs,
-                views=spec.protocol.num_views,
-                classes=len(spec.classes),
-                protocol=spec.protocol.describe(),
-                weights=tuple(entry["file"] for entry in weights),
-                accuracy=weights[0]["accuracy"] if weights else {},
-            )
+    return [
+        network_of(
+            name, model_spec(name), [e for e in manifest.values() if e["model"] == name]
         )
-    return networks
+        for name in list_models()
+    ]
+
+
+def network_of(name: str, spec: ModelSpec, weights: Sequence[Mapping[str, Any]]) -> Network:
+    """What a row says under a name, its cost counted. weights: entries of those that are here."""
+    cost = complexity(_shapes_of(spec))
+    return Network(
+        name=name,
+        description=spec.description,
+        reference=spec.reference,
+        params=cost.params,
+        macs=cost.macs,
+        views=spec.protocol.num_views,
+        classes=len(spec.classes),
+        protocol=spec.protocol.describe(),
+        weights=tuple(entry["file"] for entry in weights),
+        accuracy=weights[0]["accuracy"] if weights else {},
+    )
 
 
 def compare_with_papers() -> list[Comparison]:

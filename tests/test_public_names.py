@@ -55,6 +55,7 @@ PUBLIC = [
     "faithfulness",
     "figures",
     "hook_points",
+    "import_checkpoint",
     "inflate_imagenet",
     "insert_dsa",
     "insert_sda",

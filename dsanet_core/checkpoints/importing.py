@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
@@ -57,7 +58,8 @@ def import_checkpoint(
     except OSError as error:
         raise unwritable(target, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return chosen
 
 

@@ -12,7 +12,8 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
-from dsanet_core.checkpoints.facts import FORMAT, VERSION
+from dsanet_core.checkpoints.contents import Contents
+from dsanet_core.checkpoints.facts import FORMAT, VERSION, read_facts
 from dsanet_core.checkpoints.load import FAMILIARITY
 from dsanet_core.errors import CheckpointError
 from dsanet_core.familiarity import FamiliarityModel
@@ -32,8 +33,10 @@ def save_checkpoint(
 ) -> str:
     """Write a network with its spec to a .safetensors (or own-format .pth) file; its sha256.
 
-    recipe, accuracy: JSON values. The file appears whole or not at all. Raises CheckpointError
-    for another suffix, a network without a spec, or a disk that does not take the file.
+    recipe, accuracy: JSON values. The same network and facts give the same .safetensors, byte for
+    byte. The file appears whole or not at all. Raises CheckpointError
+    for another suffix, a network without a spec, facts that could not be read back, or a disk that
+    does not take the file.
     """
     path = Path(path)
     if not isinstance(network.spec, ModelSpec):
@@ -55,11 +58,13 @@ def save_checkpoint(
         tensors[FAMILIARITY + "precision"] = torch.from_numpy(familiarity.precision)
         numbers = {"threshold": familiarity.threshold, "true_rate": familiarity.true_rate}
         metadata["familiarity"] = json.dumps(numbers)
+    read_facts(Contents(metadata, {}), path.name)  # what could not be loaded is not written
     tensors = {key: value.contiguous() for key, value in tensors.items()}
     part = path.with_name(path.name + ".part")
     try:
         if path.suffix == ".safetensors":
             safetensors.torch.save_file(tensors, part, metadata)
+            _sort_metadata(part)
         else:
             torch.save({"metadata": metadata, "tensors": tensors}, part)
         with part.open("rb") as file:
@@ -69,6 +74,19 @@ def save_checkpoint(
         part.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return sha256
+
+
+def _sort_metadata(path: Path) -> None:
+    """The library writes metadata in an order that differs from time to time: they are written
+    over by themselves in one that does not, as compact as they were."""
+    with path.open("r+b") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+        header["__metadata__"] = dict(sorted(header["__metadata__"].items()))
+        text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+        if len(text) <= length:
+            file.seek(8)
+            file.write(text.ljust(length))
 
 
 def unwritable(path: Path, error: Exception) -> CheckpointError:

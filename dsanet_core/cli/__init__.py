@@ -1,4 +1,5 @@
-"""The command line: models, predict, compare, explain, report, whatif, run, effects, train, bench.
+"""The command line: models, import, predict, compare, explain, report, whatif, run, effects, train,
+bench.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
 mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
@@ -20,6 +21,7 @@ from dsanet_core.cli.networks import bench, show_models
 from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
 from dsanet_core.cli.video import compare, predict
+from dsanet_core.cli.weights import import_weights
 from dsanet_core.cli.whatif import effects, whatif
 from dsanet_core.errors import LensError, printable
 
@@ -89,6 +91,13 @@ def build_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="the papers' printed parameters and multiply-adds beside those counted here",
     )
+    add_json(added)
+
+    added = command("import", import_weights, "Check a checkpoint and keep it under a name.")
+    added.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors or .pth file of this "
+                       "package; nothing in it is run")
+    added.add_argument("--as", dest="name", metavar="NAME", help="of a-z, 0-9, '_', '.' and '-'; "
+                       "default: that of the file")
     add_json(added)
 
     added = command("predict", predict, "What one network says of one video.")

@@ -8,7 +8,8 @@ from itertools import groupby
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
-from dsanet_core.cli.output import Progress, print_json
+from dsanet_core.cli.output import Progress, log, print_json
+from dsanet_core.errors import printable
 
 if TYPE_CHECKING:
     from dsanet_core.catalogue import Comparison, Network
@@ -19,10 +20,15 @@ def show_models(args: argparse.Namespace) -> None:
         _show_complexity(args)
         return
     with Progress("counting"):
-        from dsanet_core.catalogue import list_networks
-        from dsanet_core.checkpoints import read_manifest
+        from dsanet_core.catalogue import list_networks, network_of
+        from dsanet_core.checkpoints import at_hand, damaged, read_manifest, read_spec
 
-        networks = list_networks(read_manifest())
+        networks = list_networks(read_manifest()) + [
+            network_of(name, read_spec(name), [entry])
+            for name, entry in at_hand().items() if not entry["embedded"]
+        ]
+    for fault in damaged().values():
+        log(printable(fault))
     if args.json:
         print_json([_network_entry(network) for network in networks])
         return
@@ -30,7 +36,7 @@ def show_models(args: argparse.Namespace) -> None:
     for network in networks:
         files = ", ".join(network.weights) or "-"
         print(
-            f"{network.name:<18}{network.params / 1e6:>9.2f} M{network.macs / 1e9:>10.2f} G"
+            f"{network.name:<18} {network.params / 1e6:>8.2f} M{network.macs / 1e9:>10.2f} G"
             f"{network.views:>7}  {files}"
         )
 

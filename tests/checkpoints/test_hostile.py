@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from dsanet_core import checkpoints
 from dsanet_core.checkpoints import import_checkpoint, load_model
 from dsanet_core.errors import CheckpointError
 from tests.checkpoints.files import good
@@ -17,13 +16,6 @@ from tests.checkpoints.hostile import HOSTILE, wide_network
 
 ROOT = Path(__file__).parents[2]
 CAP = 32 << 20
-
-
-@pytest.fixture
-def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder for checkpoints of users."""
-    monkeypatch.setattr(checkpoints, "USER_FOLDER", tmp_path / "users")
-    return tmp_path / "users"
 
 
 @pytest.mark.parametrize("kind", HOSTILE)
