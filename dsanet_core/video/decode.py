@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -52,13 +54,16 @@ def read_clips(
     if part is not None:
         sampling = replace(sampling, num_snippets=part[1] - part[0])
     most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
+    is_over = threading.Event()
     with open_upload(path, limits) as upload, ThreadPoolExecutor(1) as hasher:
-        sha256 = hasher.submit(upload.sha256)
-        facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
+        sha256 = hasher.submit(upload.sha256, is_over)
         try:
+            facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
+        except BaseException:
+            is_over.set()  # a large file takes seconds to hash
+            raise
+        with sense_made_of(upload):
             return _clips(facts, payload, sampling, upload, sha256.result())
-        except (KeyError, TypeError, ValueError) as error:
-            raise _failure(upload, f"the decoder's answer makes no sense ({error})") from error
 
 
 def ask(
@@ -92,6 +97,15 @@ def ask(
         code, detail = str(header["refused"]), str(header.get("detail", ""))
         raise refusal(upload.name, code, detail, upload.head, limits)
     return header, payload
+
+
+@contextmanager
+def sense_made_of(upload: Upload) -> Iterator[None]:
+    """An answer that no records can be made of as a VideoError about this upload."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+        raise _failure(upload, f"the decoder's answer makes no sense ({error})") from error
 
 
 def _failure(upload: Upload, reason: str) -> VideoError:

@@ -46,7 +46,8 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     "memory": (
         "needs more memory to decode than is allowed",
         "a decoder within {limits.address_space} bytes",
-        "Scale it down or export it again with fewer reference frames.",
+        "Its pictures are very large, or a damaged header claims that something in it is: scale it"
+        " down, fetch it or export it again.",
     ),
     "no_decoder_library": (
         "cannot be read without PyAV ({detail})",

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsanet_core.records import Video
-from dsanet_core.video.decode import ask
+from dsanet_core.video.decode import ask, sense_made_of
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
 from dsanet_core.video.upload import open_upload
 
@@ -69,13 +69,18 @@ def browser_proxy(
     ):
         try:
             facts, _ = ask(upload, request, limits, output_fd=out.fileno(), cancel=cancel)
+            with sense_made_of(upload):
+                made = Proxy(
+                    path=out_path,
+                    seconds=float(facts["seconds"]),
+                    num_frames=int(facts["num_frames"]),
+                    is_whole=bool(facts["is_whole"]),
+                )
             Path(out.name).replace(out_path)
         except BaseException:
             Path(out.name).unlink()
             raise
-    return Proxy(
-        out_path, float(facts["seconds"]), int(facts["num_frames"]), bool(facts["is_whole"])
-    )
+    return made
 
 
 def encode_h264(

@@ -59,18 +59,19 @@ def ask_child(
         if output_fd is not None:
             os.ftruncate(output_fd, 0)
             os.lseek(output_fd, 0, os.SEEK_SET)
-        warm = server()
         try:
-            with _Child(warm, limits.wall_seconds, cancel) as child:
+            with _Child(warm := server(), limits.wall_seconds, cancel) as child:
                 child.send(line, files)
                 answer = child.listen(MAX_HEADER_BYTES + max_payload_bytes)
+            break
         except ServerLostError as lost:
             replace(warm)
             log.warning("the decoder was lost: %s", lost)
             if attempt == ATTEMPTS - 1:
                 raise ChildError(f"the decoder was lost, {lost}") from lost
-            continue
-        break
+        except OSError as error:
+            reason = f"this machine has no room for a decoder ({error.strerror})"
+            raise ChildError(reason) from error
     header, payload = _split(answer)
     if "failed" in header:
         raise ChildError(f"the decoder failed ({header['failed']})")
@@ -158,7 +159,10 @@ class _Child:
         return bool(piece)
 
     def _hear_of(self) -> None:
-        piece = self.leash.recv(4096)
+        try:
+            piece = self.leash.recv(4096)
+        except ConnectionResetError:
+            piece = b""
         if not piece:
             raise ServerLostError(self.server.obituary())
         self.reports += piece
@@ -195,7 +199,7 @@ def _split(answer: bytearray) -> tuple[dict[str, Any], memoryview]:
     try:
         (length,) = struct.unpack_from(">Q", answer)
         header = json.loads(answer[8 : 8 + length])
-    except (struct.error, ValueError) as error:
+    except (struct.error, ValueError, RecursionError) as error:
         raise ChildError("the decoder stopped in the middle of its answer") from error
     if not isinstance(header, dict):
         raise ChildError("the decoder answered nonsense")

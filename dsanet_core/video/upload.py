@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import threading
 from collections.abc import Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +29,16 @@ class Upload:
     name: str
     head: bytes
 
-    def sha256(self) -> str:
-        """Hash of the whole file, read in pieces without moving the file position."""
+    def sha256(self, is_over: threading.Event) -> str:
+        """Hash of the whole file, read in pieces without moving the file position. Raises
+        concurrent.futures.CancelledError soon after is_over is set."""
         digest = hashlib.sha256()
         offset = 0
         while chunk := os.pread(self.fd, CHUNK_BYTES, offset):
             digest.update(chunk)
             offset += len(chunk)
+            if is_over.is_set():
+                raise CancelledError("nobody wants the hash any more")
         return digest.hexdigest()
 
 

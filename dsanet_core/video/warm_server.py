@@ -20,7 +20,8 @@ class ServerLostError(Exception):
 
 
 class Server:
-    """A handle on a running fork server; many threads may use it at once."""
+    """A handle on a running fork server; many threads may use it at once. Making one and forking
+    raise OSError where the machine has no room for it."""
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
@@ -30,16 +31,20 @@ class Server:
             "OMP_NUM_THREADS": "1",
         }
         with theirs:
-            self._process = subprocess.Popen(
-                (*COMMAND, str(theirs.fileno())),
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                pass_fds=(theirs.fileno(),),
-                cwd="/",
-                env=environment,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    (*COMMAND, str(theirs.fileno())),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.PIPE,
+                    pass_fds=(theirs.fileno(),),
+                    cwd="/",
+                    env=environment,
+                    start_new_session=True,
+                )
+            except OSError:
+                self._control.close()
+                raise
 
     @property
     def pid(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import multiprocessing
 import os
 import signal
@@ -17,7 +19,15 @@ import pytest
 
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
-from dsanet_core.video import DEFAULT_LIMITS, read_clips, sandbox, warm_server
+from dsanet_core.video import (
+    DEFAULT_LIMITS,
+    browser_proxy,
+    decode,
+    read_clips,
+    sandbox,
+    warm_server,
+)
+from dsanet_core.video.upload import open_upload
 from tests.video.make import number_of, write_video
 
 SAMPLING = Sampling(4, 3, 5)
@@ -92,6 +102,72 @@ def test_nonsense_from_the_child_is_reported(
 ) -> None:
     children_that(code, monkeypatch)
     assert words in message(video)
+
+
+FACTS = {
+    "num_frames_claimed": None,
+    "container": "avi",
+    "brand": "",
+    "codec": "mpeg4",
+    "width": 2,
+    "height": 2,
+    "fps": 25.0,
+    "duration_seconds": 1.0,
+    "num_frames": 25,
+    "rotation": 0,
+    "notes": [],
+    "pixel_format": "yuv420p",
+    "frame_size": [2, 2],
+    "frame_index": [],
+    "pts_seconds": [],
+    "position": [],
+}
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        {"width": float("inf")},
+        {"num_frames": 10**30},
+        {"frame_size": [-1, 2]},
+        {"frame_size": [2]},
+        {"frame_size": 5},
+        {"frame_index": {"a": 1}},
+        {"frame_index": [1e300]},
+        {"position": [[0, 1]]},
+        {"notes": 3},
+        {"fps": [1]},
+    ],
+)
+def test_facts_of_no_sense_are_reported(
+    video: Path, monkeypatch: pytest.MonkeyPatch, lie: dict[str, object]
+) -> None:
+    """What a child says that has been taken over."""
+    monkeypatch.setattr(
+        decode, "ask_child", lambda *_, **__: (json.loads(json.dumps(FACTS | lie)), memoryview(b""))
+    )
+    assert "the decoder's answer makes no sense" in message(video)
+
+
+def test_a_proxy_of_no_sense_is_reported(tmp_path: Path, video: Path, own_server: None) -> None:
+    for code in ("'[' * 100_000", "'{\"seconds\": 1}'", '\'{"seconds": "x"}\''):
+        with pytest.MonkeyPatch.context() as patch:
+            children_that(
+                f"said = {code}\ntalk.sendall(len(said).to_bytes(8, 'big') + said.encode())", patch
+            )
+            with pytest.raises(VideoError, match="could not be decoded: the decoder"):
+                browser_proxy(video, tmp_path / "proxy.mp4")
+            warm_server.shut_down()
+    assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
+
+
+def test_a_hash_that_nobody_wants_is_given_up(video: Path) -> None:
+    is_over = threading.Event()
+    with open_upload(video, DEFAULT_LIMITS) as upload:
+        assert upload.sha256(is_over) == hashlib.sha256(video.read_bytes()).hexdigest()
+        is_over.set()
+        with pytest.raises(CancelledError):
+            upload.sha256(is_over)
 
 
 def test_a_child_that_hangs_is_killed_with_its_children(
@@ -228,6 +304,14 @@ def test_a_server_that_cannot_start_is_a_message(
     program = "raise SystemExit('no such library')"
     monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-S", "-c", program))
     assert "the decoder was lost, its server ended: no such library" in message(video)
+
+
+def test_a_machine_without_room_for_a_server_is_a_message(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    too_long = "#" * (8 << 20)  # for the command line of a process
+    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-c", too_long))
+    assert "this machine has no room for a decoder (Argument list too long" in message(video)
 
 
 def test_a_missing_decoder_library_is_a_message(
