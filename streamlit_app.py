@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app import PAGE_FOLDER as PAGES
-from app import logs, upkeep
+from app import logs, sign_in, upkeep
 
 APP = PAGES.parent
 
@@ -16,7 +16,7 @@ st.set_page_config(
     initial_sidebar_state=220,
 )
 st.logo(APP / "logo.svg", size="large", icon_image=APP / "icon.svg")
-st.navigation(
+page = st.navigation(
     {
         "One video": [
             st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/search:", default=True),
@@ -37,4 +37,6 @@ st.navigation(
             st.Page(PAGES / "method.py", title="Method", icon=":material/menu_book:"),
         ],
     }
-).run()
+)
+sign_in.require()
+page.run()
