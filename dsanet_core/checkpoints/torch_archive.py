@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import struct
 import zipfile
-from io import FileIO
+from io import BytesIO, FileIO
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -31,7 +31,7 @@ _NOTES = {
     "version": rb"\d{1,4}\n?",
     "byteorder": rb"little",
     ".format_version": rb"\d{1,2}",
-    ".storage_alignment": rb"[1-9]\d{0,4}",  # torch divides by it
+    ".storage_alignment": rb"[1-9]\d{0,4}",
     ".data/serialization_id": rb"\d{0,64}",
 }
 """What torch.save() notes about an archive, and what may stand there."""
@@ -57,14 +57,21 @@ def read_torch_archive(file: FileIO, name: str, size: int, limits: CheckpointLim
     if fault := pickle_fault(pickled):
         raise refusal(name, fault, "weights and nothing else",
                       "Such a file could run programs: save the tensors alone, as .safetensors.")
-    content = _load_on_meta(file, name)
+    stored = {path: each for path, each in files.items() if path.startswith("data/")}
+    content, path_at = _load_on_meta(pickled, list(stored), name)
     tensors = content.get("tensors") if isinstance(content, dict) else None
     if not isinstance(tensors, dict) or not all(isinstance(key, str) for key in tensors):
         raise refusal(name, "holds no 'metadata' and 'tensors' by name")
-    stored = {each.start: each for path, each in files.items() if path.startswith("data/")}
     places: dict[str, TensorPlace] = {}
     for key, tensor in tensors.items():
-        places[key] = _place(name, key, tensor, stored)
+        path = path_at.get(_require_plain_tensor(name, key, tensor), "")
+        numbers = stored.pop(path, None)
+        if numbers is None or numbers.size != tensor.nbytes:
+            raise refusal(name, f"holds {key[:80]!r} of {size_in_words(tensor.nbytes)}, for which "
+                          "the archive has no file of that size alone", next_step=_SAVE)
+        places[key] = TensorPlace(
+            tensor.dtype, tuple(tensor.shape), numbers.start, numbers.crc32
+        )
     return require_fitting(name, content.get("metadata"), places, limits)
 
 
@@ -179,19 +186,33 @@ def _read(file: FileIO, stored: _Stored) -> bytes:
     return file.read(stored.size) or b""
 
 
-def _load_on_meta(file: FileIO, name: str) -> Any:
-    file.seek(0)
+def _load_on_meta(pickled: bytes, paths: list[str], name: str) -> tuple[Any, dict[int, str]]:
+    """What the pickle holds, tensors without memory, and which of `paths` each of them meant, by
+    the mark that torch leaves on it: where in an archive its numbers begin.
+
+    The archive that torch sees is one of ours with the same pickle and empty files of numbers. Of
+    the given one it would believe notes about offsets, and an alignment of 0 ends the process.
+    """
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w") as ours:
+        for path, data in {"data.pkl": pickled, "version": b"3", "byteorder": b"little"}.items():
+            ours.writestr(f"a/{path}", data)
+        for path in paths:
+            ours.writestr(f"a/{path}", b"")
+        path_at = {
+            each.header_offset + _LOCAL_BYTES + len(each.filename): each.filename.removeprefix("a/")
+            for each in ours.infolist()
+        }
+    archive.seek(0)
     try:
-        return torch.load(file, map_location="meta", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # readers of damaged bytes raise nearly anything
+        return torch.load(archive, map_location="meta", weights_only=True), path_at
+    except Exception as error:  # the reader of damaged bytes raises nearly anything
         reason = (str(error).splitlines() or [""])[0][:200]
         raise refusal(name, f"cannot be read ({type(error).__name__}: {reason})") from error
 
 
-def _place(name: str, key: str, tensor: object, stored: dict[int, _Stored]) -> TensorPlace:
-    """stored: the archive's files of numbers that no tensor has taken, by their first byte."""
+def _require_plain_tensor(name: str, key: str, tensor: object) -> int:
+    """Where torch found its numbers. Raises CheckpointError for what is not dense or is a view."""
     if not isinstance(tensor, Tensor):
         raise refusal(name, f"holds {key[:80]!r}, a {type(tensor).__name__}", "tensors", _SAVE)
     if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided or (
@@ -199,13 +220,9 @@ def _place(name: str, key: str, tensor: object, stored: dict[int, _Stored]) -> T
     ):
         raise refusal(name, f"holds {key[:80]!r}, no plain tensor", "dense weights", _SAVE)
     storage = tensor.untyped_storage()
-    start: Any = storage._checkpoint_offset  # by torch's reader
     if not tensor.is_contiguous() or tensor.storage_offset() or storage.nbytes() != tensor.nbytes:
         raise refusal(name, f"holds {key[:80]!r} of shape {tuple(tensor.shape)[:9]} as a view of "
                       f"{size_in_words(storage.nbytes())}", "every tensor in memory of its own",
                       _SAVE)
-    numbers = stored.pop(start, None)
-    if numbers is None or numbers.size != tensor.nbytes:
-        raise refusal(name, f"holds {key[:80]!r} of {size_in_words(tensor.nbytes)}, for which the "
-                      "archive has no file of that size alone", next_step=_SAVE)
-    return TensorPlace(tensor.dtype, tuple(tensor.shape), numbers.start, numbers.crc32)
+    start: int | None = storage._checkpoint_offset
+    return -1 if start is None else int(start)
