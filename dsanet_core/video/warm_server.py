@@ -13,6 +13,7 @@ from pathlib import Path
 PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 COMMAND = (sys.executable, "-P", "-B", "-m", "dsanet_core.video.fork_server")
 MAX_COMPLAINT_BYTES = 4096
+ENDING_SECONDS = 1.0
 
 
 class ServerLostError(Exception):
@@ -68,7 +69,9 @@ class Server:
 
     def obituary(self) -> str:
         """Why it is gone, as far as that can be told."""
-        if self.is_running():
+        try:
+            self._process.wait(ENDING_SECONDS)  # its sockets close before it is gone
+        except subprocess.TimeoutExpired:
             return "its server does not answer"
         assert self._process.stderr is not None
         try:
