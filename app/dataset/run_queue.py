@@ -69,17 +69,20 @@ class Queue:
         """Take over what an earlier server left in a folder of runs: those at work, which go on as
         they are, then those that wait, in their order. check: of what waits, in its turn. How
         many."""
+        adopted = 0
         with self._lock:
-            at_work = [path for path in sorted(folder.glob("*")) if _process_of(path)]
-            for path in at_work:
-                if (path / LOG).exists():  # else nobody's queue began it
+            for path in sorted(folder.glob("*")):
+                # Without a log nobody's queue began it.
+                if self._turn(path.name) is None and (path / LOG).exists() and _process_of(path):
                     self._submit(path, None, partial(_follow, path=path))
+                    adopted += 1
             for mark in run_marks.left_behind(folder):
                 if self._turn(mark.path.name) is None:
                     self._submit(mark.path, mark, partial(_work_if_right, mark=mark, check=check))
+                    adopted += 1
                 else:
                     mark.remove()
-            return len(self._jobs)
+        return adopted
 
     def _submit(self, path: Path, mark: Mark | None, begin: Callable[[Job], None]) -> None:
         def work(job: Job) -> None:
