@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import struct
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import save_file
 
 from dsanet_core import checkpoints
@@ -22,6 +25,7 @@ from dsanet_core.checkpoints import (
     save_checkpoint,
     write_manifest,
 )
+from dsanet_core.checkpoints.kinds import open_checkpoint
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
@@ -203,6 +207,106 @@ def test_too_large_a_file_is_not_read(tmp_path: Path) -> None:
     save(path, tiny())
     with pytest.raises(CheckpointError, match=r"expected at most 1000 bytes"):
         load_model(path, device="cpu", limits=CheckpointLimits(file_bytes=1000))
+
+
+@pytest.mark.parametrize(
+    ("suffix", "limits", "message"),
+    [
+        ("safetensors", {"header_bytes": 1000}, "a header of .* KiB; expected at most 1000 bytes"),
+        ("safetensors", {"num_tensors": 20}, "holds .* tensors; expected at most 20"),
+        ("safetensors", {"tensor_bytes": 1000}, "holds tensors of .*; expected at most 1000"),
+        ("pth", {"file_bytes": 1000}, "expected at most 1000 bytes"),
+        ("pth", {"header_bytes": 1000}, "an archive of .* files, their list .* KiB"),
+        ("pth", {"archive_entries": 20}, "expected at most 20 files"),
+        ("pth", {"pickle_bytes": 1000}, "'.*data.pkl' in it of .* KiB; expected at most 1000"),
+        ("pth", {"num_tensors": 20}, "holds .* tensors; expected at most 20"),
+        ("pth", {"tensor_bytes": 1000}, "holds tensors of .*; expected at most 1000"),
+    ],
+)
+def test_each_limit_refuses_what_is_past_it(
+    tmp_path: Path, suffix: str, limits: dict[str, int], message: str
+) -> None:
+    path = tmp_path / f"a.{suffix}"
+    save(path, tiny())
+    with pytest.raises(CheckpointError, match=message):
+        load_model(path, device="cpu", limits=CheckpointLimits(**limits))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data[:-100_000], "became shorter while it was read"),
+        (lambda data: data + b"x", "changed while it was read"),
+    ],
+    ids=["cut", "longer"],
+)
+def test_a_file_that_changes_between_header_and_numbers_is_refused(
+    tmp_path: Path, change: Callable[[bytes], bytes], message: str
+) -> None:
+    path = tmp_path / "a.safetensors"
+    save(path, tiny())
+    with open_checkpoint(path, CheckpointLimits()) as file:
+        path.write_bytes(change(path.read_bytes()))
+        with pytest.raises(CheckpointError, match=message):
+            list(file.pieces())
+
+
+def test_a_file_is_what_its_bytes_are_whatever_it_is_called(tmp_path: Path) -> None:
+    save(tmp_path / "a.pth", tiny())
+    save(tmp_path / "b.safetensors", tiny())
+    (tmp_path / "a.pth").rename(tmp_path / "c.safetensors")
+    (tmp_path / "b.safetensors").rename(tmp_path / "d.pth")
+    one, other = (load_model(tmp_path / name, "cpu") for name in ("c.safetensors", "d.pth"))
+    assert torch.equal(one.fc.weight, other.fc.weight)
+
+
+def test_the_same_network_gives_the_same_file(tmp_path: Path) -> None:
+    sums = {save(tmp_path / f"{n}.safetensors", tiny()) for n in range(5)}
+    assert len(sums) == 1
+    with safe_open(tmp_path / "0.safetensors", "pt") as file:  # as the library reads it
+        assert json.loads(file.metadata()["seed"]) == 7
+        assert set(file.keys()) == set(tiny().state_dict())
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"trained_on": "two\nlines"},
+        {"accuracy": {"top1": float("nan")}},
+        {"accuracy": {"top1": 45.2}},
+        {"recipe": {"rate": float("inf")}},
+    ],
+)
+def test_what_could_not_be_loaded_is_not_saved(tmp_path: Path, facts: dict[str, object]) -> None:
+    with pytest.raises(CheckpointError, match=r"a\.safetensors"):
+        save_checkpoint(tmp_path / "a.safetensors", tiny(), **{"trained_on": ""} | facts)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_weights_of_another_float_format_become_those_of_the_network(tmp_path: Path) -> None:
+    network = tiny()
+    save(tmp_path / "a.safetensors", tiny().half())
+    loaded = load_model(tmp_path / "a.safetensors", "cpu")
+    assert {p.dtype for p in loaded.parameters()} == {torch.float32}
+    assert torch.equal(loaded.fc.weight, network.fc.weight.half().float())
+
+
+def test_a_pipe_and_a_folder_are_no_checkpoints(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", tmp_path):
+        with pytest.raises(CheckpointError, match="no weights"):
+            load_model(path, "cpu")
+        with (
+            pytest.raises(CheckpointError, match=r"no regular file|directory"),
+            open_checkpoint(path, CheckpointLimits()),
+        ):
+            pass
+
+
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text("{")
+    with pytest.raises(CheckpointError, match=r"manifest\.json cannot be read"):
+        read_manifest(tmp_path)
 
 
 def test_the_manifest_names_files_and_catches_a_changed_one(

@@ -9,7 +9,7 @@ says of itself, and nothing in it is ever executed. `registry` knows the embedde
 
 from dsanet_core.checkpoints.folders import FOLDER, USER_FOLDER
 from dsanet_core.checkpoints.imagenet import load_imagenet
-from dsanet_core.checkpoints.importing import forget_checkpoint, import_checkpoint
+from dsanet_core.checkpoints.importing import import_checkpoint
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.load import Weights, load_model, load_weights, pick_device, read_spec
 from dsanet_core.checkpoints.registry import at_hand, damaged, read_manifest, write_manifest
@@ -23,7 +23,6 @@ __all__ = [
     "Weights",
     "at_hand",
     "damaged",
-    "forget_checkpoint",
     "import_checkpoint",
     "load_imagenet",
     "load_model",

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import secrets
+import time
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,6 +23,9 @@ from dsanet_core.checkpoints.registry import (
 from dsanet_core.checkpoints.save import save_checkpoint, unwritable
 from dsanet_core.errors import CheckpointError
 from dsanet_core.zoo import ENSEMBLES
+
+UNFINISHED_SECONDS = 3600.0
+"""Nobody writes one checkpoint for so long."""
 
 
 def import_checkpoint(
@@ -47,6 +51,7 @@ def import_checkpoint(
     facts = network.weights
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_unfinished(target.parent)
         save_checkpoint(part, network, trained_on=facts.trained_on, recipe=facts.recipe,
                         seed=facts.seed, accuracy=facts.accuracy, familiarity=facts.familiarity)
         entry = describe(part) | {"file": target.name}
@@ -63,16 +68,12 @@ def import_checkpoint(
     return chosen
 
 
-def forget_checkpoint(name: str) -> None:
-    """Remove a user's checkpoint. Raises CheckpointError if there is none of that name."""
-    if not SAFE_NAME.fullmatch(name) or not entry_path(name).exists():
-        raise CheckpointError(f"no imported checkpoint {name!r}", "one that was imported",
-                              "The command 'models' lists them.")
-    try:
-        entry_path(name).unlink()
-        entry_path(name).with_name(f"{name}.safetensors").unlink(missing_ok=True)
-    except OSError as error:
-        raise unwritable(entry_path(name), error) from error
+def _remove_unfinished(folder: Path) -> None:
+    """What imports left behind that were killed."""
+    for path in folder.glob(".*.safetensors*"):
+        with suppress(OSError):  # another process may be at it
+            if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
+                path.unlink()
 
 
 def _suggested(path: Path) -> str:
@@ -99,5 +100,5 @@ def _require_same(target: Path, entry: Entry) -> None:
         raise CheckpointError(
             f"name {target.stem!r}, which stands for another checkpoint",
             f"sha256 {there['sha256'][:12]}..., this one has {entry['sha256'][:12]}...",
-            "Choose another name, or forget the other one first.",
+            f"Choose another name, or delete {target.name} and {target.stem}.json first.",
         )

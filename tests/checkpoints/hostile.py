@@ -228,11 +228,6 @@ def sparse_file(folder: Path, canary: Path) -> Path:
     return path
 
 
-def pipe(folder: Path, canary: Path) -> Path:
-    os.mkfifo(folder / "a.safetensors")
-    return folder / "a.safetensors"
-
-
 def nested_tuples(canary: Path) -> bytes:
     return b"\x80\x02)" + b"\x85" * 200_000 + b"."
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import subprocess
 import sys
@@ -56,3 +57,20 @@ def test_no_refusal_takes_more_memory_than_the_cap_and_a_fifth(tmp_path: Path) -
     assert last[1] == "loaded"
     assert last[2] < 1.2 * Path(fits).stat().st_size, "a good file is in memory once"
     assert not canary.exists()
+
+
+def test_every_pickle_of_torch_is_read_as_weights_only() -> None:
+    """Also the state of a training and the weights that torchvision fetches."""
+    reads = 0
+    for folder in ("app", "dsanet_core", "tools"):
+        for path in (ROOT / folder).rglob("*.py"):
+            source = path.read_text(encoding="utf-8")
+            assert "add_safe_globals" not in source and "safe_globals(" not in source, path
+            for node in ast.walk(ast.parse(source)):
+                if isinstance(node, ast.Call) and ast.unparse(node.func) in (
+                    "torch.load", "weights.get_state_dict"
+                ):
+                    said = {each.arg: ast.unparse(each.value) for each in node.keywords}
+                    assert said.get("weights_only") == "True", path
+                    reads += 1
+    assert reads >= 3
