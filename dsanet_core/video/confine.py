@@ -62,7 +62,9 @@ def die_with_parent(parent_pid: int) -> None:
         os._exit(1)
 
 
-def confine(limits: Limits, *, max_output_bytes: int, num_files: int) -> tuple[str, ...]:
+def confine(
+    limits: Limits, *, file_bytes: int, max_output_bytes: int, num_files: int
+) -> tuple[str, ...]:
     """Give up what reading does not need: memory, time, opening any file, most system calls.
 
     No new descriptor can be numbered below num_files once those are all in use, so FFmpeg can
@@ -70,13 +72,14 @@ def confine(limits: Limits, *, max_output_bytes: int, num_files: int) -> tuple[s
     Returns what took, as sentences.
     """
     seconds = math.ceil(limits.wall_seconds)
+    address_space = limits.address_space_for(file_bytes)
     cpu_seconds = seconds * USABLE_CORES
     for kind, soft, hard in (
         (resource.RLIMIT_CORE, 0, 0),
         (resource.RLIMIT_FSIZE, max_output_bytes, max_output_bytes),
         # The signal at the soft limit says why; at an equal hard one the kernel would just kill.
         (resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1),
-        (resource.RLIMIT_AS, limits.address_space, limits.address_space),
+        (resource.RLIMIT_AS, address_space, address_space),
         (resource.RLIMIT_NOFILE, num_files, num_files),
     ):
         resource.setrlimit(kind, (soft, hard))

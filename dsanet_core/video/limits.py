@@ -8,6 +8,10 @@ SHORT_SIDE = 512
 LONG_SIDE = 2048
 """Frames are delivered within this size in pixels: more than any network here is shown."""
 
+ADDRESS_SPACE_OF_ANY = 1 << 30
+"""Bytes: twice what six frames of 8K in H.264 took."""
+ADDRESS_SPACE_PER_BYTE = 512
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -15,10 +19,10 @@ class Limits:
 
     wall_seconds: the child process is killed after this, or after as much time of up to four
     cores. address_space: bytes of virtual memory of the child, whatever asks for them (pictures,
-    reference frames, metadata, attachments). max_pixels: width x height of a stored frame (8K by
-    default). max_frames, max_duration_seconds: length of the timeline. max_streams: of any kind.
-    max_packets: pieces of the video stream in one pass over the file, whether they give frames or
-    not. max_file_bytes: size of the file.
+    reference frames, metadata, attachments); a small file gets less (see `address_space_for`).
+    max_pixels: width x height of a stored frame (8K by default). max_frames, max_duration_seconds:
+    length of the timeline. max_streams: of any kind. max_packets: pieces of the video stream in
+    one pass over the file, whether they give frames or not. max_file_bytes: size of the file.
     """
 
     wall_seconds: float = 60.0
@@ -29,6 +33,11 @@ class Limits:
     max_streams: int = 64
     max_packets: int = 4_000_000
     max_file_bytes: int = 4 << 30
+
+    def address_space_for(self, file_bytes: int) -> int:
+        """Bytes of virtual memory for a file of this size. One wrong number in a header makes
+        FFmpeg prepare for a hundred million frames that a small file cannot hold."""
+        return min(self.address_space, ADDRESS_SPACE_OF_ANY + ADDRESS_SPACE_PER_BYTE * file_bytes)
 
 
 DEFAULT_LIMITS = Limits()

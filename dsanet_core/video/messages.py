@@ -45,7 +45,7 @@ REFUSALS: dict[str, tuple[str, str, str]] = {
     ),
     "memory": (
         "needs more memory to decode than is allowed",
-        "a decoder within {limits.address_space} bytes",
+        "a decoder within {limits.address_space} bytes, less for a small file",
         "Its pictures are very large, or a damaged header claims that something in it is: scale it"
         " down, fetch it or export it again.",
     ),

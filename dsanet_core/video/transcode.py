@@ -8,6 +8,8 @@ from typing import Any, BinaryIO
 
 import av
 import numpy as np
+from av.error import ExternalError
+from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
@@ -45,10 +47,10 @@ def make_proxy(file: BinaryIO, out: BinaryIO, max_seconds: float, limits: Limits
             picture = _upright(frame, (stream.width, stream.height))
             picture.pts = round(seconds * TICKS_PER_SECOND)
             picture.time_base = Fraction(1, TICKS_PER_SECOND)
-            packets += stream.encode(picture)
+            packets += _encode(stream, picture)
         if stream is None:
             raise RefusalError("no_frames")
-        packets += stream.encode(None)
+        packets += _encode(stream, None)
         # The index goes first, so that playing starts before the file has come in whole. FFmpeg's
         # own way to that opens the file a second time; here room is left for the index instead.
         container.container_options["moov_size"] = str(4096 + 48 * len(packets))
@@ -64,6 +66,13 @@ def _add_stream(container: av.container.OutputContainer, first: VideoFrame) -> V
     stream.codec_context.time_base = Fraction(1, TICKS_PER_SECOND)
     stream.codec_context.thread_count = 2
     return stream
+
+
+def _encode(stream: VideoStream, picture: VideoFrame | None) -> list[Packet[VideoStream]]:
+    try:
+        return stream.encode(picture)
+    except ExternalError as error:  # x264's answer when it finds no room
+        raise MemoryError from error
 
 
 def _upright(frame: VideoFrame, size: tuple[int, int]) -> VideoFrame:

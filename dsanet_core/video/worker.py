@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
 import socket
 import struct
@@ -75,6 +76,7 @@ def _answered(
     limits = Limits(**request["limits"])
     gave_up = confine(
         limits,
+        file_bytes=os.fstat(files[0].fileno()).st_size,
         max_output_bytes=request.get("max_output_bytes", 0),
         num_files=files[-1].fileno() + 1,
     )
@@ -89,6 +91,6 @@ def _answered(
         )
     except source.RefusalError as refusal:
         return {"refused": refusal.code, "detail": refusal.detail}, []
-    except MemoryError:
+    except (MemoryError, BlockingIOError):  # the latter: no room for a thread's stack
         return {"refused": "memory", "detail": ""}, []
     return reading.facts, reading.pictures

@@ -66,7 +66,9 @@ def attempt(code):
 
 def work(talk, isolation):
     talk.recv(65536)
-    took = confine.confine(limits.DEFAULT_LIMITS, max_output_bytes=0, num_files=4)
+    took = confine.confine(
+        limits.DEFAULT_LIMITS, file_bytes=0, max_output_bytes=0, num_files=4
+    )
     outcomes = {name: attempt(code) for name, code in ATTEMPTS.items()}
     thread = threading.Thread(target=lambda: outcomes.update(thread=attempt("os.getpid()")))
     thread.start()

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.video.make import write_video
+from dsanet_core.errors import VideoError
+from dsanet_core.video import read_clips
+from tests.video.make import Children, write_video
 from tools.fuzz import trace
-from tools.fuzz.attempt import FINDINGS, PICTURES, attempt
+from tools.fuzz.attempt import FINDINGS, PICTURES, SAMPLING, attempt
 from tools.fuzz.bases import CONTAINERS, bases
 from tools.fuzz.damage import damaged
 from tools.fuzz.elements import elements
@@ -26,6 +28,18 @@ def test_damaged_files_give_pictures_or_a_message(tmp_path: Path, container: str
     assert len({outcome.kind for outcome in outcomes}) >= 2
     assert all(0 < outcome.peak_bytes < 1 << 30 for outcome in outcomes)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_one_bit_cannot_make_the_decoder_fill_the_memory(tmp_path: Path) -> None:
+    """A size of 1 shifts what follows, and a flag becomes a count of 33 million frames: it took
+    2.5 GB before small files got less."""
+    data = bytearray(bases("mp4")[-1])
+    data[data.index(b"trun") - 1] = 1
+    path = tmp_path / "a.mp4"
+    path.write_bytes(data)
+    with Children() as children, pytest.raises(VideoError, match="or a damaged header claims"):
+        read_clips(path, SAMPLING)
+    assert children.ends[0].peak_bytes < 1_200 << 20
 
 
 def test_damage_is_determined_by_container_and_seed() -> None:

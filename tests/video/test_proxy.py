@@ -88,6 +88,20 @@ def test_a_failed_proxy_leaves_the_folder_as_it_was(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "proxy.mp4", "text.mp4"]
 
 
+def test_a_copy_for_which_there_is_no_memory_says_so(tmp_path: Path) -> None:
+    """Whoever runs out of it: FFmpeg, x264, the threads of either, or Python."""
+    path = write_video(tmp_path / "a.mp4", range(3), size=(1080, 1920))
+    said = []
+    for megabytes in range(220, 440, 20):
+        limits = replace(DEFAULT_LIMITS, address_space=megabytes << 20)
+        try:
+            browser_proxy(path, tmp_path / "proxy.mp4", limits=limits)
+        except VideoError as error:
+            said.append(str(error))
+    assert any("needs more memory to decode than is allowed" in text for text in said)
+    assert [text for text in said if "could not be decoded:" in text] == []
+
+
 @pytest.mark.parametrize(
     ("suffix", "codec", "pixels", "plays"),
     [
