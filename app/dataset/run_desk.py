@@ -237,14 +237,14 @@ def _actions(entry: Entry) -> None:
         if entry.is_embedded:
             return
         if entry.can_resume and st.button(
-            "Resume", key="resume_run", icon=":material/play_arrow:", type="primary"
+            "Resume", key=f"resume_{entry.id}", icon=":material/play_arrow:", type="primary"
         ):
             with st.spinner("Looking at the network and the videos …"):
                 run_jobs.resume(entry.id)
             st.rerun()
         if entry.is_active:
-            _stop_button(entry, "stop_chosen")
-        elif st.button("Delete", key="delete_run", icon=":material/delete:"):
+            _stop_button(entry, f"stop_chosen_{entry.id}")
+        elif st.button("Delete", key=f"delete_{entry.id}", icon=":material/delete:"):
             st.session_state[state.DELETE_ASKED] = entry.id
     if st.session_state.get(state.DELETE_ASKED) == entry.id and not entry.is_active:
         _ask_once_more(entry)

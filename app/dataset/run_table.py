@@ -19,6 +19,7 @@ from app.dataset import run_jobs, run_queue, runs
 from app.words import escape
 from dsanet_core import checkpoints
 from dsanet_core.errors import LensError, RecordError, RunError, printable
+from dsanet_core.runs.files import DAMAGED
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
@@ -292,6 +293,12 @@ def facts_list(entry: Entry) -> str:
     origin = "comes with the project" if entry.is_embedded else "made here"
     begun = f", begun {when(entry)} UTC" if when(entry) else ""
     lines = [f"**Folder:** {escape(entry.id)} ({origin}{begun})"]
+    aside = sum(1 for _ in entry.path.glob(f"*{DAMAGED}"))
+    if aside:
+        lines.append(
+            f"**Set aside:** {aside} damaged file{'s' * (aside > 1)} (\\*{DAMAGED} in its folder); "
+            "only the videos of such a shard are done again"
+        )
     if entry.facts is not None:
         facts = entry.facts
         lines = [
