@@ -17,11 +17,11 @@ class CheckpointLimits:
     """
 
     file_bytes: int = 4 << 30
-    header_bytes: int = 8 << 20
-    num_tensors: int = 10_000
+    header_bytes: int = 2 << 20
+    num_tensors: int = 4_000
     tensor_bytes: int = 4 << 30
-    pickle_bytes: int = 4 << 20
-    archive_entries: int = 10_010
+    pickle_bytes: int = 2 << 20
+    archive_entries: int = 4_010
 
 
 DEFAULT_LIMITS = CheckpointLimits()

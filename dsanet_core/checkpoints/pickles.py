@@ -6,7 +6,7 @@ import pickletools
 
 import torch
 
-MAX_INSTRUCTIONS = 1_000_000
+MAX_INSTRUCTIONS = 200_000
 _ALLOWED = {
     "collections OrderedDict",
     "torch._utils _rebuild_tensor_v2",
@@ -28,7 +28,7 @@ _KNOWN = {
 _NAMING = {"GLOBAL", "INST"}
 _UNUSUAL = {
     "STACK_GLOBAL", "OBJ", "NEWOBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID",
-    "READONLY_BUFFER", "NEXT_BUFFER",
+    "READONLY_BUFFER", "NEXT_BUFFER", "EMPTY_SET", "FROZENSET", "ADDITEMS", "BYTEARRAY8",
 }  # fmt: skip
 """Instructions that call or name things and that no pickle of weights has."""
 

@@ -22,8 +22,8 @@ _DTYPES = {
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
 }  # fmt: skip
 _LENGTH = 8
-_BRACKETS_PER_TENSOR, _BRACKETS_OF_METADATA = 3, 10_000
-"""A tensor's entry has three opening brackets; parsing more would cost much more than the text."""
+_PARTS_PER_TENSOR, _PARTS_OF_METADATA = 20, 70_000
+"""Opening brackets and commas: parsing what has more would cost many times the text's memory."""
 
 
 def read_safetensors_header(
@@ -39,8 +39,8 @@ def read_safetensors_header(
     if length > size - _LENGTH:
         raise refusal(name, f"has {size} bytes, its header alone says {length + _LENGTH}")
     text = file.read(length)
-    most = _BRACKETS_PER_TENSOR * limits.num_tensors + _BRACKETS_OF_METADATA
-    if text.count(b"{") + text.count(b"[") > most:
+    most = _PARTS_PER_TENSOR * limits.num_tensors + _PARTS_OF_METADATA
+    if sum(map(text.count, (b"{", b"[", b","))) > most:
         raise refusal(name, "has a header of more parts than any checkpoint",
                       f"at most {limits.num_tensors} tensors")
     try:
