@@ -5,6 +5,7 @@ Runs in the child process (see `worker`), except on files that a test has made i
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
@@ -42,6 +43,22 @@ class RefusalError(Exception):
         self.detail = detail
 
 
+class _File:
+    """FFmpeg asks for places that no file has. Like the C library this answers -1: an exception
+    would stay behind in PyAV and come up wherever it looks next."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.read = file.read
+        self.tell = file.tell
+        self._seek = file.seek
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        try:
+            return self._seek(offset, whence)
+        except OSError:
+            return -1
+
+
 class Source:
     """read: packets so far. damaged: packets that could not be decoded. decoded: frames that
     could."""
@@ -57,7 +74,7 @@ class Source:
         }
         try:
             self.container: InputContainer = av.open(
-                file, "r", options=options, metadata_errors="replace", buffer_size=1 << 18
+                _File(file), "r", options=options, metadata_errors="replace", buffer_size=1 << 18
             )
         except MemoryError:
             raise

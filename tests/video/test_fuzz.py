@@ -42,6 +42,12 @@ def test_one_bit_cannot_make_the_decoder_fill_the_memory(tmp_path: Path) -> None
     assert children.ends[0].peak_bytes < 1_200 << 20
 
 
+def test_a_place_that_no_file_has_is_as_good_as_its_end(tmp_path: Path) -> None:
+    """FFmpeg seeks to before the start; the exception became the decoder's failure."""
+    outcome = attempt("mp4", 2747, tmp_path)
+    assert outcome.kind not in FINDINGS, outcome.text
+
+
 def test_damage_is_determined_by_container_and_seed() -> None:
     for container in CONTAINERS:
         files = [damaged(container, seed) for seed in range(30)]

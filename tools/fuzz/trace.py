@@ -57,7 +57,7 @@ def reach(lines: Iterable[str]) -> Reach:
     for pid, name, said, _, error in calls:
         if pid not in confined or name in HARMLESS:
             continue
-        what = f"{name}({said.rsplit(')', 1)[0]})"[:200]
+        what = f"{name}({said})"
         if error:
             found.refused[f"{what} {error}"] += 1
         else:
@@ -80,4 +80,5 @@ def _calls(lines: Iterable[str]) -> Iterable[tuple[int, str, str, int, str]]:
         result = _RESULT.search(said)
         if result is not None:
             number = -1 if result[1] == "?" else int(result[1])
+            said = said[: result.start()].rstrip().removesuffix(")").rstrip()
             yield pid, name, said, number, result[2] or ("" if number >= 0 else "ended")
