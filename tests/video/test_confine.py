@@ -149,6 +149,11 @@ def test_every_child_tells_what_it_cost(tmp_path: Path) -> None:
     assert 0 <= end.cpu_seconds < 60
 
 
+def test_an_unknown_machine_has_no_filter_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(platform, "machine", lambda: "riscv64")
+    assert not syscalls.install_filter()
+
+
 def test_a_filter_for_the_other_machine_is_whole() -> None:
     """As long as the one in use, and it ends with a refusal."""
     programs = [syscalls.program(machine, 1) for machine in syscalls.MACHINES]

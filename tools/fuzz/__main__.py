@@ -1,7 +1,7 @@
 """Damaged files of every container through the decoding sandbox.
 
     python -m tools.fuzz run --per-container 5000 --jobs 2 --trace reached --folder build/fuzz
-    python -m tools.fuzz report --folder build/fuzz --out docs/fuzzing.md
+    python -m tools.fuzz report --folder build/fuzz --refused build/refused --out docs/fuzzing.md
     python -m tools.fuzz one mp4 4711                  # one file again, its outcome as JSON
 
 A run that was stopped goes on where it was. --trace needs strace; with "reached" it sees the calls
@@ -45,6 +45,7 @@ def main() -> None:
     summary = commands.add_parser("report")
     summary.add_argument("--folder", type=Path, required=True)
     summary.add_argument("--out", type=Path, required=True)
+    summary.add_argument("--refused", type=Path, help="folder of a run with --trace refused")
     one = commands.add_parser("one")
     one.add_argument("container", choices=CONTAINERS)
     one.add_argument("seed", type=int)
@@ -54,7 +55,7 @@ def main() -> None:
     elif args.command == "chunk":
         run_chunk(args.container, args.first, args.count, args.out)
     elif args.command == "report":
-        args.out.write_text(report.markdown(args.folder))
+        args.out.write_text(report.markdown(args.folder, args.refused))
     else:
         with tempfile.TemporaryDirectory() as folder:
             print(json.dumps(asdict(attempt(args.container, args.seed, Path(folder))), indent=1))
@@ -63,6 +64,10 @@ def main() -> None:
 def run_all(args: argparse.Namespace) -> None:
     """Every chunk that is not there yet, some at a time, containers in turns."""
     args.folder.mkdir(parents=True, exist_ok=True)
+    commit = args.folder / report.COMMIT
+    if not commit.exists():
+        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE)
+        commit.write_text(told.stdout.decode().strip() or "unknown")
     end = args.seed + args.per_container
     chunks = [
         (container, first, min(CHUNK, end - first))

@@ -24,19 +24,24 @@ chunks, TS packets, GIF blocks) removed, repeated, swapped or taken from another
 numbers for sizes, counts, places, dimensions, time scales and durations. Each went through
 `read_clips`, every {proxy_every}th also through `browser_proxy`, with a limit of {wall:g} s.
 
-FFmpeg {ffmpeg}, PyAV {pyav}, Python {python}, Linux {kernel} ({machine}). The children had this:
-{protections}.
+Commit {commit}, FFmpeg {ffmpeg}, PyAV {pyav}, Python {python}, Linux {kernel} ({machine}).
+The children had this: {protections}.
 """
 
+COMMIT = "COMMIT"
+"""File of a run's folder that says which code it ran."""
 
-def markdown(folder: Path) -> str:
-    """The page about all finished chunks in a folder."""
+
+def markdown(folder: Path, refused: Path | None) -> str:
+    """The page about all finished chunks in a folder. refused: of a run that was traced for what
+    the children were refused."""
     outcomes = [
         json.loads(line)
         for path in sorted(folder.glob("*.jsonl"))
         for line in path.read_text().splitlines()
     ]
     head = HEAD.format(
+        commit=(folder / COMMIT).read_text().strip(),
         num_frames=NUM_FRAMES,
         proxy_every=PROXY_EVERY,
         wall=LIMITS.wall_seconds,
@@ -47,9 +52,9 @@ def markdown(folder: Path) -> str:
         machine=platform.machine(),
         protections="; ".join(sandbox.protections()),
     )
-    return "\n".join(
-        [head, *_by_container(outcomes), *_by_kind(outcomes), *_traced(folder), *_found(outcomes)]
-    )
+    traces = [*_traced(folder, "reached"), *(_traced(refused, "refused") if refused else ())]
+    lines = [head, *_by_container(outcomes), *_by_kind(outcomes), *traces, *_found(outcomes)]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _by_container(outcomes: list[dict[str, Any]]) -> list[str]:
@@ -99,32 +104,32 @@ def _by_kind(outcomes: list[dict[str, Any]]) -> list[str]:
     return ["| outcome | files |", "|---|---|", *lines, ""]
 
 
-def _traced(folder: Path) -> list[str]:
-    children, reached, refused = 0, Counter[str](), Counter[str]()
+def _traced(folder: Path, how: str) -> list[str]:
+    children, calls = 0, Counter[str]()
     for path in sorted(folder.glob("*.reach")):
-        if not path.with_suffix(".jsonl").exists():
-            continue
-        reach = json.loads(path.read_text())
-        children += reach["children"]
-        reached.update(reach["reached"])
-        refused.update(reach["refused"])
+        if path.with_suffix(".jsonl").exists():
+            reach = json.loads(path.read_text())
+            children += reach["children"]
+            calls.update(reach[how])
     if not children:
         return ["The run was not traced.", ""]
+    meaning = {
+        "reached": "calls of theirs that reached a file, socket, program or process beyond what"
+        " they were given",
+        "refused": "such calls that were tried and refused",
+    }
     return [
-        f"Traced with strace: {children} children. Calls of theirs that reached a file, socket,"
-        f" program or process beyond what they were given: {sum(reached.values())}. Such calls"
-        f" that were refused: {sum(refused.values())}.",
+        f"Traced with strace, {children} children: {sum(calls.values())} {meaning[how]}.",
         "",
-        *(f"- reached {count} times: `{call}`" for call, count in reached.most_common(20)),
-        *(f"- refused {count} times: `{call}`" for call, count in refused.most_common(20)),
-        "",
+        *(f"- {count} times `{call}`" for call, count in calls.most_common(20)),
+        *([""] if calls else []),
     ]
 
 
 def _found(outcomes: list[dict[str, Any]]) -> list[str]:
-    found = [outcome for outcome in outcomes if {outcome["kind"], outcome["proxy"]} & set(FINDINGS)]
     return [
-        f"- {outcome['container']} {outcome['seed']}: {outcome['kind']}"
-        f"{' / ' + outcome['proxy'] if outcome['proxy'] else ''}: {outcome['text']}"
-        for outcome in found
+        f"- finding: {outcome['container']} {outcome['seed']}, {outcome['kind']}"
+        f"{', copy: ' + outcome['proxy'] if outcome['proxy'] else ''}: {outcome['text']}"
+        for outcome in outcomes
+        if {outcome["kind"], outcome["proxy"]} & set(FINDINGS)
     ]
