@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import statistics
 import time
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from tools.load.visitor import PAGES, Notes, Visitor
 
 CONTENTS = 6
 WARM_UP = 30
+"""Each asks two or three questions; the server keeps its last 64 answers, so it has them then."""
 GROWTH = 0.05
 SETTLE_SECONDS = 180
 """Streamlit keeps a session that was left for two minutes, in case its browser comes back."""
@@ -32,12 +34,12 @@ def measure(scratch: Path, analyses: int) -> Report:
         empty = server.holdings()
         tell("warm-up")
         _visit(server, answers, notes, clips, WARM_UP, salts)
-        time.sleep(CALM_SECONDS)
-        start = server.holdings()
+        start, seconds = _at_rest(server, lambda now: now.files <= empty.files)
+        report.facts["seconds until the first visitor's files were gone"] = f"{seconds:.0f}"
         tell(f"{analyses} analyses")
         samples = _visit(server, answers, notes, clips, analyses, salts)
         tell("left alone")
-        end, seconds = _at_rest(server, start)
+        end, seconds = _at_rest(server, lambda now: _is_back(start, now))
         report.facts["seconds until all was back, or given up"] = f"{seconds:.0f}"
         few = max(1, min(10, analyses // 3))
         before = statistics.median(each.memory for each in samples[:few])
@@ -84,11 +86,11 @@ def _visit(
     return samples
 
 
-def _at_rest(server: Server, start: Holdings) -> tuple[Holdings, float]:
-    """What the server holds once it is back where it was, or after `SETTLE_SECONDS`; and how long
+def _at_rest(server: Server, until: Callable[[Holdings], bool]) -> tuple[Holdings, float]:
+    """What the server holds once something is so of that, or after `SETTLE_SECONDS`; and how long
     that took."""
     begin = time.monotonic()
-    while not _is_back(start, server.holdings()) and time.monotonic() - begin < SETTLE_SECONDS:
+    while not until(server.holdings()) and time.monotonic() - begin < SETTLE_SECONDS:
         time.sleep(1)
     seconds = time.monotonic() - begin
     time.sleep(CALM_SECONDS)
