@@ -35,7 +35,7 @@ SHORT = "<b id=taken>x</b> :streamlit: :material/skull: $x$ *.mp4"
 MADE_OF_NAMES = (
     "#taken", "[href*='evil.example']", "[src*='evil.example']", ".katex", "del",
     "code:text-is('code')", "[data-testid='stMarkdownContainer'] img", ".js-plotly-plot a",
-    ".js-plotly-plot b", "[aria-label*='skull']", ".stMarkdownColoredText",
+    ".js-plotly-plot b", "span[role='img'][aria-label*='skull']", ".stMarkdownColoredText",
 )
 """Elements of a page that only a name could have made."""
 
