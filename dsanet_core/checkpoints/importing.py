@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import secrets
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +17,7 @@ from dsanet_core.checkpoints.registry import (
     describe,
     entry_path,
     read_manifest,
+    unfinished,
     write_text,
 )
 from dsanet_core.checkpoints.save import save_checkpoint, unwritable
@@ -47,7 +47,7 @@ def import_checkpoint(
     _require_free(chosen)
     network = load_model(path.absolute(), "cpu", limits=limits)
     target = entry_path(chosen).with_name(f"{chosen}.safetensors")
-    part = target.with_name(f".{secrets.token_hex(8)}.safetensors")
+    part = unfinished(target)
     facts = network.weights
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,9 +70,10 @@ def import_checkpoint(
 
 def _remove_unfinished(folder: Path) -> None:
     """What imports left behind that were killed."""
-    for path in folder.glob(".*.safetensors*"):
+    for path in folder.glob(".*"):
         with suppress(OSError):  # another process may be at it
-            if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
+            is_old = time.time() - path.stat().st_mtime > UNFINISHED_SECONDS
+            if is_old and re.match(r"\.[0-9a-f]{16}\.", path.name):
                 path.unlink()
 
 

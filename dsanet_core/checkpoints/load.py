@@ -138,7 +138,7 @@ def _fill(
     filled: dict[str, Tensor] = dict(others or {})
     for key, rows, piece in pieces:
         if key not in filled:
-            filled[key] = _empty_like(state[key])
+            filled[key] = _empty_like(state[key], piece.device)
         part = filled[key][rows] if piece.ndim else filled[key]
         # float32 has no room for the largest of float64.
         if not bool(part.copy_(piece).isfinite().all()):
@@ -150,11 +150,13 @@ def _fill(
     network.load_state_dict({key: filled[key] for key in state}, assign=True)
 
 
-def _empty_like(value: Tensor) -> Tensor:
+def _empty_like(value: Tensor, device: torch.device) -> Tensor:
     """Memory for a tensor, laid out as `build_model` does."""
     layout = torch.channels_last_3d if value.ndim == 5 else torch.contiguous_format
     try:
-        return torch.empty(value.shape, dtype=value.dtype, memory_format=layout)
+        return torch.empty(
+            value.shape, dtype=value.dtype, device=device, memory_format=layout
+        )
     except RuntimeError as error:
         raise CheckpointError(f"a tensor of {size_in_words(value.nbytes)}", "as much free memory",
                               "Close other programs.") from error

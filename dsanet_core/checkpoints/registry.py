@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +89,18 @@ def describe(path: Path) -> Entry:
 
 
 def write_text(path: Path, text: str) -> None:
-    """A file that appears whole or not at all."""
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+    """A file that appears whole or not at all, whoever else writes it at the time."""
+    part = unfinished(path)
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def unfinished(path: Path) -> Path:
+    """A name for what will be that file, not used by anybody else."""
+    return path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
 
 
 def find(name_or_path: str | Path) -> tuple[Path, str | None]:

@@ -6,9 +6,11 @@ import ast
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+import torch
 
 from dsanet_core.checkpoints import import_checkpoint, load_model
 from dsanet_core.errors import CheckpointError
@@ -34,6 +36,20 @@ def test_a_hostile_checkpoint_is_refused_by_name_and_runs_nothing(
         import_checkpoint(path, "mine")
     assert not canary.exists()
     assert not users.exists()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    ["a shell command in the metadata", "a program among the tensors", "names from the memo",
+     "an old instruction", "a pickle of the old torch"],
+)
+def test_the_canary_appears_where_a_file_is_trusted(kind: str, tmp_path: Path) -> None:
+    """What the other tests rule out: these files do run what they hold."""
+    canary = tmp_path / "canary"
+    path = HOSTILE[kind][0](tmp_path, canary)
+    with suppress(Exception):
+        torch.load(path, weights_only=False)
+    assert canary.exists()
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="Linux counts the peak")

@@ -190,18 +190,21 @@ def test_of_several_imports_at_once_under_one_name_one_stays(tmp_path: Path, use
     assert sum("stands for another checkpoint" in each for each in said) == len(paths) - 1
     kept, given = load_model("mine", "cpu"), load_model(paths[said.index("mine")], "cpu")
     assert torch.equal(kept.fc.weight, given.fc.weight)
-    assert len(list(users.iterdir())) == 2
+    with ThreadPoolExecutor(len(paths)) as pool:  # and of one checkpoint by many, all
+        assert list(pool.map(lambda _: import_checkpoint(paths[0], "one"), paths)) == ["one"] * 6
+    assert len(list(users.iterdir())) == 4
 
 
 def test_what_a_killed_import_left_is_removed_by_a_later_one(tmp_path: Path, users: Path) -> None:
     users.mkdir()
-    ages = {".0a.safetensors": 1e5, ".0b.safetensors.part": 1e5, ".0c.safetensors": 1}
+    ages = {f".{16 * 'a'}.json": 1e5, f".{16 * 'b'}.safetensors.part": 1e5, ".gitkeep": 1e5,
+            f".{16 * 'c'}.safetensors": 1}
     for name, age in ages.items():
         (users / name).touch()
         os.utime(users / name, (time.time() - age,) * 2)
     import_checkpoint(good(tmp_path / "a.safetensors"), "mine")
     left = sorted(each.name for each in users.iterdir())
-    assert left == [".0c.safetensors", "mine.json", "mine.safetensors"]
+    assert left == [f".{16 * 'c'}.safetensors", ".gitkeep", "mine.json", "mine.safetensors"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(
