@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import threading
@@ -240,16 +241,30 @@ def test_a_child_has_nothing_of_its_parent(
     assert "swordfish" not in text
 
 
-def test_many_threads_may_ask_at_once(tmp_path: Path, own_server: None) -> None:
+def test_threads_that_ask_and_cancel_at_once_get_their_own_video(tmp_path: Path) -> None:
     paths = [
         write_video(tmp_path / f"{first}.mp4", range(first, first + 20))
-        for first in range(0, 80, 5)
+        for first in range(0, 80, 20)
     ]
+    delays = random.Random(0)
+
+    def read(turn: int) -> bool:
+        cancel = threading.Event()
+        if turn % 3 == 0:
+            threading.Timer(delays.random() * 0.1, cancel.set).start()
+        try:
+            frames = read_clips(paths[turn % 4], Sampling(1, 2, 1), cancel=cancel).frames
+        except CancelledError:
+            return False
+        numbers = [number_of(rgb) for rgb in frames.rgb]
+        assert numbers == [turn % 4 * 20 + index for index in frames.frame_index]
+        return True
+
     with ThreadPoolExecutor(8) as threads:
-        clips = list(threads.map(lambda path: read_clips(path, Sampling(1, 1, 1)), paths))
-    for first, clip in zip(range(0, 80, 5), clips, strict=True):
-        numbers = [number_of(rgb) for rgb in clip.frames.rgb]
-        assert numbers == [first + index for index in clip.frames.frame_index]
+        was_read = list(threads.map(read, range(40)))
+    assert all(was_read[turn] for turn in range(40) if turn % 3)
+    server = warm_server.server().pid
+    assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
 
 
 def test_a_killed_server_is_replaced(video: Path) -> None:
