@@ -349,16 +349,13 @@ def test_the_server_and_its_children_end_with_their_parent(
         f"open({str(note)!r}, 'w').write(f'{{os.getpid()}} {{os.getppid()}}')\ntime.sleep(600)",
         monkeypatch,
     )
-    pid = os.fork()
-    if pid == 0:
-        try:
-            read_clips(video, SAMPLING)
-        finally:
-            os._exit(0)
+    parent = multiprocessing.get_context("fork").Process(target=_read_elsewhere, args=(video,))
+    parent.start()
     while not (note.exists() and len(note.read_text().split()) == 2):
         time.sleep(0.01)
-    os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    parent.kill()
+    parent.join()
+    parent.close()
     for left in note.read_text().split():
         wait_until_gone(int(left))
 
