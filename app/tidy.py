@@ -9,6 +9,7 @@
                                                                lacks room: not asked for longest
       of an earlier benchmark, .part      nobody's             after an hour
     runs/*/*.part-*, progress.json.*      a run's at work      after an hour without one
+    weights/*.part, .*.safetensors        an import's          after an hour
     runs/*/log.txt                        a run's              over LOG_BYTES: its beginning
     .cache/servers                        a running server's   once nobody holds its lock
     all else in .cache                    of tools/            never
@@ -34,7 +35,7 @@ from app import ROOT, settings
 from app.dataset.run_queue import LOG
 from app.films import PART as FILM_PART
 from app.uploads import LOCK, PREFIX
-from dsanet_core import synthetic
+from dsanet_core import checkpoints, synthetic
 from dsanet_core.errors import printable
 from dsanet_core.runs.files import PART as RUN_PART
 from dsanet_core.runs.store import LOCK as RUN_LOCK
@@ -56,6 +57,7 @@ class Places:
     temporary: Path
     cache: Path = ROOT / ".cache"
     runs: Path = ROOT / "runs"
+    weights: tuple[Path, ...] = (checkpoints.USER_FOLDER, checkpoints.FOLDER)
 
     @classmethod
     def usual(cls) -> Places:
@@ -76,7 +78,10 @@ class Item:
 
 def survey(places: Places) -> list[Item]:
     """All that there is, by owner."""
-    return [*_sessions(places), *_films(places), *_runs(places), *_servers(places), *_rest(places)]
+    return [
+        *_sessions(places), *_films(places), *_runs(places), *_weights(places),
+        *_servers(places), *_rest(places),
+    ]
 
 
 def clear(items: Sequence[Item]) -> list[Item]:
@@ -130,6 +135,14 @@ def _runs(places: Places) -> Iterator[Item]:
             yield Item("run", folder / LOG, log.st_size, age, is_long)
 
 
+def _weights(places: Places) -> Iterator[Item]:
+    names = ("*.part", ".*.safetensors")
+    for path in (path for folder in places.weights for n in names for path in folder.glob(n)):
+        if (facts := _facts(path)) is not None:
+            age = _age(facts.st_mtime)
+            yield Item("weights", path, facts.st_size, age, age > HOUR)
+
+
 def _servers(places: Places) -> Iterator[Item]:
     for path in sorted((places.cache / SERVERS).glob("*.json")):
         if (facts := _facts(path)) is not None:
@@ -154,8 +167,9 @@ def _remove(item: Item) -> bool:
                 shutil.rmtree(item.path)
         else:
             item.path.unlink()
-            with suppress(OSError):  # unless it is empty now
-                item.path.parent.rmdir()
+            if item.owner == "film":
+                with suppress(OSError):  # unless it is empty now
+                    item.path.parent.rmdir()
     except OSError:
         return False  # gone already, or not ours to remove: it stays in the survey
     return True

@@ -33,7 +33,7 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setattr(settings, "FREE_DISK_BYTES", 1)
     monkeypatch.setattr(health, "_observed", {})
     (tmp_path / "tmp").mkdir()
-    return Places(tmp_path / "tmp", tmp_path / "cache", tmp_path / "runs")
+    return Places(tmp_path / "tmp", tmp_path / "cache", tmp_path / "runs", ())
 
 
 @pytest.fixture

@@ -24,7 +24,9 @@ VERSION = f"v{synthetic.VERSION}"
 
 @pytest.fixture
 def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Places:
-    made = Places(tmp_path / "tmp", tmp_path / "cache", tmp_path / "runs")
+    made = Places(
+        tmp_path / "tmp", tmp_path / "cache", tmp_path / "runs", (tmp_path / "weights",)
+    )
     for folder in (made.temporary, made.cache, made.runs):
         folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(made.temporary))
@@ -159,6 +161,15 @@ def test_a_long_log_keeps_its_end_and_its_writer_goes_on(places: Places) -> None
     assert cleared(places) == set()
 
 
+def test_half_imported_weights_go_after_an_hour(places: Places) -> None:
+    for hours in (0.5, 2):
+        put(places.weights[0] / f"mine.{hours}.part", hours=hours)
+        put(places.weights[0] / f".0123{hours}.safetensors", hours=hours)
+        put(places.weights[0] / f"mine-{hours}.safetensors", hours=hours)
+    assert cleared(places) == {"mine.2.part", ".01232.safetensors"}
+    assert len(list(places.weights[0].iterdir())) == 4
+
+
 def test_states_of_servers_that_are_gone_go(places: Places) -> None:
     gone, alive = (put(places.cache / "servers" / f"{n}.json", hours=0) for n in (1, 2))
     with alive.open("rb") as held:
@@ -174,7 +185,7 @@ def test_what_is_not_of_the_app_is_listed_and_stays(places: Places) -> None:
 
 
 def test_places_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
-    assert tidy.survey(Places(tmp_path / "a", tmp_path / "b", tmp_path / "c")) == []
+    assert tidy.survey(Places(tmp_path / "a", tmp_path / "b", tmp_path / "c", ())) == []
 
 
 def test_the_command_lists_and_clears(
