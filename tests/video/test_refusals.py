@@ -14,6 +14,7 @@ import pytest
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
 from dsanet_core.video import DEFAULT_LIMITS, messages, read_clips
+from dsanet_core.video.source import CONTAINERS
 from tests.video.make import Children, numbered, write_sound, write_video
 
 SAMPLING = Sampling(4, 3, 5)
@@ -100,6 +101,15 @@ def test_scripts_that_name_other_files_are_refused(tmp_path: Path, kind: str) ->
     assert read_clips(other, SAMPLING).frames.video.num_frames == 60
     path.write_text(script.format(f"file://{other}"))
     assert "expected a video file" in message(path)
+
+
+def test_no_container_on_the_list_opens_files_itself() -> None:
+    names = CONTAINERS.split(",")
+    assert not {"hls", "concat", "dash", "imf", "image2", "sdp", "rtsp", "lavfi"} & set(names)
+    for name in names:
+        container = av.ContainerFormat(name, "r")
+        assert container.is_input, name
+        assert not container.no_file, name
 
 
 def test_an_external_track_of_a_movie_stays_closed(tmp_path: Path) -> None:
