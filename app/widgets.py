@@ -247,7 +247,8 @@ def _all_finish(jobs: Sequence[Job]) -> bool:
 def _progress(jobs: Sequence[Job], wish: str) -> None:
     for job in jobs:
         before = services.ahead(job)
-        st.progress(job.fraction, job.stage if before is None else words.in_line(before))
+        said = words.escape(job.stage) if before is None else words.in_line(before)
+        st.progress(job.fraction, said)
     st.button("Stop", icon=":material/stop:", on_click=_stop, args=(wish,))
     if state.is_stopped(wish) or all(job.finished.is_set() for job in jobs):
         st.rerun()
