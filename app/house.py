@@ -8,11 +8,12 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection, Hashable
 from dataclasses import dataclass, field
+from functools import partial
 
 import streamlit as st
 import torch
 
-from app import cloakroom, settings
+from app import cloakroom, health, settings
 from app.jobs import Workroom
 from app.network_process import process_of
 from app.source import Source
@@ -106,7 +107,19 @@ def the_house() -> House:
     rooms = {
         device: Workroom(f"networks.{device}", threads=THREADS_PER_DEVICE) for device in devices
     }
-    return House(rooms, Workroom("copies"))
+    house = House(rooms, Workroom("copies"))
+    for device in devices:
+        health.observe(f"networks on {device}", partial(_facts, house, device))
+    return house
+
+
+def _facts(house: House, device: str) -> dict[str, object]:
+    """What a health check is told of a device."""
+    process = process_of(device)
+    return {
+        "ok": process.pid is not None and not process.note, "waiting": house.rooms[device].waiting,
+        "process": process.pid, "on_cpu_instead": bool(process.note),
+    }
 
 
 @st.cache_resource(scope="session", show_spinner=False, on_release=Session.close)

@@ -71,9 +71,9 @@ class NetworkProcess:
 
     @property
     def pid(self) -> int | None:
-        """Of the process, None while there is none."""
+        """Of the process, None while there is none that lives."""
         child = self._child
-        return None if child is None else child.process.pid
+        return None if child is None or child.process.poll() is not None else child.process.pid
 
     def ask(self, task: Task, cancel: threading.Event, report: Report) -> tuple[Any, int]:
         """The answer, and about how many bytes it takes.

@@ -16,9 +16,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import streamlit as st
 
-from app import answers, network_process, settings
-from app.network_process import NetworkProcess, WorkerError
+from app import answers, health, network_process, settings
+from app.house import the_house
+from app.network_process import NetworkProcess, WorkerError, process_of
 from app.network_worker import Networks, Task, outcome
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
@@ -243,3 +245,17 @@ def _state(pid: int) -> str:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
     except FileNotFoundError:
         return "Z"
+
+
+def test_a_health_check_is_told_of_the_queue_and_the_process() -> None:
+    st.cache_resource.clear()
+    the_house()
+    end = time.monotonic() + TIMEOUT
+    while (facts := health._observed["networks on cpu"]())["process"] is None:
+        assert time.monotonic() < end
+    assert facts == {
+        "ok": True, "waiting": 0, "process": process_of("cpu").pid, "on_cpu_instead": False,
+    }
+    os.kill(facts["process"], signal.SIGKILL)
+    while health._observed["networks on cpu"]()["ok"]:
+        assert time.monotonic() < end
