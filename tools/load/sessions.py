@@ -209,7 +209,7 @@ def _seconds(values: list[float]) -> str:
 
 
 def _fairness(calm: list[Ask], asks: list[Ask], answered: list[Ask]) -> Check:
-    """Whether all waits are within the fair share; the slowest, and the one that takes most of it."""
+    """Whether all waits are within the fair share; the slowest one, and the one nearest to it."""
     alone = fairness.longest_alone(calm)
     shares = {id(ask): fairness.fair_share(ask, asks, alone) for ask in answered}
     tightest = max(answered, key=lambda ask: ask.wait / shares[id(ask)])
