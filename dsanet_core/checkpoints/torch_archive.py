@@ -110,6 +110,9 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
         entries = zipfile.ZipFile(file).infolist()
     except (zipfile.BadZipFile, ValueError, NotImplementedError, struct.error) as error:
         raise refusal(name, f"is a damaged zip archive ({str(error)[:200]})") from error
+    if len(entries) > limits.archive_entries:
+        raise refusal(name, f"is an archive of {len(entries)} files, more than it says",
+                      f"at most {limits.archive_entries}")
     names = [entry.filename for entry in entries]
     _require_torch_names(name, names)
     files: dict[str, _Stored] = {}

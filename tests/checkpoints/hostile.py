@@ -127,6 +127,15 @@ def overlapping_files(folder: Path, canary: Path) -> Path:
     return written(path, bytes(moved))
 
 
+def more_files_than_said(folder: Path, canary: Path) -> Path:
+    path = other_entries(
+        folder / "a.pth", lambda e: e.update({f"a/data/{n}": b"" for n in range(100, 20_000)})
+    )
+    data = bytearray(path.read_bytes())
+    struct.pack_into("<2H", data, len(data) - 14, 10, 10)
+    return written(path, bytes(data))
+
+
 def second_directory(folder: Path, canary: Path) -> Path:
     """Two archives in one file: which one is it?"""
     path = good(folder / "a.pth")
@@ -298,6 +307,7 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
         lambda f, c: other_entries(
             f / PTH, lambda e: e.update({f"a/data/{n}": b"" for n in range(100, 20_000)})),
         "an archive of .* files"),
+    "more files than said": (more_files_than_said, "more than it says"),
     "a huge pickle": (
         lambda f, c: pickled(f / PTH, b"\x80\x02" + b"]0" * (5 << 20) + b"."),
         "'a/data.pkl' in it of 10.0 MiB"),

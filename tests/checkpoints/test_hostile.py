@@ -71,7 +71,7 @@ def test_no_refusal_takes_more_memory_than_the_cap_and_a_fifth(tmp_path: Path) -
     assert {kind: peak for kind, peak in peaks.items() if peak > 1.2 * CAP} == {}
     assert peaks["NaN"] > CAP / 2, "its tensors were read: the measure sees what is taken"
     assert last[1] == "loaded"
-    assert last[2] < 1.2 * Path(fits).stat().st_size, "a good file is in memory once"
+    assert last[2] < 1.5 * Path(fits).stat().st_size, "a good file is in memory once"
     assert not canary.exists()
 
 
