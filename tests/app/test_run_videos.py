@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from app.dataset import run_videos, runs
 from app.dataset.run_words import of_run
@@ -21,7 +22,7 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, LensError, RecordError, VideoError
 from dsanet_core.records import Run, Sampling
 from dsanet_core.runs import run_dataset
-from tests.app.conftest import OpenPage, settle, text
+from tests.app.conftest import OpenPage, go, text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tools.made_up_run import made_up_run
 
@@ -41,6 +42,13 @@ def known_runs(
     return real_runs[1]
 
 
+def follow(at: AppTest, page: str) -> AppTest:
+    """The page that the pressed button leads to; as a browser, stay on it until it is drawn."""
+    at.run()
+    assert at.title[0].value == page
+    return go(at, page.lower())
+
+
 def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: list[Run]) -> None:
     base, sda = known_runs
     at = open_page("categories", runs=f"{base.id}~{sda.id}", of=synthetic.CATEGORIES[3])
@@ -51,8 +59,8 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
         "Compare i3d\\_synth and sda\\_tsn\\_synth",
     ]  # fmt: skip
     at.button[1].click()
-    at = settle(at.run())
-    assert at.title[0].value == "Inspect" and not at.error
+    at = follow(at, "Inspect")
+    assert not at.error
     _, _, row = at.query_params["video"].rpartition("-")
     place = int(np.flatnonzero(sda.row == int(row))[0])
     assert sda.label[place] == 3
@@ -66,12 +74,11 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     assert "Drawn again at a size to watch; the network saw the same video at 72 x 72" in text(at)
 
     next(button for button in at.button if button.label == "Back to Categories").click()
-    at = settle(at.run())
-    assert at.title[0].value == "Categories"
+    at = follow(at, "Categories")
     assert {key: at.query_params[key] for key in before} == before
     next(button for button in at.button if button.label.startswith("Compare")).click()
-    at = settle(at.run())
-    assert at.title[0].value == "Compare" and not at.error
+    at = follow(at, "Compare")
+    assert not at.error
     assert (at.query_params["model"], at.query_params["other"]) == ("i3d_synth", "sda_tsn_synth")
 
 
@@ -88,7 +95,7 @@ def test_the_link_of_a_row_opens_its_video_with_the_state_to_come_back_to(
     assert not other.error
     assert escape(shown["Video"][1]) in other.expander[0].label
     next(button for button in other.button if button.label == "Back to Categories").click()
-    other = settle(other.run())
+    other = follow(other, "Categories")
     assert other.selectbox(key="of").value == synthetic.CATEGORIES[4]
     assert other.dataframe[1].value["Video"].equals(shown["Video"])
 
@@ -260,6 +267,6 @@ def test_weights_that_are_not_at_hand_are_said_and_another_network_can_look(
     (button,) = at.button
     assert button.label == "Inspect with another network"
     button.click()
-    at = settle(at.run())
-    assert at.title[0].value == "Inspect" and not at.error
+    at = follow(at, "Inspect")
+    assert not at.error
     assert at.selectbox(key="model").value == "dsa_i3d_synth"
