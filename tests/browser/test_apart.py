@@ -126,14 +126,15 @@ def test_an_upload_is_its_sessions_own_and_goes_with_its_tab(
     assert other != played
     assert len(folders(scratch)) == 2
     assert is_served(played)
-    mine.check()
     mine.context.close()
     eventually(lambda: folder not in folders(scratch))
     assert not folder.exists()
     eventually(lambda: not is_served(played))
     assert is_served(other), "the other tab is still open"
     assert len(folders(scratch)) == 1
-    yours.check()
+    # When the page of one session has been drawn, Streamlit drops the pictures that no session
+    # shows, and for a moment those of a page that is being drawn are among them.
+    assert not [each for each in mine.problems + yours.problems if "/media/" not in each]
     yours.context.close()
 
 
