@@ -272,7 +272,7 @@ def test_files_that_are_no_video_get_a_readable_line(
     [
         (["predict", "none.mp4", "--model", "WEIGHTS"], "none.mp4 does not exist"),
         (["predict", "CLIP", "--model", "no_such_model"], "no weights 'no_such_model'"),
-        (["predict", "CLIP", "--model", "CLIP"], "cannot be read"),
+        (["predict", "CLIP", "--model", "CLIP"], "no checkpoint of a known kind"),
         (["predict", "CLIP", "--model", "WEIGHTS", "--device", "warp"], "device 'warp'"),
         (["run", "synth:seed=x,n=5", "--model", "WEIGHTS"], "dataset 'synth:seed=x,n=5'"),
         (["run", "nowhere", "--model", "WEIGHTS"], "does not exist"),

@@ -15,7 +15,8 @@ import torch
 from dsanet_core.checkpoints import import_checkpoint, load_model
 from dsanet_core.errors import CheckpointError
 from tests.checkpoints.files import good
-from tests.checkpoints.hostile import HOSTILE, wide_network
+from tests.checkpoints.hostile import HOSTILE
+from tests.checkpoints.makers import wide_network
 
 ROOT = Path(__file__).parents[2]
 CAP = 32 << 20
