@@ -152,8 +152,8 @@ def _slow(visitor: Visitor, dice: random.Random) -> None:
 def _kill(server: Server, every: float, end: float, notes: Notes) -> None:
     """Kill one of the server's children at random moments."""
     dice = random.Random(0)
-    while time.monotonic() < end:
-        time.sleep(dice.uniform(0.5, 1.5) * every)
+    while (pause := dice.uniform(0.5, 1.5) * every) < end - time.monotonic():
+        time.sleep(pause)
         children = [pid for mark in CHILDREN for pid in server.children(mark)]
         if children:
             with suppress(ProcessLookupError):
