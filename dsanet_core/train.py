@@ -25,7 +25,7 @@ from torch.nn import functional
 
 from dsanet_core.checkpoints import pick_device, save_checkpoint
 from dsanet_core.datasets import open_dataset
-from dsanet_core.errors import LensError, ModelError
+from dsanet_core.errors import CheckpointError, LensError, ModelError
 from dsanet_core.familiarity import fit_familiarity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, Sampling
@@ -202,7 +202,7 @@ def fit(
     )
     first = 0
     if state_path is not None and state_path.exists():
-        state = torch.load(state_path, map_location=where, weights_only=True)
+        state = _read_state(state_path, where)
         if state["recipe"] != asdict(recipe) or state["data_version"] != DATA_VERSION:
             raise LensError(
                 f"{state_path} is the state of another recipe or benchmark version",
@@ -296,6 +296,21 @@ def train(
     )
     log(f"{out.name}: top-1 {figures['top1']:.1%} on {VALIDATION}")
     return {"top1": figures["top1"], "top5": figures["top5"]}
+
+
+def _read_state(path: Path, where: torch.device) -> dict[str, Any]:
+    """A training state, as data only. Raises CheckpointError for a damaged one."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=where, weights_only=True)
+        if {"recipe", "data_version", "network", "optimizer", "schedule", "epoch"} <= set(state):
+            return state
+        reason = "something is missing"
+    except Exception as error:  # the parser of damaged bytes raises nearly anything
+        reason = f"{type(error).__name__}: {str(error).splitlines()[0][:120]}"
+    raise CheckpointError(
+        f"{path} cannot be read ({reason})", "the state that a training left there",
+        "Delete it to start over.",
+    )
 
 
 def _measure(description: str, network: VideoNetwork) -> tuple[dict[str, Any], Array]:

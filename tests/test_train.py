@@ -11,7 +11,7 @@ import torch
 
 from dsanet_core import train
 from dsanet_core.checkpoints import load_model
-from dsanet_core.errors import LensError, ModelError
+from dsanet_core.errors import CheckpointError, LensError, ModelError
 from dsanet_core.zoo import model_spec
 
 TINY = replace(train.RECIPES["dsa_i3d_synth"], num_videos=16, videos_per_step=8, epochs=2)
@@ -50,6 +50,17 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(cache: Path, tmp_p
     assert any("continuing after epoch 1" in line for line in lines)
     for (name, a), b in zip(whole.state_dict().items(), parts.state_dict().values(), strict=True):
         assert torch.equal(a, b), name
+
+
+def test_a_damaged_state_is_a_message(cache: Path, tmp_path: Path) -> None:
+    state = tmp_path / "state.pt"
+    _fit(cache, state, stop_after=1)
+    state.write_bytes(state.read_bytes()[:-1000])
+    with pytest.raises(CheckpointError, match=r"state.pt cannot be read .*Delete it to start over"):
+        _fit(cache, state)
+    torch.save({"epoch": 1}, state)
+    with pytest.raises(CheckpointError, match="something is missing"):
+        _fit(cache, state)
 
 
 def test_the_state_of_another_recipe_is_refused(cache: Path, tmp_path: Path) -> None:

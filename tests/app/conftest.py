@@ -75,6 +75,7 @@ def open_page(
 ) -> Iterator[OpenPage]:
     """`open_page("kernels", video="sample-3", ...)`: a page of a new session, drawn to its end."""
     monkeypatch.setattr(checkpoints, "FOLDER", weights_folder)
+    monkeypatch.setattr(checkpoints, "USER_FOLDER", weights_folder / "of_users")
     monkeypatch.setattr(samples, "FOLDER", samples_folder)
     st.cache_resource.clear()
 
