@@ -82,7 +82,7 @@ def _alone(server: Server, answers: Answers, clips: list[Clip]) -> list[Ask]:
     visitor.leave()
     if notes.mixed or notes.wrong or notes.messages:
         raise RuntimeError(f"alone already: {(notes.mixed + notes.wrong + notes.messages)[:3]}")
-    return [ask for ask in notes.asks if ask.is_fresh]
+    return [ask for ask in notes.asks if ask.is_fresh][1:]  # the first started the network process
 
 
 def _walk(
