@@ -31,6 +31,7 @@ from dsanet_core.runs.store import RunFolder
 LOG = "log.txt"
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
 POLL_SECONDS = 0.2
+MOST_WAITING = 1000
 GRACE_SECONDS = 30.0
 """How long a stopped process may take to write what is done before it is killed."""
 
@@ -50,7 +51,7 @@ class Queue:
     """Runs that one thread starts one after the other."""
 
     def __init__(self) -> None:
-        self._room = Workroom("runs")
+        self._room = Workroom("runs", waiting_in_all=MOST_WAITING)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
         self._marks: dict[str, Mark | None] = {}
