@@ -16,8 +16,7 @@ from app import samples, services, state, words
 from app.dataset import run_widgets
 from app.exports import export as export
 from app.exports import report as report
-from app.jobs import BusyError, Job
-from app.network_process import WorkerError
+from app.jobs import Job
 from app.services import Question, Source
 from app.state import Key
 from dsanet_core import synthetic
@@ -232,7 +231,7 @@ def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]
             _progress(jobs, wish)
             st.stop()
         return [services.result(job, source) for job in jobs]
-    except (BusyError, WorkerError) as error:
+    except LensError as error:
         say(error)
         st.button("Run again", on_click=services.release, icon=":material/replay:")
         st.stop()

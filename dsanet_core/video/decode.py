@@ -92,6 +92,13 @@ def ask(
                 f"at most {limits.wall_seconds:g} s",
                 TRIM,
             ) from failure
+        if failure.is_ours:
+            raise VideoError(
+                f"{upload.name} could not be decoded: {shown_as(failure.reason, 200)}",
+                "a decoder that is left to work",
+                "Try again: the file may be all right. If it happens again, the machine may be "
+                "short of memory.",
+            ) from failure
         raise _failure(upload, failure.reason) from failure
     if "refused" in header:
         code, detail = str(header["refused"]), str(header.get("detail", ""))

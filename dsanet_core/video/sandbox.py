@@ -31,12 +31,14 @@ log = logging.getLogger(__name__)
 
 
 class ChildError(Exception):
-    """The child gave no answer. is_late: it was stopped by the clock, else `reason` says why."""
+    """The child gave no answer. is_late: it was stopped by the clock, else `reason` says why.
+    is_ours: nothing speaks against the file."""
 
-    def __init__(self, reason: str, *, is_late: bool = False) -> None:
+    def __init__(self, reason: str, *, is_late: bool = False, is_ours: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
         self.is_late = is_late
+        self.is_ours = is_ours
 
 
 def ask_child(
@@ -68,10 +70,10 @@ def ask_child(
             replace(warm)
             log.warning("the decoder was lost: %s", lost)
             if attempt == ATTEMPTS - 1:
-                raise ChildError(f"the decoder was lost, {lost}") from lost
+                raise ChildError(f"the decoder was lost, {lost}", is_ours=True) from lost
         except OSError as error:
             reason = f"this machine has no room for a decoder ({error.strerror})"
-            raise ChildError(reason) from error
+            raise ChildError(reason, is_ours=True) from error
     header, payload = _split(answer)
     if "failed" in header:
         raise ChildError(f"the decoder failed ({header['failed']})")
@@ -176,6 +178,8 @@ class _Child:
         log.debug("decoder ended", extra=end)
         if -end["exit"] in (signal.SIGXCPU, signal.SIGALRM):
             raise ChildError("out of time", is_late=True)
+        if -end["exit"] == signal.SIGKILL:
+            raise ChildError("the decoder was killed from outside (SIGKILL)", is_ours=True)
         if end["exit"] < 0:
             raise ChildError(f"the decoder crashed ({signal.Signals(-end['exit']).name})")
         if end["exit"] > 0:

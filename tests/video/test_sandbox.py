@@ -78,12 +78,22 @@ def wait_until_gone(pid: int) -> None:
     raise AssertionError(f"process {pid} lived on")
 
 
-@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT", "SIGKILL"])
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGABRT"])
 def test_a_crash_is_reported(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     children_that(f"os.kill(os.getpid(), signal.{name})", monkeypatch)
-    assert f"the decoder crashed ({name})" in message(video)
+    text = message(video)
+    assert f"the decoder crashed ({name})" in text and "may be damaged or made to do harm" in text
+
+
+def test_a_kill_from_outside_is_not_blamed_on_the_file(
+    video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    children_that("os.kill(os.getpid(), signal.SIGKILL)", monkeypatch)
+    text = message(video)
+    assert "killed from outside (SIGKILL)" in text and "the file may be all right" in text
+    assert "harm" not in text
 
 
 @pytest.mark.parametrize(
