@@ -18,6 +18,7 @@ from streamlit import runtime
 
 from app import health, logs, tidy
 from app.dataset import run_jobs, runs
+from app.media import be_patient
 from app.tidy import Places
 from dsanet_core.version import VERSION
 from dsanet_core.video.sandbox import protections
@@ -33,6 +34,7 @@ def begin() -> None:
     """Once per server. A page that is drawn without one (in tests) has nothing to keep up."""
     if not runtime.exists() or type(runtime.get_instance()) is not runtime.Runtime:
         return
+    be_patient(runtime.get_instance().media_file_mgr)
     facts = {"lens": VERSION, "python": platform.python_version()}
     facts |= {package: version(package) for package in PACKAGES}
     logs.event("server_started", **facts)
