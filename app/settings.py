@@ -28,7 +28,7 @@ CACHE_BYTES = 2 << 30
 WAITING_PER_SESSION = 8
 WAITING_IN_ALL = 64
 """Analyses that wait for their turn, of one session and on one device."""
-CLIPS_BYTES = 256 << 20
+CLIPS_BYTES = 64 << 20
 """Decoded frames that are kept for the next question about the same video."""
 RESULT_BYTES = 512 << 20
 """Finished analyses that are kept at hand, on one device."""

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -114,15 +115,18 @@ def test_a_run_goes_on_to_its_end_when_its_server_is_killed(
     queue: run_queue.Queue, weights: Path, runs_folder: Path
 ) -> None:
     # Untrimmed: decoded in the one process, without workers that take seconds to start.
-    wish = run_jobs.arguments("synth:seed=5,n=80", str(weights), untrimmed=True)
+    wish = run_jobs.arguments("synth:seed=5,n=300", str(weights), untrimmed=True)
     with another_server(runs_folder, run_queue.PROGRAM, [wish]) as (run_id,):
         wait_until(lambda: is_reported(run_id))
         process = process_of(run_id)
+        assert process > 1
+        os.kill(process, signal.SIGSTOP)  # or it might be done before it is looked at
     assert run_jobs.adopt() == 1
     assert process_of(run_id) == process
+    os.kill(process, signal.SIGCONT)
     wait_until(lambda: queue.turn(run_id) is None)
     assert state_of(run_id) is State.FINISHED, (runs_folder / run_id / run_queue.LOG).read_text()
-    assert runs.find(run_id).row.tolist() == list(range(80))
+    assert runs.find(run_id).row.tolist() == list(range(300))
 
 
 def left_waiting(folder: Path, arguments: Sequence[str]) -> str:
