@@ -11,6 +11,7 @@ import os
 import pickle
 import sys
 import threading
+import time
 from collections import OrderedDict
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import torch
 
-from app import answers, logs, settings
+from app import answers, logs, memory, settings
 from app.answers import Answer
 from dsanet_core import checkpoints
 from dsanet_core.analysis import Progress
@@ -226,11 +227,15 @@ def main(device: str, descriptor: int) -> None:
     networks, clips = Networks(usable(device)), Recent[Clips]()
     desk = Desk(connection)
     send(connection, ("ready", networks.device))
+    given_back = time.monotonic()
     while True:
         number, task = desk.next()
         shown = clips.take(task.video, task.clips)
         send(connection, outcome(task, shown, networks, partial(desk.report, number)))
         del task, shown
+        if time.monotonic() - given_back > memory.SECONDS:
+            memory.give_back()
+            given_back = time.monotonic()
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from pathlib import Path
 import streamlit as st
 from streamlit import runtime
 
-from app import health, logs, tidy
+from app import health, logs, memory, tidy
 from app.dataset import run_jobs, runs
 from app.media import be_patient
 from app.tidy import Places
@@ -67,6 +67,7 @@ class Upkeep:
             if time.monotonic() - self.tidied >= TIDY_SECONDS:
                 self._attempt(self.tidy)
             self._attempt(self.heart.beat)
+            self._attempt(memory.give_back)
             time.sleep(health.BEAT_SECONDS)
 
     def adopt(self) -> None:
