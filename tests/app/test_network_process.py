@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -114,19 +115,24 @@ def test_a_process_that_died_while_idle_is_replaced_unnoticed(
     assert ask(process, task(odd_answers.who))["pid"] != before
 
 
-def test_a_cancelled_question_stops_and_the_process_stays(
-    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
-) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
-    cancel, note = threading.Event(), tmp_path / "note"
+def cancel_midway(process: NetworkProcess, question: Task, note: Path) -> int:
+    """Ask, cancel once the question has begun; the process that was at it."""
+    at_it: int = ask(process, replace(question, answer=odd_answers.who))["pid"]
+    cancel = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(
-            process.ask, task(odd_answers.endless, note=note), cancel, lambda step, share: None
-        )
+        asked = pool.submit(process.ask, question, cancel, lambda step, share: None)
         wait_for(note, "begun")
         cancel.set()
         with pytest.raises(CancelledError):
             asked.result(TIMEOUT)
+    return at_it
+
+
+def test_a_cancelled_question_stops_and_the_process_stays(
+    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+) -> None:
+    note = tmp_path / "note"
+    before = cancel_midway(process, task(odd_answers.endless, note=note), note)
     assert note.read_text() == "stopped"
     assert ask(process, task(odd_answers.who))["pid"] == before
 
@@ -134,16 +140,8 @@ def test_a_cancelled_question_stops_and_the_process_stays(
 def test_a_cancelled_question_that_does_not_stop_is_killed(
     process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
 ) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
-    cancel, note = threading.Event(), tmp_path / "note"
-    with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(
-            process.ask, task(odd_answers.deaf, note=note), cancel, lambda step, share: None
-        )
-        wait_for(note, "begun")
-        cancel.set()
-        with pytest.raises(CancelledError):
-            asked.result(TIMEOUT)
+    note = tmp_path / "note"
+    before = cancel_midway(process, task(odd_answers.deaf, note=note), note)
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
     assert ask(process, task(odd_answers.who))["pid"] != before
