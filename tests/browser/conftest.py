@@ -30,5 +30,6 @@ def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def address(browser: Browser, scratch: Path) -> Iterator[str]:
-    with running_app(scratch) as address:
+    # A session that is left ends soon, not after two minutes.
+    with running_app(scratch, options=("--server.disconnectedSessionTTL", "5")) as address:
         yield address
