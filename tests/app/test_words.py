@@ -225,3 +225,9 @@ def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
     first = ANALYSIS.kernels[0].values[0, 0]
     taps = [float(rows[0][f"offset_{offset}"]) for offset in ("-1", "+0", "+1")]
     np.testing.assert_allclose(taps, first, rtol=1e-6)
+
+
+def test_a_place_in_line_is_said_in_words() -> None:
+    assert words.in_line(0) == "Waiting for its turn: it is the next"
+    assert words.in_line(1) == "Waiting for its turn: 1 analysis of this server before it"
+    assert words.in_line(7).endswith("7 analyses of this server before it")
