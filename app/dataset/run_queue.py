@@ -21,7 +21,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from app import ROOT, logs
+from app import logs, python_path
 from app.dataset import run_marks
 from app.dataset.run_marks import Mark
 from app.jobs import WAITING, Job, Workroom
@@ -161,7 +161,7 @@ def _work(job: Job, path: Path, wanted: Sequence[str], mark: Mark) -> None:
     """One run from its process's start to its end, in the thread of the queue."""
     place = wanted.index("--") if "--" in wanted else len(wanted)
     command = [*PROGRAM, *wanted[:place], f"--runs={path.parent}", *wanted[place:]]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), *_python_path()])}
+    environment = os.environ | {"PYTHONPATH": python_path()}
     log = path / LOG
     try:
         log.write_bytes(b"")
@@ -219,11 +219,6 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)  # its own group, since it leads its own session
         process.wait()
-
-
-def _python_path() -> list[str]:
-    path = os.environ.get("PYTHONPATH")
-    return [path] if path else []
 
 
 def _short(path: Path) -> str:
