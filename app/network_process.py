@@ -19,7 +19,7 @@ from logging import WARNING
 from multiprocessing.connection import Connection
 from typing import Any
 
-from app import ROOT, logs
+from app import ROOT, logs, python_path
 from app.network_worker import Recent, Task, receive, send
 from dsanet_core.errors import LensError
 
@@ -148,7 +148,7 @@ class _Child:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 pass_fds=(theirs.fileno(),),
-                env=CALM | os.environ | {"PYTHONPATH": os.pathsep.join(_python_path())},
+                env=CALM | os.environ | {"PYTHONPATH": python_path()},
                 start_new_session=True,  # an interrupt at the terminal is the server's to handle
             )
         self._connection = Connection(mine.detach())
@@ -217,8 +217,11 @@ class _Child:
         try:
             send(self._connection, self._number)
             while (left := end - time.monotonic()) > 0:
-                if self._connection.poll(left) and receive(self._connection)[0][0] != "progress":
-                    return True
+                if not self._connection.poll(left):
+                    continue
+                (kind, _), _ = receive(self._connection)
+                if kind != "progress":
+                    return bool(kind != "lost")
         except (EOFError, OSError):
             pass
         return False
@@ -228,10 +231,6 @@ class _Child:
         with suppress(subprocess.TimeoutExpired):  # one stuck in a driver is left behind
             self.process.wait(GRACE_SECONDS)
         self._connection.close()
-
-
-def _python_path() -> list[str]:
-    return [part for part in (str(ROOT), os.environ.get("PYTHONPATH")) if part]
 
 
 @cache

@@ -54,6 +54,15 @@ def device_lost(clips: Clips, network: VideoNetwork, report: Progress) -> None:
     raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore of it")
 
 
+def device_lost_late(
+    clips: Clips, network: VideoNetwork, report: Progress, *, note: Path
+) -> None:
+    """Cancelled by then."""
+    note.write_text("begun")
+    time.sleep(0.3)
+    device_lost(clips, network, report)
+
+
 def too_large(clips: Clips, network: VideoNetwork, report: Progress) -> None:
     torch.empty(2**55)
 

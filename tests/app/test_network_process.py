@@ -174,6 +174,14 @@ def test_a_lost_device_is_named_and_a_new_process_tries_it(
     assert ask(process, task(odd_answers.who))["pid"] != before
 
 
+def test_a_device_lost_while_a_question_is_cancelled_is_not_asked_again_in_that_process(
+    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+) -> None:
+    note = tmp_path / "note"
+    before = cancel_midway(process, task(odd_answers.device_lost_late, note=note), note)
+    assert ask(process, task(odd_answers.who))["pid"] != before
+
+
 def test_where_the_device_stays_silent_the_cpu_takes_over_and_the_page_is_told(
     task: Callable[..., Task],
 ) -> None:
