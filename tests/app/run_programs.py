@@ -18,9 +18,10 @@ import fcntl, json, os, pathlib, signal, socket, sys, time
 option = "--runs="
 root = pathlib.Path(next(a for a in sys.argv if a.startswith(option)).removeprefix(option))
 command = [a for a in sys.argv[1:] if not a.startswith(option)]
-def is_mine(path):
-    return json.loads((path / "run.json").read_text())["command"] == command
-folder = next(path for path in root.iterdir() if is_mine(path))
+def is_mine(manifest):
+    return json.loads(manifest.read_text())["command"] == command
+# Of a run that is being added there may be no more than the folder.
+folder = next(path.parent for path in root.glob("*/run.json") if is_mine(path))
 def stop(number, frame):
     sys.exit(print("stopped", file=sys.stderr) or 130)
 signal.signal(signal.SIGTERM, stop)
