@@ -15,6 +15,7 @@ from dsanet_core.records import Clips, Sampling
 
 Part = tuple[int, int] | None
 Window = tuple[float, float] | None
+Draw = Sequence[float] | None
 SAMPLE_SEED = 0
 
 
@@ -64,8 +65,10 @@ class Dataset(ABC):
         """How to call row `index` in messages and tables; valid Unicode."""
 
     @abstractmethod
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
-        """The frames of row `index` that a protocol asks for, `part` as of `read_clips`.
+    def clips(
+        self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
+    ) -> Clips:
+        """The frames of row `index` that a protocol asks for, `part` and `draw` as of `read_clips`.
         Raises VideoError."""
 
     def path(self, index: int) -> Path | None:
@@ -116,8 +119,10 @@ class _Sample(Dataset):
     def video_name(self, index: int) -> str:
         return self._source.video_name(self._rows[index])
 
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
-        return self._source.clips(self._rows[index], sampling, part)
+    def clips(
+        self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
+    ) -> Clips:
+        return self._source.clips(self._rows[index], sampling, part, draw=draw)
 
     def path(self, index: int) -> Path | None:
         return self._source.path(self._rows[index])

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dsanet_core.datasets.base import Dataset, Part, Window
+from dsanet_core.datasets.base import Dataset, Draw, Part, Window
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.video import read_clips
@@ -52,9 +52,11 @@ class FileDataset(Dataset):
         start, end = row.window
         return f"{name} from {start:g} s" + ("" if math.isinf(end) else f" to {end:g} s")
 
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
+    def clips(
+        self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
+    ) -> Clips:
         row = self.rows[index]
-        return read_clips(row.path, sampling, part=part, window=row.window)
+        return read_clips(row.path, sampling, part=part, window=row.window, draw=draw)
 
     def path(self, index: int) -> Path:
         return self.rows[index].path

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from dsanet_core import synthetic
-from dsanet_core.datasets.base import Dataset, Part
+from dsanet_core.datasets.base import Dataset, Draw, Part
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video import encode_h264, read_clips, snippet_indices
@@ -49,12 +49,14 @@ class SyntheticDataset(Dataset):
     def video_name(self, index: int) -> str:
         return f"synth-{self.seed}-{index}"
 
-    def clips(self, index: int, sampling: Sampling, part: Part = None) -> Clips:
+    def clips(
+        self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
+    ) -> Clips:
         read = self._encoded if self.through_h264 else self._drawn
-        return read(index, sampling, part)
+        return read(index, sampling, part, draw)
 
-    def _drawn(self, index: int, sampling: Sampling, part: Part) -> Clips:
-        wanted = snippet_indices(synthetic.NUM_FRAMES, sampling)
+    def _drawn(self, index: int, sampling: Sampling, part: Part, draw: Draw) -> Clips:
+        wanted = snippet_indices(synthetic.NUM_FRAMES, sampling, draw)
         if part is not None:
             wanted = wanted[slice(*part)]
             sampling = replace(sampling, num_snippets=len(wanted))
@@ -75,12 +77,12 @@ class SyntheticDataset(Dataset):
         frames = Frames(video, made.rgb, frame_index, frame_index / synthetic.FPS)
         return Clips(frames, sampling, position.reshape(wanted.shape))
 
-    def _encoded(self, index: int, sampling: Sampling, part: Part) -> Clips:
+    def _encoded(self, index: int, sampling: Sampling, part: Part, draw: Draw) -> Clips:
         made = synthetic.make_video(self.seed, index, size=self.size)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"{self.video_name(index)}.mp4"
             encode_h264(made.rgb, fps=synthetic.FPS, path=path)
-            return read_clips(path, sampling, part=part)
+            return read_clips(path, sampling, part=part, draw=draw)
 
 
 def open_synthetic(description: str, split: str | None) -> SyntheticDataset:

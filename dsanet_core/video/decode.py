@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
@@ -16,6 +16,7 @@ from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
 from dsanet_core.video.messages import RE_EXPORT, TRIM, refusal, shown_as
+from dsanet_core.video.sampling import check_draw
 from dsanet_core.video.sandbox import ChildError, ask_child
 from dsanet_core.video.upload import Upload, open_upload
 
@@ -28,10 +29,11 @@ def read_clips(
     *,
     part: tuple[int, int] | None = None,
     window: tuple[float, float] | None = None,
+    draw: Sequence[float] | None = None,
     limits: Limits = DEFAULT_LIMITS,
     cancel: threading.Event | None = None,
 ) -> Clips:
-    """Decode the frames of the test-time snippets of a video file, and no others.
+    """Decode the frames of the snippets of a video file, and no others.
 
     Frames come upright (`Video.rotation` is how far they were turned, in degrees clockwise), in
     the size of the first one, reduced to a short side of at most 512 pixels (and a long side of
@@ -47,10 +49,19 @@ def read_clips(
     then those of the window, while frame indices and times stay those of the file. What of the
     window lies past the end of the video is left out; without any frame it is a VideoError.
 
+    draw: of a training draw, `sampling.num_snippets` fractions in [0, 1) that say where in its
+    segment each snippet starts, see `snippet_indices`; without it they are those of test time.
+    Raises ValueError for other fractions.
+
     The work is done in a child process within `limits`. Raises VideoError if the file is no video,
     too damaged, or not within them; concurrent.futures.CancelledError soon after `cancel` is set.
     """
-    request = {"task": "clips", "sampling": asdict(sampling), "part": part, "window": window}
+    if draw is not None:
+        draw = [float(fraction) for fraction in draw]
+        check_draw(draw, sampling)
+    request = {
+        "task": "clips", "sampling": asdict(sampling), "part": part, "window": window, "draw": draw,
+    }
     if part is not None:
         sampling = replace(sampling, num_snippets=part[1] - part[0])
     most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES

@@ -75,9 +75,10 @@ def read_snippets(
     limits: Limits,
     part: Sequence[int] | None = None,
     window: Sequence[float] | None = None,
+    draw: Sequence[float] | None = None,
 ) -> Reading:
-    """The frames of the test-time snippets of a video file, or of those from part[0] to before
-    part[1]; window: as of `read_clips`. Raises RefusalError."""
+    """The frames of the snippets of a video file, or of those from part[0] to before part[1];
+    window, draw: as of `read_clips`. Raises RefusalError."""
     decoded = 0
     for account in (header_timeline, packet_timeline, decoded_timeline):
         source = Source(file, limits)
@@ -85,8 +86,8 @@ def read_snippets(
             timeline = account(source, limits)
             _check_length(timeline, source, limits)
             inside = _inside(window, timeline, source)
-            indices = snippet_indices(len(inside), sampling)[slice(*(part or (None,)))]
-            indices += inside.start
+            indices = snippet_indices(len(inside), sampling, draw)
+            indices = indices[slice(*(part or (None,)))] + inside.start
             # Not np.unique: it imports a module, and this process can open no file any more.
             wanted = np.array(sorted(set(indices.ravel().tolist())), np.int64)
             decoded += source.decoded

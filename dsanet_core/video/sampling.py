@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,34 +17,48 @@ def snippet_span(sampling: Sampling) -> int:
     return (sampling.frames_per_snippet - 1) * sampling.frame_stride + 1
 
 
-def snippet_indices(num_frames: int, sampling: Sampling) -> IntArray:
-    """Frame indices (S, T) of the test-time snippets of a video of num_frames frames.
+def snippet_indices(
+    num_frames: int, sampling: Sampling, draw: Sequence[float] | None = None
+) -> IntArray:
+    """Frame indices (S, T) of the snippets of a video of num_frames frames.
 
-    Snippet i of S starts at floor(i d + d / 2) with d = (num_frames - span) / S: the middle of the
-    i-th of S equal parts of the range of starts, as the test mode of MMAction2's SampleFrames
-    does; here a snippet ends with its last frame and not one stride later. A video shorter than
-    one snippet gives S equal snippets, filled up by `sampling.policy`.
+    At test time (without `draw`) snippet i of S starts at floor(i d + d / 2) with d = (num_frames -
+    span) / S: the middle of the i-th of S equal parts of the range of starts, as the test mode of
+    MMAction2's SampleFrames does; here a snippet ends with its last frame and not one stride later.
+
+    draw: of a training draw (DSANet, section 4.2), S fractions in [0, 1): the starts at which a
+    whole snippet fits are divided into S equal parts, and snippet i starts at its fraction of the
+    i-th. A video too short for S different starts repeats some.
+
+    A video shorter than one snippet gives S equal snippets, filled up by `sampling.policy`.
     """
-    _check(num_frames)
-    step = max(num_frames - snippet_span(sampling), 0) / sampling.num_snippets
-    starts = np.floor((np.arange(sampling.num_snippets) + 0.5) * step).astype(np.int64)
+    if num_frames < 1:
+        raise ValueError(f"num_frames is {num_frames}; expected at least 1")
+    span, count = snippet_span(sampling), sampling.num_snippets
+    if draw is None:
+        step = max(num_frames - span, 0) / count
+        starts = np.floor((np.arange(count) + 0.5) * step).astype(np.int64)
+    else:
+        check_draw(draw, sampling)
+        num_starts = max(num_frames - span + 1, 1)
+        segment = np.arange(count) + np.asarray(draw, np.float64)
+        starts = np.floor(segment * (num_starts / count)).astype(np.int64)
+        starts = np.minimum(starts, num_starts - 1)
     return _frames_from(starts, num_frames, sampling)
 
 
 def random_snippet_indices(
     num_frames: int, sampling: Sampling, rng: np.random.Generator
 ) -> IntArray:
-    """Frame indices (U, T) of one training draw: a random snippet from each segment.
+    """Frame indices (U, T) of one training draw: a snippet from each segment, its start drawn
+    uniformly."""
+    return snippet_indices(num_frames, sampling, rng.random(sampling.num_snippets).tolist())
 
-    The starts at which a whole snippet fits are divided into U = `sampling.num_snippets` equal
-    parts and one start is drawn uniformly from each (DSANet, section 4.2). A video too short for
-    U different starts repeats some.
-    """
-    _check(num_frames)
-    num_starts = max(num_frames - snippet_span(sampling) + 1, 1)
-    segment = np.arange(sampling.num_snippets) + rng.random(sampling.num_snippets)
-    starts = np.floor(segment * (num_starts / sampling.num_snippets)).astype(np.int64)
-    return _frames_from(np.minimum(starts, num_starts - 1), num_frames, sampling)
+
+def check_draw(draw: Sequence[float], sampling: Sampling) -> None:
+    """Raises ValueError for a draw that is not one fraction in [0, 1) for each snippet."""
+    if len(draw) != sampling.num_snippets or not all(0 <= fraction < 1 for fraction in draw):
+        raise ValueError(f"draw {draw}; expected {sampling.num_snippets} fractions in [0, 1)")
 
 
 def _frames_from(starts: IntArray, num_frames: int, sampling: Sampling) -> IntArray:
@@ -51,8 +67,3 @@ def _frames_from(starts: IntArray, num_frames: int, sampling: Sampling) -> IntAr
     if sampling.policy == "loop":
         return indices % num_frames
     return np.minimum(indices, num_frames - 1)
-
-
-def _check(num_frames: int) -> None:
-    if num_frames < 1:
-        raise ValueError(f"num_frames is {num_frames}; expected at least 1")

@@ -87,7 +87,8 @@ def _answered(
             return transcode.make_proxy(files[0], files[1], request["max_seconds"], limits), []
         sampling = Sampling(**request["sampling"])
         reading = reader.read_snippets(
-            files[0], sampling, limits, request.get("part"), request.get("window")
+            files[0], sampling, limits, request.get("part"), request.get("window"),
+            request.get("draw"),
         )
     except source.RefusalError as refusal:
         return {"refused": refusal.code, "detail": refusal.detail}, []
