@@ -7,8 +7,9 @@ import math
 import os
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import FileIO
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,10 +45,16 @@ class TensorPlace:
 
 @dataclass(frozen=True)
 class Contents:
-    """Checked headers of a file: texts by name, and where its tensors are."""
+    """Checked headers of a file: texts by name, and where its tensors are.
+
+    said: what a file of a public format says of itself in plain values. others: names of what
+    stands among its tensors and is none.
+    """
 
     metadata: Mapping[str, str]
     places: Mapping[str, TensorPlace]
+    said: Mapping[str, Any] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
 
 
 def refusal(

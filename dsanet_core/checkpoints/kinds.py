@@ -13,6 +13,7 @@ from dsanet_core.checkpoints.contents import CheckpointFile, Contents, refusal
 from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
 from dsanet_core.checkpoints.safetensors_header import read_safetensors_header
 from dsanet_core.checkpoints.torch_archive import read_torch_archive
+from dsanet_core.checkpoints.torch_legacy import MAGIC, read_torch_legacy
 
 _OURS = "a .safetensors file, or a .pth file as torch.save() writes it"
 _CONVERT = "Load it where it was made and save its tensors as .safetensors."
@@ -22,6 +23,7 @@ Reader = Callable[[FileIO, str, int, CheckpointLimits], Contents]
 READERS: dict[str, Reader] = {
     "safetensors": read_safetensors_header,
     "zip": read_torch_archive,
+    "legacy": read_torch_legacy,
 }
 """Kinds of files that are read: each reads and checks the headers alone."""
 
@@ -47,6 +49,8 @@ def kind_of(head: bytes) -> str:
     """A key of `READERS`, or "" for what is not read. head: the first kilobyte of a file."""
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return "zip"
+    if head.startswith(MAGIC):
+        return "legacy"
     # The length of a header is eight bytes, little endian; no header has 2^40 of them. One that
     # claims more is told so by its reader, except where the bytes are those of another format.
     if head[8:9] == b"{" and (head[5:8] == b"\0\0\0" or not _described(head)):

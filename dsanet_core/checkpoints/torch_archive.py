@@ -1,10 +1,9 @@
 """The headers of a .pth file: the zip archive of torch.save(), a pickle that says where the
 tensors lie, and one uncompressed file per tensor.
 
-The archive is held against its own promises first; the pickle is then read by torch's own reader
-of weights, on the meta device: no tensor gets memory, and none that does not lie exactly where
-the archive has a file of its size is accepted. PyTorch's notes on serialization say what the
-archive holds.
+The archive is held against its own promises first, then the pickle is read (`pickles`), and no
+tensor that does not lie exactly where the archive has a file of its size is accepted. PyTorch's
+notes on serialization say what the archive holds.
 """
 
 from __future__ import annotations
@@ -14,14 +13,11 @@ import struct
 import zipfile
 from io import BytesIO, FileIO
 from itertools import pairwise
-from typing import Any, NamedTuple
 
-import torch
-from torch import Tensor
-
-from dsanet_core.checkpoints.contents import Contents, TensorPlace, refusal, require_fitting
+from dsanet_core.checkpoints.contents import Contents, refusal
 from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
-from dsanet_core.checkpoints.pickles import pickle_fault
+from dsanet_core.checkpoints.pickles import FaultError, read_pickle
+from dsanet_core.checkpoints.torch_tensors import Stored, contents_of
 
 _END, _END64, _LOCATOR64 = (b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07")
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _LOCAL_BYTES = 22, 56, 20, 30
@@ -40,39 +36,21 @@ _ARCHIVES = (".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar", ".pth"
 _SAVE = "Save it again with save_checkpoint()."
 
 
-class _Stored(NamedTuple):
-    """A file in the archive: its first byte, size and checksum."""
-
-    start: int
-    size: int
-    crc32: int
-
-
 def read_torch_archive(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> Contents:
     """Raises CheckpointError for an archive that torch.save() does not write, a pickle that asks
     for more than tensors, and tensors that are not dense, of their own, and within the file."""
     _require_small_directory(file, name, size, limits)
     files = _files(file, name, size, limits)
-    pickled = _read(file, files["data.pkl"])
-    if fault := pickle_fault(pickled):
-        raise refusal(name, fault, "weights and nothing else",
-                      "Such a file could run programs: save the tensors alone, as .safetensors.")
-    stored = {path: each for path, each in files.items() if path.startswith("data/")}
-    content, path_at = _load_on_meta(pickled, list(stored), name)
-    tensors = content.get("tensors") if isinstance(content, dict) else None
-    if not isinstance(tensors, dict) or not all(isinstance(key, str) for key in tensors):
-        raise refusal(name, "holds no 'metadata' and 'tensors' by name")
-    places: dict[str, TensorPlace] = {}
-    for key, tensor in tensors.items():
-        path = path_at.get(_require_plain_tensor(name, key, tensor), "")
-        numbers = stored.pop(path, None)
-        if numbers is None or numbers.size != tensor.nbytes:
-            raise refusal(name, f"holds {key[:80]!r} of {size_in_words(tensor.nbytes)}, for which "
-                          "the archive has no file of that size alone", next_step=_SAVE)
-        places[key] = TensorPlace(
-            tensor.dtype, tuple(tensor.shape), numbers.start, numbers.crc32
-        )
-    return require_fitting(name, content.get("metadata"), places, limits)
+    stored = {
+        path.removeprefix("data/"): each for path, each in files.items() if path.startswith("data/")
+    }
+    try:
+        pickled = read_pickle(BytesIO(_read(file, files["data.pkl"])))
+    except FaultError as fault:
+        raise refusal(name, str(fault), "weights and nothing else",
+                      "Such a file could run programs: save the tensors alone, as .safetensors."
+                      ) from fault
+    return contents_of(pickled, stored, name, limits)
 
 
 def _require_small_directory(
@@ -104,7 +82,7 @@ def _require_small_directory(
                       next_step=_SAVE)
 
 
-def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict[str, _Stored]:
+def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict[str, Stored]:
     """Every file in the archive by its path within the one folder there is."""
     try:
         entries = zipfile.ZipFile(file).infolist()
@@ -115,7 +93,7 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
                       f"at most {limits.archive_entries}")
     names = [entry.filename for entry in entries]
     _require_torch_names(name, names)
-    files: dict[str, _Stored] = {}
+    files: dict[str, Stored] = {}
     spans = []
     for entry in entries:
         what = f"{entry.filename!r} in it"
@@ -130,7 +108,7 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
         if not path.startswith("data/") and entry.file_size > most:
             raise refusal(name, f"holds {what} of {size_in_words(entry.file_size)}",
                           f"at most {size_in_words(most)}")
-        files[path] = _Stored(start, entry.file_size, entry.CRC)
+        files[path] = Stored(start, entry.file_size, entry.CRC)
         if path in _NOTES:
             noted = _read(file, files[path])
             if not re.fullmatch(_NOTES[path], noted):
@@ -184,48 +162,6 @@ def _data_start(file: FileIO, entry: zipfile.ZipInfo) -> int | None:
     return int(entry.header_offset + _LOCAL_BYTES + name_length + extra_length)
 
 
-def _read(file: FileIO, stored: _Stored) -> bytes:
+def _read(file: FileIO, stored: Stored) -> bytes:
     file.seek(stored.start)
     return file.read(stored.size) or b""
-
-
-def _load_on_meta(pickled: bytes, paths: list[str], name: str) -> tuple[Any, dict[int, str]]:
-    """What the pickle holds, tensors without memory, and which of `paths` each of them meant, by
-    the mark that torch leaves on it: where in an archive its numbers begin.
-
-    The archive that torch sees is one of ours with the same pickle and empty files of numbers. Of
-    the given one it would believe notes about offsets, and an alignment of 0 ends the process.
-    """
-    archive = BytesIO()
-    with zipfile.ZipFile(archive, "w") as ours:
-        for path, data in {"data.pkl": pickled, "version": b"3", "byteorder": b"little"}.items():
-            ours.writestr(f"a/{path}", data)
-        for path in paths:
-            ours.writestr(f"a/{path}", b"")
-        path_at = {
-            each.header_offset + _LOCAL_BYTES + len(each.filename): each.filename.removeprefix("a/")
-            for each in ours.infolist()
-        }
-    archive.seek(0)
-    try:
-        return torch.load(archive, map_location="meta", weights_only=True), path_at
-    except Exception as error:  # the reader of damaged bytes raises nearly anything
-        reason = (str(error).splitlines() or [""])[0][:200]
-        raise refusal(name, f"cannot be read ({type(error).__name__}: {reason})") from error
-
-
-def _require_plain_tensor(name: str, key: str, tensor: object) -> int:
-    """Where torch found its numbers. Raises CheckpointError for what is not dense or is a view."""
-    if not isinstance(tensor, Tensor):
-        raise refusal(name, f"holds {key[:80]!r}, a {type(tensor).__name__}", "tensors", _SAVE)
-    if type(tensor) not in (Tensor, torch.nn.Parameter) or tensor.layout != torch.strided or (
-        tensor.is_quantized or tensor.is_conj() or tensor.is_neg()
-    ):
-        raise refusal(name, f"holds {key[:80]!r}, no plain tensor", "dense weights", _SAVE)
-    storage = tensor.untyped_storage()
-    if not tensor.is_contiguous() or tensor.storage_offset() or storage.nbytes() != tensor.nbytes:
-        raise refusal(name, f"holds {key[:80]!r} of shape {tuple(tensor.shape)[:9]} as a view of "
-                      f"{size_in_words(storage.nbytes())}", "every tensor in memory of its own",
-                      _SAVE)
-    start: int | None = storage._checkpoint_offset
-    return -1 if start is None else int(start)

@@ -79,7 +79,7 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
         lambda f, c: archive_of(f, torch.nn.Linear(2, 2)), r"asks to run torch\.nn"),
     "a bare pickle": (
         lambda f, c: written(f / "a.pkl", pickle.dumps(shell(c), 4)), "a bare pickle"),
-    "a pickle of the old torch": (legacy, "a bare pickle"),
+    "a pickle of the old torch": (legacy, r"asks to run posix\.system"),
     "a TorchScript program": (
         lambda f, c: write_zip(f / "a.pt", {
             "a/data.pkl": b"\x80\x02}.", "a/code/__torch__.py": b"", "a/constants.pkl": b"."}),

@@ -83,6 +83,7 @@ def test_every_pickle_of_torch_is_read_as_weights_only() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             source = path.read_text(encoding="utf-8")
             assert "add_safe_globals" not in source and "safe_globals(" not in source, path
+            assert folder != "dsanet_core" or "pickle.load" not in source, path
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.Call) and ast.unparse(node.func) in (
                     "torch.load", "weights.get_state_dict"
@@ -90,4 +91,4 @@ def test_every_pickle_of_torch_is_read_as_weights_only() -> None:
                     said = {each.arg: ast.unparse(each.value) for each in node.keywords}
                     assert said.get("weights_only") == "True", path
                     reads += 1
-    assert reads >= 3
+    assert reads >= 2
