@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from dsanet_core.attribution import attribution_to_json as attribution_to_json
     from dsanet_core.attribution import faithfulness as faithfulness
     from dsanet_core.attribution import trust_of as trust_of
+    from dsanet_core.checkpoints import Choices as Choices
     from dsanet_core.checkpoints import import_checkpoint as import_checkpoint
     from dsanet_core.checkpoints import load_imagenet as load_imagenet
     from dsanet_core.checkpoints import load_model as load_model
     from dsanet_core.checkpoints import save_checkpoint as save_checkpoint
+    from dsanet_core.checkpoints import start_from as start_from
     from dsanet_core.counting import Complexity as Complexity
     from dsanet_core.counting import complexity as complexity
     from dsanet_core.datasets import open_dataset as open_dataset
@@ -37,7 +39,7 @@ if TYPE_CHECKING:
     from dsanet_core.hooks import hook_points as hook_points
     from dsanet_core.models.dsa import DSA as DSA
     from dsanet_core.models.dsa import insert_dsa as insert_dsa
-    from dsanet_core.models.imagenet import inflate_imagenet as inflate_imagenet
+    from dsanet_core.models.transfer import transfer as transfer
     from dsanet_core.models.sda import SDA as SDA
     from dsanet_core.models.sda import insert_sda as insert_sda
     from dsanet_core.records import Analysis as Analysis
@@ -91,7 +93,10 @@ _HOMES = {
         "faithfulness",
         "trust_of",
     ),
-    "checkpoints": ("import_checkpoint", "load_imagenet", "load_model", "save_checkpoint"),
+    "checkpoints": (
+        "Choices", "import_checkpoint", "load_imagenet", "load_model", "save_checkpoint",
+        "start_from",
+    ),
     "counting": ("Complexity", "complexity"),
     "datasets": ("open_dataset",),
     "ensemble": ("Ensemble",),
@@ -106,8 +111,8 @@ _HOMES = {
     ),
     "hooks": ("capture", "hook_points"),
     "models.dsa": ("DSA", "insert_dsa"),
-    "models.imagenet": ("inflate_imagenet",),
     "models.sda": ("SDA", "insert_sda"),
+    "models.transfer": ("transfer",),
     "records": (
         "Analysis",
         "Attribution",

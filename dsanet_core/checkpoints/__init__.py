@@ -3,8 +3,8 @@
 The metadata carry the ModelSpec, recipe, seed, measured accuracy and training domain, so a file
 is enough. Files come from anywhere: `kinds` tells by its content what one is, the readers of
 headers hold it against `CheckpointLimits` before a tensor has memory, `facts` distrusts what it
-says of itself, and nothing in it is ever executed. `registry` knows the embedded weights
-(`checkpoints/manifest.json`) and those of users by name.
+says of itself, and nothing in it is ever executed. `public` reads what other people's codes save.
+`registry` knows the embedded weights (`checkpoints/manifest.json`) and those of users by name.
 """
 
 from dsanet_core.checkpoints.folders import FOLDER, USER_FOLDER
@@ -12,14 +12,17 @@ from dsanet_core.checkpoints.imagenet import load_imagenet
 from dsanet_core.checkpoints.importing import import_checkpoint
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.load import Weights, load_model, load_weights, pick_device, read_spec
+from dsanet_core.checkpoints.public import Choices
 from dsanet_core.checkpoints.registry import at_hand, damaged, read_manifest, write_manifest
 from dsanet_core.checkpoints.save import save_checkpoint
+from dsanet_core.checkpoints.start import start_from
 
 __all__ = [
     "DEFAULT_LIMITS",
     "FOLDER",
     "USER_FOLDER",
     "CheckpointLimits",
+    "Choices",
     "Weights",
     "at_hand",
     "damaged",
@@ -31,5 +34,6 @@ __all__ = [
     "read_manifest",
     "read_spec",
     "save_checkpoint",
+    "start_from",
     "write_manifest",
 ]

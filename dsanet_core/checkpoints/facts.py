@@ -3,6 +3,7 @@ file, so it may lie about anything."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -64,6 +65,34 @@ def read_facts(contents: Contents, name: str) -> Facts:
         _accuracy(_value(metadata, "accuracy", dict, name), name),
         _familiarity(metadata, name),
     )
+
+
+def facts_of(
+    spec: ModelSpec, name: str, *, trained_on: str, recipe: Mapping[str, Any]
+) -> Facts:
+    """Facts about a file that does not have them itself, under the same rules; errors as
+    `read_facts`."""
+    return read_facts(Contents(metadata_of(spec, trained_on=trained_on, recipe=recipe), {}), name)
+
+
+def metadata_of(
+    spec: ModelSpec,
+    *,
+    trained_on: str,
+    recipe: Mapping[str, Any] | None = None,
+    seed: int | None = None,
+    accuracy: Mapping[str, Any] | None = None,
+) -> dict[str, str]:
+    """What stands beside the tensors in a checkpoint of this package."""
+    return {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "spec": json.dumps(spec.to_dict()),
+        "trained_on": trained_on,
+        "recipe": json.dumps(dict(recipe or {})),
+        "seed": json.dumps(seed),
+        "accuracy": json.dumps(dict(accuracy or {})),
+    }
 
 
 def empty_network(spec: ModelSpec, name: str, limits: CheckpointLimits) -> VideoNetwork:

@@ -9,14 +9,14 @@ import torch
 
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.imagenet import inflate_imagenet
+from dsanet_core.models.transfer import transfer
 
 
 def load_imagenet(network: VideoNetwork) -> None:
     """Start a network of the papers from ImageNet: torchvision's ResNet of its depth, inflated.
 
     The weights are IMAGENET1K_V1, those of the papers' time; torch.hub fetches them once and keeps
-    them in its folder. What the 2D network does not have keeps its values (`inflate_imagenet`).
+    them in its folder. What the 2D network does not have keeps its values (`transfer`).
     Raises ModelError for a network that is no ResNet of full width, CheckpointError if the weights
     can be neither found nor fetched.
     """
@@ -40,6 +40,6 @@ def load_imagenet(network: VideoNetwork) -> None:
         raise CheckpointError(
             f"{weights.url} could not be fetched or read ({type(error).__name__}: {reason})",
             f"a network connection, or an intact {Path(weights.url).name} in {folder}",
-            "Put the file there, or give a state dict of your own to inflate_imagenet().",
+            "Put the file there, or give a state dict of your own to transfer().",
         ) from error
-    inflate_imagenet(network, state_dict)
+    transfer(network, state_dict)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,13 +13,15 @@ import torch
 from torch import Tensor
 
 from dsanet_core.checkpoints.contents import DTYPES, CheckpointFile, Piece, refusal
-from dsanet_core.checkpoints.facts import empty_network, read_facts
+from dsanet_core.checkpoints.facts import Facts, empty_network, facts_of, read_facts
 from dsanet_core.checkpoints.kinds import open_checkpoint
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.public import NO_CHOICES, Choices, Understood, understand
 from dsanet_core.checkpoints.registry import find
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.transfer import COUNTER
 from dsanet_core.workers import pick_local
 from dsanet_core.zoo import ModelSpec
 
@@ -32,6 +35,7 @@ class Weights:
 
     file: file name; sha256: of the file's bytes. trained_on: the training domain in words.
     accuracy: measured figures by name, as fractions. familiarity: None if it was not calibrated.
+    account: of a file in the format of another code, what was understood, as rows of (what, how).
     """
 
     file: str
@@ -41,6 +45,7 @@ class Weights:
     seed: int | None
     accuracy: dict[str, Any]
     familiarity: FamiliarityModel | None = field(default=None, repr=False)
+    account: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 class Described(Protocol):
@@ -53,19 +58,24 @@ class Described(Protocol):
 
 
 def load_model(
-    name_or_path: str | Path, device: str = "auto", *, limits: CheckpointLimits = DEFAULT_LIMITS
+    name_or_path: str | Path,
+    device: str = "auto",
+    *,
+    choices: Choices = NO_CHOICES,
+    limits: CheckpointLimits = DEFAULT_LIMITS,
 ) -> VideoNetwork:
     """A network with trained weights, in evaluation mode, `.spec` and `.weights` set.
 
-    name_or_path: a name of `at_hand()`, or a .safetensors / .pth file written by
-    `save_checkpoint`. device: "auto" takes a GPU if there is one.
-    Raises CheckpointError if there are no such weights, or the file is damaged, foreign or past
-    the limits, or its tensors do not fit its spec.
+    name_or_path: a name of `at_hand()`, a .safetensors / .pth file written by `save_checkpoint`, or
+    one in a format of `public.FORMATS`, whose `.weights.account` says what was understood.
+    device: "auto" takes a GPU if there is one. choices: what such a file cannot say.
+    Raises CheckpointError if there are no such weights, or the file is damaged, of an unknown
+    format or past the limits, or its tensors do not fit its spec.
     """
     target = pick_device(device)
     path, promised = find(name_or_path)
     with open_checkpoint(path, limits) as file:
-        network = _network(file, limits)
+        network = _network(file, choices, limits)
     if promised not in (None, file.sha256):
         raise CheckpointError(
             f"{path.name} has sha256 {file.sha256[:12]}...",
@@ -81,7 +91,8 @@ def read_spec(
     """The row that a file was saved with, from its header alone; errors as `load_model`."""
     path, _ = find(name_or_path)
     with open_checkpoint(path, limits) as file:
-        return read_facts(file.contents, file.name).spec
+        facts, _ = _facts(file, NO_CHOICES)
+        return facts.spec
 
 
 def load_weights(network: VideoNetwork, tensors: Mapping[str, Tensor]) -> None:
@@ -109,10 +120,22 @@ def pick_device(device: str = "auto") -> torch.device:
     return pick_local(torch.device(device))
 
 
-def _network(file: CheckpointFile, limits: CheckpointLimits) -> VideoNetwork:
+def _facts(file: CheckpointFile, choices: Choices) -> tuple[Facts, Understood | None]:
+    """What a file says of its network; for one of another code, also what was understood."""
+    contents = file.contents
+    understood = None if "format" in contents.metadata else understand(contents, file.name, choices)
+    if understood is None:
+        return read_facts(contents, file.name), None
+    recipe = {"imported from": understood.format}
+    return facts_of(understood.spec, file.name, trained_on="", recipe=recipe), understood
+
+
+def _network(file: CheckpointFile, choices: Choices, limits: CheckpointLimits) -> VideoNetwork:
     """Everything that headers can be wrong about is refused before the first tensor is read."""
-    facts = read_facts(file.contents, file.name)
+    facts, understood = _facts(file, choices)
     network = empty_network(facts.spec, file.name, limits)
+    if understood is not None:
+        return _of_another_code(network, file, facts, understood)
     places = file.contents.places
     calibration = {key: at for key, at in places.items() if key.startswith(FAMILIARITY)}
     _require_match(network, {key: at for key, at in places.items() if key not in calibration})
@@ -125,6 +148,46 @@ def _network(file: CheckpointFile, limits: CheckpointLimits) -> VideoNetwork:
         _familiarity(kept, facts.familiarity),
     )
     return network
+
+
+def _of_another_code(
+    network: VideoNetwork, file: CheckpointFile, facts: Facts, understood: Understood
+) -> VideoNetwork:
+    """The network, filled by tensors that have other names, and shapes with or without sizes of 1.
+
+    Counters of batches may be absent: not every code keeps them, and nothing here reads them."""
+    places, wanted = file.contents.places, network.state_dict()
+    found: dict[str, Described] = {}
+    for theirs, ours in understood.names.items():
+        fits = ours in wanted and _essential(places[theirs].shape) == _essential(wanted[ours].shape)
+        shape = tuple(wanted[ours].shape) if fits else places[theirs].shape
+        found[ours] = replace(places[theirs], shape=shape)
+    absent = [key for key in wanted if key.endswith(COUNTER) and key not in found]
+    _require_match(network, found | {key: wanted[key] for key in absent})
+    counters = ((key, slice(None), torch.zeros((), dtype=torch.int64)) for key in absent)
+    _fill(network, chain(_renamed(file, understood.names, wanted), counters))
+    network.weights = Weights(
+        file.name, file.sha256, facts.trained_on, facts.recipe, None, {},
+        account=understood.account,
+    )
+    return network
+
+
+def _renamed(
+    file: CheckpointFile, names: Mapping[str, str], wanted: Mapping[str, Tensor]
+) -> Iterator[Piece]:
+    for theirs, rows, piece in file.pieces():
+        if theirs in names:
+            shape = wanted[names[theirs]].shape
+            if piece.ndim and file.contents.places[theirs].shape[:1] == shape[:1]:
+                yield names[theirs], rows, piece.reshape(len(piece), *shape[1:])
+            else:  # its first size is a 1 that ours does not have, so that it is all there is
+                yield names[theirs], slice(None), piece.reshape(shape)
+
+
+def _essential(shape: tuple[int, ...]) -> list[int]:
+    """A shape without its sizes of 1."""
+    return [size for size in shape if size != 1]
 
 
 def _fill(

@@ -1,8 +1,8 @@
 """What a pickle describes, read from its instructions, none of which is carried out.
 
-Plain values are themselves; whatever a pickle asks to call or to build is only noted: a `Call`. So a
-training checkpoint may hold its logs and its optimizer beside the weights, and nothing of them runs.
-Python's `pickletools` says what the instructions are.
+Plain values are themselves; whatever a pickle asks to call or to build is only noted: a `Call`. So
+a training checkpoint may hold its logs and its optimizer beside the weights, and nothing of them
+runs. Python's `pickletools` says what the instructions are.
 """
 
 from __future__ import annotations
@@ -74,11 +74,11 @@ class Call:
 
 
 class Storage(NamedTuple):
-    """Numbers that lie outside the pickle: their kind (of `STORAGES`), name and count."""
+    """Numbers that lie outside the pickle: their kind (of `STORAGES`), name and number."""
 
     kind: str
     key: str
-    count: int
+    numel: int
 
 
 class Pickled(NamedTuple):

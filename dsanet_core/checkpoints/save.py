@@ -13,7 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from dsanet_core.checkpoints.contents import Contents
-from dsanet_core.checkpoints.facts import FORMAT, VERSION, read_facts
+from dsanet_core.checkpoints.facts import metadata_of, read_facts
 from dsanet_core.checkpoints.load import FAMILIARITY
 from dsanet_core.errors import CheckpointError
 from dsanet_core.familiarity import FamiliarityModel
@@ -44,15 +44,9 @@ def save_checkpoint(
     if path.suffix not in (".safetensors", ".pth"):
         raise CheckpointError(f"suffix {path.suffix!r}", ".safetensors or .pth", "Rename the file.")
     tensors = {key: value.detach().cpu() for key, value in network.state_dict().items()}
-    metadata = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "spec": json.dumps(network.spec.to_dict()),
-        "trained_on": trained_on,
-        "recipe": json.dumps(dict(recipe or {})),
-        "seed": json.dumps(seed),
-        "accuracy": json.dumps(dict(accuracy or {})),
-    }
+    metadata = metadata_of(
+        network.spec, trained_on=trained_on, recipe=recipe, seed=seed, accuracy=accuracy
+    )
     if familiarity is not None:
         tensors[FAMILIARITY + "mean"] = torch.from_numpy(familiarity.mean)
         tensors[FAMILIARITY + "precision"] = torch.from_numpy(familiarity.precision)

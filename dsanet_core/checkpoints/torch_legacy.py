@@ -15,7 +15,14 @@ from typing import Any
 
 from dsanet_core.checkpoints.contents import Contents, refusal
 from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
-from dsanet_core.checkpoints.pickles import STORAGES, Call, FaultError, Pickled, Storage, read_pickle
+from dsanet_core.checkpoints.pickles import (
+    STORAGES,
+    Call,
+    FaultError,
+    Pickled,
+    Storage,
+    read_pickle,
+)
 from dsanet_core.checkpoints.torch_tensors import Stored, contents_of
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -83,11 +90,11 @@ def _stored(
         file.seek(at)
         count = file.read(_COUNT.size) or b""
         storage = storages[key]
-        length = storage.count * STORAGES[storage.kind].itemsize
+        length = storage.numel * STORAGES[storage.kind].itemsize
         if len(count) < _COUNT.size or at + _COUNT.size + length > size:
             raise refusal(name, f"has {size} bytes, its tensors need more", "a complete file",
                           "Fetch it again.")
-        if _COUNT.unpack(count)[0] != storage.count:
+        if _COUNT.unpack(count)[0] != storage.numel:
             raise refusal(name, f"holds storage {key[:40]!r} with another count than it says")
         yield key, Stored(at + _COUNT.size, length, None)
         at += _COUNT.size + length

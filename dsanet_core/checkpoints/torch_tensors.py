@@ -122,8 +122,8 @@ def _plain_tensor(
         raise refusal(name, f"holds {key[:80]!r}, no plain tensor", "dense weights",
                       next_step) from None
     count = math.prod(shape)
-    if offset or count != storage.count or not _is_dense(shape, stride):
-        held = size_in_words(storage.count * STORAGES[storage.kind].itemsize)
+    if offset or count != storage.numel or not _is_dense(shape, stride):
+        held = size_in_words(storage.numel * STORAGES[storage.kind].itemsize)
         raise refusal(name, f"holds {key[:80]!r} of shape {shape[:9]} as a view of {held}",
                       "every tensor in memory of its own", next_step)
     return storage, shape

@@ -16,8 +16,8 @@ from dsanet_core.checkpoints import load_imagenet
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.hooks import capture
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.imagenet import INSERTED, inflate_imagenet
 from dsanet_core.models.resnet import VideoResNet
+from dsanet_core.models.transfer import INSERTED, transfer
 from dsanet_core.zoo import build_model, create_model, model_spec
 from tests.models.networks import stir, tiny
 
@@ -33,7 +33,7 @@ def flat_resnet(depth: int, num_classes: int = 1000) -> nn.Module:
 def test_a_filled_tsn_has_the_features_and_answers_of_the_2d_network(name: str) -> None:
     network = create_model(name, num_classes=7).eval()
     flat = flat_resnet(network.spec.args["depth"], 7)
-    inflate_imagenet(network, flat.state_dict())
+    transfer(network, flat.state_dict())
     network.fc.load_state_dict(flat.get_submodule("fc").state_dict())
     clip = torch.randn(1, 3, 3, 1, 32, 32)
     features = {}
@@ -62,7 +62,7 @@ def test_inflated_weights_see_a_still_video_as_the_2d_network_sees_its_frame(
 ) -> None:
     flat = flat_resnet(depth)
     network = VideoResNet(depth, 1000, temporal=temporal).eval()
-    inflate_imagenet(network, flat.state_dict())
+    transfer(network, flat.state_dict())
     frame = torch.randn(1, 3, 32, 32)
     features: dict[str, Tensor] = {}
     with torch.no_grad():
@@ -81,7 +81,7 @@ def test_inflated_weights_see_a_still_video_as_the_2d_network_sees_its_frame(
 def test_gst_takes_its_shares_of_the_2d_kernels() -> None:
     network = create_model("gst_r50", num_classes=7)
     flat = flat_resnet(50)
-    inflate_imagenet(network, flat.state_dict())
+    transfer(network, flat.state_dict())
     taken = network.state_dict()
     for block, channels in (("layer1.0", 64), ("layer3.5", 256), ("layer4.0", 512)):
         whole = flat.state_dict()[f"{block}.conv2.weight"]
@@ -105,7 +105,7 @@ def test_every_row_is_filled_but_for_its_classifier_and_inserted_parts(name: str
         key: value + 1 if value.is_floating_point() else value + 7  # nothing stays by chance
         for key, value in flat_resnet(network.spec.args["depth"]).state_dict().items()
     }
-    inflate_imagenet(network, flat)
+    transfer(network, flat)
     kept = {key for key, value in network.state_dict().items() if torch.equal(value, before[key])}
     inserted = {key for key in before if INSERTED.intersection(key.split("."))}
     assert kept == inserted | {"fc.weight", "fc.bias"}
@@ -116,15 +116,15 @@ def test_inflation_keeps_the_classifier_and_names_what_does_not_fit() -> None:
     flat = torchvision.models.resnet18().state_dict()
     network = VideoResNet(18, 7, temporal="i3d")
     head = network.fc.weight.detach().clone()
-    inflate_imagenet(network, flat)
+    transfer(network, flat)
     assert torch.equal(network.fc.weight, head)
     for key in ("layer3.0.conv1.weight", "layer1.0.conv1.weight"):
         torch.testing.assert_close(network.state_dict()[key].sum(2), flat[key])
     without = {key: value for key, value in flat.items() if key != "layer2.1.bn2.bias"}
     with pytest.raises(CheckpointError, match=r"'layer2\.1\.bn2\.bias' is missing"):
-        inflate_imagenet(VideoResNet(18, 7, temporal="i3d"), without)
+        transfer(VideoResNet(18, 7, temporal="i3d"), without)
     with pytest.raises(CheckpointError, match=r"'conv1\.weight' is of shape \(64, 3, 7, 7\)"):
-        inflate_imagenet(VideoResNet(18, 7, width=16, temporal="i3d"), flat)
+        transfer(VideoResNet(18, 7, width=16, temporal="i3d"), flat)
 
 
 def test_weights_of_another_depth_are_refused() -> None:
@@ -132,7 +132,7 @@ def test_weights_of_another_depth_are_refused() -> None:
     with torch.device("meta"):
         deep = create_model("tsn_r50")
     with pytest.raises(CheckpointError, match=r"'layer1\.0\.conv1\.weight'.*the same depth"):
-        inflate_imagenet(deep, shallow)
+        transfer(deep, shallow)
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def test_the_weights_of_its_depth_are_fetched_once(
         network = create_model(name)
         load_imagenet(network)
         expected: VideoNetwork = create_model(name)
-        inflate_imagenet(expected, state_dict)
+        transfer(expected, state_dict)
         for key in ("conv1.weight", "layer3.0.conv1.weight", "layer4.1.bn2.running_var"):
             assert torch.equal(network.state_dict()[key], expected.state_dict()[key])
     assert asked == ["https://download.pytorch.org/models/resnet18-f37072fd.pth"]
@@ -201,7 +201,7 @@ def test_weights_that_cannot_be_fetched_say_what_to_do(
         load_imagenet(create_model("tsn_r18"))
     said = str(refused.value)
     assert says in said and "resnet18-f37072fd.pth" in said and str(hub) in said
-    assert "inflate_imagenet()" in said and "\n" not in said
+    assert "transfer()" in said and "\n" not in said
 
 
 def test_what_has_no_imagenet_weights_is_refused_before_anything_is_fetched(
