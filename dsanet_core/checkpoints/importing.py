@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.load import load_model
+from dsanet_core.checkpoints.public import NO_CHOICES, Choices
 from dsanet_core.checkpoints.registry import (
     SAFE_NAME,
     Entry,
@@ -20,8 +21,10 @@ from dsanet_core.checkpoints.registry import (
     unfinished,
     write_text,
 )
+from dsanet_core.checkpoints.sanity import look_at
 from dsanet_core.checkpoints.save import save_checkpoint, unwritable
 from dsanet_core.errors import CheckpointError
+from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo import ENSEMBLES
 
 UNFINISHED_SECONDS = 3600.0
@@ -29,15 +32,22 @@ UNFINISHED_SECONDS = 3600.0
 
 
 def import_checkpoint(
-    path: str | Path, name: str | None = None, *, limits: CheckpointLimits = DEFAULT_LIMITS
+    path: str | Path,
+    name: str | None = None,
+    *,
+    choices: Choices = NO_CHOICES,
+    limits: CheckpointLimits = DEFAULT_LIMITS,
 ) -> str:
     """Check a checkpoint file and keep it for `load_model` under a name of its own; that name.
 
-    Everything in the file is checked as for loading, then written anew as .safetensors into
-    `USER_FOLDER`: nothing of the original but its numbers and its description stays. name: of
-    a-z, 0-9, "_", "." and "-", by default made of the file's. The same checkpoint may be imported
-    twice; a name that stands for another one is refused, those of the embedded weights always.
-    Raises CheckpointError, also if the folder cannot be written to.
+    path: a checkpoint of this package, or in a format of `public.FORMATS`; choices: what the latter
+    cannot say. Everything in the file is checked as for loading, the network looks at a few videos
+    (`sanity`), and it is written anew as .safetensors into `USER_FOLDER`: nothing of the original
+    but its numbers and its description stays. What was understood, assumed and found doubtful is
+    kept in its entry (`at_hand()[name]["account"]`, rows of what and how).
+    name: of a-z, 0-9, "_", "." and "-", by default made of the file's. The same checkpoint may be
+    imported twice; a name that stands for another one is refused, those of the embedded weights
+    always. Raises CheckpointError, also if the folder cannot be written to.
     """
     path = Path(path)
     if not path.is_file():
@@ -45,7 +55,7 @@ def import_checkpoint(
                               "Give the path of a file.")
     chosen = _suggested(path) if name is None else name
     _require_free(chosen)
-    network = load_model(path.absolute(), "cpu", limits=limits)
+    network = load_model(path.absolute(), "cpu", choices=choices, limits=limits)
     target = entry_path(chosen).with_name(f"{chosen}.safetensors")
     part = unfinished(target)
     facts = network.weights
@@ -54,7 +64,8 @@ def import_checkpoint(
         _remove_unfinished(target.parent)
         save_checkpoint(part, network, trained_on=facts.trained_on, recipe=facts.recipe,
                         seed=facts.seed, accuracy=facts.accuracy, familiarity=facts.familiarity)
-        entry = describe(part) | {"file": target.name}
+        account = [*network.weights.account, *_looked_at(network)]
+        entry = describe(part) | {"file": target.name, "account": account}
         try:
             os.link(part, target)  # fails where there is one: nothing is ever written over
         except FileExistsError:
@@ -66,6 +77,14 @@ def import_checkpoint(
         with suppress(OSError):
             part.unlink()
     return chosen
+
+
+def _looked_at(network: VideoNetwork) -> list[tuple[str, str]]:
+    """Rows of an account that say whether the outputs live."""
+    shown, faults = look_at(network)
+    if not faults:
+        return [("looked at", f"outputs differ as they should on {shown}")]
+    return [("looked at", shown), *(("warning", fault) for fault in faults)]
 
 
 def _remove_unfinished(folder: Path) -> None:

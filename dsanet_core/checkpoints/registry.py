@@ -32,12 +32,15 @@ _KINDS: dict[str, Any] = {
 def at_hand() -> dict[str, Entry]:
     """Name -> entry of all weights that can be loaded by name, the embedded ones first.
 
-    Entries have file, sha256, bytes, model, trained_on, seed and accuracy, and `path` and
-    `embedded`, where the file lies and whether it came with the project. Entries of users that
-    cannot be read are left out: `damaged()` names them.
+    Entries have file, sha256, bytes, model, trained_on, seed and accuracy, `account`, what was
+    understood when they were imported, and `path` and `embedded`, where the file lies and whether
+    it came with the project. Entries of users that cannot be read are left out: `damaged()` names
+    them.
     """
     embedded = {
-        name: entry | {"path": embedded_folder() / entry["file"], "embedded": True}
+        name: entry | {
+            "path": embedded_folder() / entry["file"], "embedded": True, "account": [],
+        }
         for name, entry in read_manifest().items()
     }
     users, _ = _users()
@@ -139,6 +142,9 @@ def read_entry(name: str) -> Entry:
         for key, kind in _KINDS.items():
             if not isinstance(entry[key], kind):
                 raise ValueError(f"{key} {str(entry[key])[:80]!r}")
+        account = entry.get("account", [])
+        if not isinstance(account, list) or not all(map(_is_row, account)):
+            raise ValueError("account")
         weights = path.with_name(f"{name}.safetensors")
         if entry["file"] != weights.name or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
             raise ValueError(f"file {entry['file'][:80]!r}, sha256 {entry['sha256'][:80]!r}")
@@ -150,7 +156,12 @@ def read_entry(name: str) -> Entry:
             f"{path} as import_checkpoint() wrote it",
             f"Import the checkpoint again under another name, or delete {path.name}.",
         ) from error
-    return {key: entry[key] for key in _KINDS} | {"path": weights, "embedded": False}
+    kept = {key: entry[key] for key in _KINDS}
+    return kept | {"path": weights, "embedded": False, "account": account}
+
+
+def _is_row(row: object) -> bool:
+    return isinstance(row, list) and len(row) == 2 and all(isinstance(cell, str) for cell in row)
 
 
 def _users() -> tuple[dict[str, Entry], dict[str, CheckpointError]]:

@@ -15,11 +15,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dsanet_core.cli.data import run, train
+from dsanet_core.cli.data import run
 from dsanet_core.cli.explain import METHODS, explain
 from dsanet_core.cli.networks import bench, show_models
 from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
+from dsanet_core.cli.train import add_train, train
 from dsanet_core.cli.video import compare, predict
 from dsanet_core.cli.weights import import_weights
 from dsanet_core.cli.whatif import effects, whatif
@@ -94,10 +95,20 @@ def build_parser() -> argparse.ArgumentParser:
     add_json(added)
 
     added = command("import", import_weights, "Check a checkpoint and keep it under a name.")
-    added.add_argument("checkpoint", metavar="CHECKPOINT", help=".safetensors or .pth file of this "
-                       "package; nothing in it is run")
+    added.add_argument("checkpoint", metavar="CHECKPOINT", help="file of this package, MMAction2 "
+                       "(slowonly, TSM, TSN), PyTorchVideo, PySlowFast (Slow), TSM, torchvision "
+                       "(ResNet), or of DSANet's or SDA's authors; nothing in it is run")
     added.add_argument("--as", dest="name", metavar="NAME", help="of a-z, 0-9, '_', '.' and '-'; "
                        "default: that of the file")
+    added.add_argument("--classes", metavar="FILE", help="names of the outputs in their order: "
+                       ".txt, .csv or .json, or kinetics400 or somethingv1")
+    added.add_argument("--frames", type=_positive, metavar="T", help="frames of a snippet, or of a "
+                       "clip of single frames, where the file does not say it")
+    added.add_argument("--stride", type=_positive, metavar="S", help="frames between two frames")
+    added.add_argument("--shift", action=argparse.BooleanOptionalAction, help="whether features "
+                       "are shifted in time (TSM), where the tensors do not show it")
+    added.add_argument("--beta", type=float, help="share of channels that DSA aggregates "
+                       "(default: 1/8)")
     add_json(added)
 
     added = command("predict", predict, "What one network says of one video.")
@@ -188,12 +199,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_json(added)
 
     added = command("train", train, "Train a network by a recipe and save its weights.")
-    added.add_argument("recipe", metavar="RECIPE", help="e.g. dsa_i3d_synth")
-    added.add_argument("--seed", type=int, default=0)
-    added.add_argument("--epochs", type=_positive, help="instead of the recipe's")
-    added.add_argument(
-        "--out", type=Path, help="weights file; default: runs/RECIPE-seedS.safetensors"
-    )
+    add_train(added)
     add_device(added)
 
     added = command("bench", bench, "Time hook points, DSA, SDA, decoding and analysing here.")

@@ -11,10 +11,12 @@ from dsanet_core.errors import printable
 def import_weights(args: argparse.Namespace) -> None:
     """Says what was understood of a checkpoint, once it is one of those at hand."""
     with Progress("checking"):
-        from dsanet_core.checkpoints import at_hand, import_checkpoint, load_model
+        from dsanet_core.checkpoints import Choices, at_hand, import_checkpoint, load_model
 
-        name = import_checkpoint(args.checkpoint, args.name)
-        network, kept = load_model(name, "cpu"), at_hand()[name]["path"]
+        choices = Choices(args.frames, args.stride, args.shift, args.beta, args.classes)
+        name = import_checkpoint(args.checkpoint, args.name, choices=choices)
+        network, entry = load_model(name, "cpu"), at_hand()[name]
+        kept = entry["path"]
     spec, weights, protocol = network.spec, network.weights, network.spec.protocol
     parameters = sum(parameter.numel() for parameter in network.parameters())
     if args.json:
@@ -31,18 +33,21 @@ def import_weights(args: argparse.Namespace) -> None:
             "protocol": protocol.describe(),
             "mean": list(protocol.mean),
             "std": list(protocol.std),
+            "account": entry["account"],
         })  # fmt: skip
         return
-    mean, std = (", ".join(f"{n:.3g}" for n in values) for values in (protocol.mean, protocol.std))
-    lines = {
-        "model": f"{spec.name}, {parameters / 1e6:.2f} M parameters",
-        "classes": f"{len(spec.classes)}, the first '{spec.classes[0]}'",
-        "trained on": weights.trained_on or "not said",
-        "sees": protocol.describe(),
-        "normalised": f"RGB of 0 to 1, mean {mean}, deviation {std}",
-        "sha256": weights.sha256,
-        "kept as": str(kept),
-    }
+    account = [tuple(row) for row in entry["account"]]
+    lines = [
+        ("model", f"{spec.name}, {parameters / 1e6:.2f} M parameters"),
+        ("trained on", weights.trained_on or "not said"),
+        *([] if any(what == "sees" for what, _ in account) else [
+            ("sees", protocol.describe()),
+            ("classes", f"{len(spec.classes)}, the first '{spec.classes[0]}'"),
+        ]),
+        *account,
+        ("sha256", weights.sha256),
+        ("kept as", str(kept)),
+    ]
     print(f"{name} is at hand: --model {name}")
-    for what, text in lines.items():
+    for what, text in lines:
         print(f"  {what:<11} {printable(text)}")
