@@ -7,7 +7,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from numpy.typing import NDArray
 
-from dsanet_core.video.limits import LONG_SIDE, SHORT_SIDE
+from dsanet_core.video.limits import delivery_size
 
 
 class Canvas:
@@ -57,10 +57,3 @@ def upright_size(frame: VideoFrame) -> tuple[int, int]:
     """Width and height of a frame as it is to be shown."""
     is_turned = round(frame.rotation / 90) % 2
     return (frame.height, frame.width) if is_turned else (frame.width, frame.height)
-
-
-def delivery_size(width: int, height: int, *, short_side: int = SHORT_SIDE) -> tuple[int, int]:
-    """Width and height within short_side x LONG_SIDE, same shape, never enlarged."""
-    short, long = sorted((width, height))
-    scale = min(1.0, short_side / short, LONG_SIDE / long)
-    return max(round(width * scale), 1), max(round(height * scale), 1)

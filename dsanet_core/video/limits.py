@@ -41,3 +41,10 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def delivery_size(width: int, height: int, *, short_side: int = SHORT_SIDE) -> tuple[int, int]:
+    """Width and height within short_side x LONG_SIDE, same shape, never enlarged."""
+    short, long = sorted((width, height))
+    scale = min(1.0, short_side / short, LONG_SIDE / long)
+    return max(round(width * scale), 1), max(round(height * scale), 1)

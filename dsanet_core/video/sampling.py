@@ -10,6 +10,10 @@ from numpy.typing import NDArray
 from dsanet_core.records import Sampling
 
 IntArray = NDArray[np.int64]
+Seconds = NDArray[np.float64]
+
+CLOCK_SLACK = 1e-6
+"""Seconds by which the ends of a window may be off: what a decimal fraction loses."""
 
 
 def snippet_span(sampling: Sampling) -> int:
@@ -59,6 +63,32 @@ def check_draw(draw: Sequence[float], sampling: Sampling) -> None:
     """Raises ValueError for a draw that is not one fraction in [0, 1) for each snippet."""
     if len(draw) != sampling.num_snippets or not all(0 <= fraction < 1 for fraction in draw):
         raise ValueError(f"draw {draw}; expected {sampling.num_snippets} fractions in [0, 1)")
+
+
+def frames_inside(window: Sequence[float], seconds: Seconds) -> range:
+    """The frames at start <= time < end of a window (start, end), given the times (N,) of all."""
+    first, stop = np.searchsorted(seconds, np.array(window, np.float64) - CLOCK_SLACK).tolist()
+    return range(first, stop)
+
+
+def in_words(window: Sequence[float]) -> str:
+    start, end = window
+    return f"{start:.6g} s to " + ("its end" if end == np.inf else f"{end:.6g} s")
+
+
+def length_notes(inside: range, seconds: Seconds, sampling: Sampling) -> list[str]:
+    """Remarks on a video of which only some frames count, or fewer than a snippet has. seconds:
+    (N,) times of all frames."""
+    notes = []
+    if len(inside) < len(seconds):
+        first, last = seconds[[inside.start, inside.stop - 1]]
+        part = f"{len(inside)} of {len(seconds)} frames"
+        notes.append(f"the part from {first:.2f} s to {last:.2f} s, {part}")
+    span = snippet_span(sampling)
+    if len(inside) < span:
+        filling = "the last one is repeated" if sampling.policy == "repeat_last" else "they loop"
+        notes.append(f"shorter than a snippet ({len(inside)} of {span} frames): {filling}")
+    return notes
 
 
 def _frames_from(starts: IntArray, num_frames: int, sampling: Sampling) -> IntArray:

@@ -14,8 +14,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from dsanet_core.video.canvas import delivery_size, upright_size
-from dsanet_core.video.limits import Limits
+from dsanet_core.video.canvas import upright_size
+from dsanet_core.video.limits import Limits, delivery_size
 from dsanet_core.video.source import RefusalError, Source
 
 PROXY_SHORT_SIDE = 480
