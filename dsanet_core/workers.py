@@ -60,6 +60,20 @@ class Workers:
         assert shared is not None
         return shared
 
+    def sum(self, value: torch.Tensor) -> torch.Tensor:
+        """The sum of what all processes have, in place."""
+        if self.count > 1:
+            torch.distributed.all_reduce(value)
+        return value
+
+    def gather(self, value: T) -> list[T]:
+        """What each process has, by rank, in all of them."""
+        if self.count == 1:
+            return [value]
+        values: list[T] = [value] * self.count
+        torch.distributed.all_gather_object(values, value)
+        return values
+
 
 def is_first() -> bool:
     """Whether this process speaks for all that torchrun started; true where it started none."""

@@ -32,7 +32,7 @@ FLOORS = {
     "whatif": 5,
     "ensemble": 6,
     "runs": 7,
-    "train": 8,
+    "training": 8,
     "bench": 8,
     "figures": 8,
     "report": 9,

@@ -7,14 +7,13 @@ import os
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from dsanet_core import bench, cli, synthetic, train
+from dsanet_core import bench, cli, synthetic
 from dsanet_core.analysis import analyze
 from dsanet_core.serialize import analysis_from_json
 from dsanet_core.video import encode_h264
@@ -182,28 +181,6 @@ def test_models_lists_every_row_with_its_cost(capsys: pytest.CaptureFixture[str]
     assert plain["params"] < dsa["params"]
     code, out, _ = call(capsys, "models")
     assert code == 0 and all(name in out for name in rows)
-
-
-def test_train_goes_from_recipe_to_weights_that_predict(
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-    tmp_path: Path,
-    clip: Path,
-) -> None:
-    tiny = replace(train.RECIPES["dsa_i3d_synth"], num_videos=8, videos_per_step=4)
-    monkeypatch.setitem(train.RECIPES, "dsa_i3d_synth", tiny)
-    monkeypatch.setattr(train, "VALIDATION", "synth:seed=7,n=25")
-    monkeypatch.setattr(train, "CALIBRATION_VIDEOS", 25)
-    monkeypatch.chdir(tmp_path)
-    out = tmp_path / "weights.safetensors"
-    code, printed, err = call(
-        capsys, "train", "dsa_i3d_synth", "--epochs", 1, "--seed", 3, "--out", out
-    )
-    assert (code, printed) == (0, "")
-    assert "epoch 1/1" in err
-    model = answer(capsys, "predict", clip, "--model", out)["analysis"]["model"]
-    assert model["weights"] == "weights.safetensors"
-    assert "synthetic" in model["trained_on"]
 
 
 def test_bench_reports_shares_and_times(

@@ -23,13 +23,15 @@ from dsanet_core.records import Run
 from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
 from dsanet_core.runs.effects import measure_run
 from dsanet_core.runs.summary import FILE
-from dsanet_core.train import RECIPES, VALIDATION, train
+from dsanet_core.training import RECIPES, Fit, Places, open_data, train
 from dsanet_core.zoo import model_spec
 
 CACHE = Path(".cache")
-OTHER_SEEDS = CACHE / "seeds"
+OTHER_SEEDS, STATES = CACHE / "seeds", CACHE / "training"
 RUNS = FOLDER / "runs"
 PAGE = Path("docs") / "embedded.md"
+EMBEDDED = {name: recipe for name, recipe in RECIPES.items() if recipe.train_on is not None}
+VALIDATION = EMBEDDED["dsa_i3d_synth"].validate_on
 SEEDS = dict.fromkeys(
     (
         "dsa_i3d_synth", "v4d_i3d_synth", "se_i3d_synth", "tsn_i3d_synth",
@@ -61,7 +63,7 @@ def weights_of(name: str, seed: int) -> Path:
 
 def trainings() -> list[tuple[str, int]]:
     """(network, seed) of all: first what is shipped."""
-    chosen = [(name, seed) for name in RECIPES for seed in SEEDS.get(name, (0,))]
+    chosen = [(name, seed) for name in EMBEDDED for seed in SEEDS.get(name, (0,))]
     return sorted(chosen, key=lambda pair: pair[1])
 
 
@@ -70,7 +72,9 @@ def train_all() -> None:
     for name, seed in trainings():
         if seed == 0 or not weights_of(name, seed).exists():
             print(f"{name}, seed {seed}", flush=True)
-            train(name, seed=seed, out=weights_of(name, seed), cache=CACHE)
+            recipe, state = EMBEDDED[name], STATES / f"{name}-seed{seed}.pt"
+            train(recipe, open_data(recipe), Places(weights_of(name, seed), state, cache=CACHE),
+                  Fit(seed=seed))
     write_manifest()
 
 
@@ -158,13 +162,14 @@ def overview(found: dict[str, list[Run]]) -> str:
 
 def page(found: dict[str, list[Run]]) -> str:
     """The whole of docs/embedded.md."""
-    recipe = RECIPES["dsa_i3d_synth"]
+    recipe = EMBEDDED["dsa_i3d_synth"]
+    videos = open_dataset(str(recipe.train_on))
     parts = [
         "# The embedded networks on the embedded benchmark",
         "Written by `python -m tools.embedded tables` from the run summaries in "
         "`checkpoints/runs/`, which `make runs` makes again.",
-        f"Every network: ResNet-18 of width 16, trained on {recipe.num_videos} videos (seed "
-        f"{recipe.data_seed}) for {recipe.epochs} epochs, batches of {recipe.videos_per_step}, "
+        f"Every network: ResNet-18 of width 16, trained on {len(videos)} videos (seed "
+        f"{videos.seed}) for {recipe.epochs} epochs, batches of {recipe.videos_per_step}, "
         f"in {recipe.precision}; measured on 2500 unseen videos (`{VALIDATION}`, 100 of each "
         "category) in float32. Mean over trainings, lowest and highest in brackets.",
         overview(found),

@@ -1,4 +1,4 @@
-"""Commands about many videos: run and train."""
+"""The command about many videos: run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsanet_core.cli.output import PROGRESS_SECONDS, Progress, load_members, log, print_json
@@ -95,18 +94,3 @@ def _print_shares(what: str, shares: Mapping[str, float]) -> None:
         print(f"\n  top-1  per {what}")
     for name, share in sorted(shares.items(), key=lambda item: -item[1]):
         print(f"{share:>7.1%}  {printable(name)}")
-
-
-def train(args: argparse.Namespace) -> None:
-    from dsanet_core.checkpoints import FOLDER, write_manifest
-    from dsanet_core.train import train as train_recipe
-    from dsanet_core.workers import leave
-
-    out = args.out or Path("runs") / f"{args.recipe}-seed{args.seed}.safetensors"
-    out.parent.mkdir(parents=True, exist_ok=True)
-    accuracy = train_recipe(
-        args.recipe, seed=args.seed, out=out, device=args.device, epochs=args.epochs, log=log
-    )
-    leave()
-    if accuracy and out.resolve().parent == FOLDER.resolve():
-        write_manifest()

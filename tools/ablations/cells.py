@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import asdict
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
@@ -21,7 +20,8 @@ from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import GROUP_OF, NUM_FRAMES, label_of
 from dsanet_core.synthetic import VERSION as DATA_VERSION
-from dsanet_core.train import LabelledVideos, Log, fit, rendered_videos
+from dsanet_core.training import Fit, fit
+from dsanet_core.training.data import Log, RenderedVideos, rendered_videos
 from dsanet_core.video.sampling import snippet_indices
 from dsanet_core.zoo import build_model
 from tools.ablations.settings import SETTINGS, SIDE, TEST_SEED, TRAINING_SEED, Budget, Setting
@@ -33,7 +33,7 @@ made_by: what decided the figures, for a cell of another budget or benchmark is 
 
 def videos_of(
     budget: Budget, data: Path, log: Log = lambda line: None
-) -> tuple[LabelledVideos, LabelledVideos]:
+) -> tuple[RenderedVideos, RenderedVideos]:
     """The training and the test videos of a budget, drawn once into a folder."""
     both = []
     counts = {TRAINING_SEED: budget.training_videos, TEST_SEED: budget.test_videos}
@@ -42,7 +42,7 @@ def videos_of(
         groups = "-".join(budget.groups)
         name = f"synth-v{DATA_VERSION}-seed{seed}-n{count}-side{SIDE}-{groups}.npy"
         pixels = rendered_videos(seed, numbers, data / name, log, side=SIDE)
-        both.append(LabelledVideos(pixels, np.array([label_of(number) for number in numbers])))
+        both.append(RenderedVideos(pixels, np.array([label_of(number) for number in numbers])))
     return both[0], both[1]
 
 
@@ -88,8 +88,9 @@ def made_by(setting: Setting, seed: int) -> dict[str, Any]:
     """Everything that decides a cell, as JSON values."""
     return json.loads(json.dumps({
         "spec": setting.spec.to_dict(),
-        "recipe": asdict(setting.recipe),
+        "recipe": setting.recipe.to_dict(),
         "groups": setting.budget.groups,
+        "training": [TRAINING_SEED, setting.budget.training_videos],
         "test": [TEST_SEED, setting.budget.test_videos, SIDE],
         "data_version": DATA_VERSION,
         "start": [setting.budget.start, start_of(setting.budget)[1]],
@@ -132,8 +133,7 @@ def make_cell(name: str, seed: int, data: Path, folder: Path, threads: int = 1) 
     torch.manual_seed(seed)
     network = started(setting)
     training, test = videos_of(setting.budget, data)
-    fit(setting.recipe, seed=seed, state_path=None, data_folder=data, network=network,
-        videos=training, device="cpu", log=lambda line: None)
+    fit(setting.recipe, network, training, Fit(seed=seed, device="cpu"), log=lambda line: None)
     hits = predicted(network, test.pixels) == test.labels
     groups = np.array(GROUP_OF)[test.labels]
     cost = complexity(network)

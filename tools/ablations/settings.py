@@ -11,7 +11,7 @@ from typing import Any
 from dsanet_core.models.dsa import Position
 from dsanet_core.records import Sampling
 from dsanet_core.synthetic import GROUP_OF, GROUPS, label_of
-from dsanet_core.train import Recipe
+from dsanet_core.training import RECIPES, Recipe
 from dsanet_core.zoo import ModelSpec, model_spec
 
 SIDE, CROP = 48, 44
@@ -65,14 +65,15 @@ class Setting:
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained, by the loop of the embedded networks."""
-        return Recipe(
+        """How it is trained: as the embedded networks are, but for so long."""
+        return replace(
+            RECIPES["dsa_i3d_synth"].lasting(self.budget.epochs),
+            name=self.name,
             model=self.name,
-            data_seed=TRAINING_SEED,
-            num_videos=self.budget.training_videos,
-            epochs=self.budget.epochs,
-            snippets_per_video=self.snippets,
-            max_learning_rate=self.budget.max_learning_rate,
+            snippets=self.snippets,
+            learning_rate=self.budget.max_learning_rate,
+            train_on=None,
+            validate_on=None,
         )
 
 

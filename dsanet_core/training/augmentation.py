@@ -1,0 +1,133 @@
+"""What a training changes in a video: one draw of crop, mirror image and light for all its frames.
+
+Everything random comes from the generator of the video's own (seed, epoch, row), so that a video
+looks the same to whichever process or worker reads it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dsanet_core.training.recipe import Crop, Recipe
+from dsanet_core.zoo import ModelSpec
+
+SCALES = (1.0, 0.875, 0.75, 0.66)
+SHAPES = [(a, b) for i, a in enumerate(SCALES) for j, b in enumerate(SCALES) if abs(i - j) <= 1]
+"""Height and width of TSN's multi-scale cropping, as shares of the short side."""
+PLACES = ((0, 0), (0, 4), (4, 0), (4, 4), (2, 2), (2, 0), (2, 4), (4, 2), (0, 2),
+          (1, 1), (1, 3), (3, 1), (3, 3))
+"""Where its crops lie, (down, across) in quarters of the room that is left."""
+AREA, ASPECT, TRIES = (0.08, 1.0), (3 / 4, 4 / 3), 10
+"""Of Inception's cropping: share of the picture, width by height, draws before the middle square
+is taken because none fitted."""
+
+
+class Box(NamedTuple):
+    """A rectangle of a picture, in pixels."""
+
+    top: int
+    left: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """crop: how the rectangle is drawn that becomes the network's input of `side` pixels; share:
+    of the short side, for "place". flip: mirror every second video. light: contrast is multiplied
+    by 1 - light to 1 + light, and brightness moved by as much, on the normalised scale."""
+
+    crop: Crop
+    side: int
+    share: float
+    flip: bool = False
+    light: float = 0.0
+
+    @classmethod
+    def of(cls, recipe: Recipe, spec: ModelSpec) -> Augmentation:
+        """What a recipe says for a network."""
+        protocol = spec.protocol
+        side = recipe.side or protocol.side
+        return cls(recipe.crop, side, protocol.crop / protocol.resize, recipe.flip, recipe.light)
+
+    def draw_light(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """(2,) gain and offset of the normalised picture."""
+        gain, level = rng.uniform(1 - self.light, 1 + self.light, 2)
+        return np.array([gain, level - 1], np.float32)
+
+    def draw_box(self, rng: np.random.Generator, height: int, width: int) -> Box:
+        """A rectangle of pictures of this size."""
+        short = min(height, width)
+        if self.crop == "area":
+            return _area_box(rng, height, width)
+        if self.crop == "scales":
+            tall, wide = (int(short * scale) for scale in SHAPES[int(rng.integers(len(SHAPES)))])
+            down, across = PLACES[int(rng.integers(len(PLACES)))]
+            top, left = down * ((height - tall) // 4), across * ((width - wide) // 4)
+            return Box(top, left, tall, wide)
+        edge = round(short * self.share)
+        top, left = (int(rng.integers(0, room + 1)) for room in (height - edge, width - edge))
+        return Box(top, left, edge, edge)
+
+
+def _area_box(rng: np.random.Generator, height: int, width: int) -> Box:
+    for _ in range(TRIES):
+        area = height * width * rng.uniform(*AREA)
+        aspect = np.exp(rng.uniform(*np.log(ASPECT)))
+        wide, tall = round(float((area * aspect) ** 0.5)), round(float((area / aspect) ** 0.5))
+        if 0 < wide <= width and 0 < tall <= height:
+            top, left = int(rng.integers(height - tall + 1)), int(rng.integers(width - wide + 1))
+            return Box(top, left, tall, wide)
+    edge = min(height, width)
+    return Box((height - edge) // 2, (width - edge) // 2, edge, edge)
+
+
+def cut_out(
+    frames: NDArray[np.uint8], position: NDArray[np.int64], box: Box, side: int, *, flip: bool
+) -> Tensor:
+    """(U, 3, T, side, side) uint8: the same rectangle of all frames, resized and mirrored.
+
+    frames: (F, height, width, 3); position: (U, T) rows of it. Frames that no snippet shows are
+    not touched.
+    """
+    rows, inverse = np.unique(position, return_inverse=True)
+    inside = (rows, slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
+    pictures = torch.from_numpy(frames[inside]).permute(0, 3, 1, 2)  # (F', 3, h, w)
+    if pictures.shape[-2:] != (side, side):
+        from torchvision.transforms.v2 import functional as tv
+
+        pictures = tv.resize(pictures, [side, side], antialias=True)
+    if flip:
+        pictures = pictures.flip(-1)
+    snippets = pictures[torch.from_numpy(inverse.reshape(position.shape))]  # (U, T, 3, H, W)
+    return snippets.transpose(1, 2)
+
+
+UNMIRRORED = -1
+
+
+def mirrored_labels(classes: Sequence[str]) -> NDArray[np.int64]:
+    """(classes,) label that the mirror image of a video of each class has.
+
+    Left and right change places in a class's name: where that is another class, it is that one (on
+    Something-Something the pairs that the SDA authors' main.py swaps: pulling, pushing and turning
+    the camera); where the name has left or right and there is no such class, it is `UNMIRRORED`:
+    such a video is not mirrored.
+    """
+    index = {name.casefold(): label for label, name in enumerate(classes)}
+    return np.array([
+        index.get(_mirrored(name.casefold()), UNMIRRORED) for name in classes
+    ], np.int64)
+
+
+def _mirrored(name: str) -> str:
+    other = {"left": "right", "right": "left"}
+    return re.sub(r"(?<![a-z])(left|right)(?![a-z])", lambda found: other[found[0]], name)

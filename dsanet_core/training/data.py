@@ -1,0 +1,268 @@
+"""From the videos of a data set to the batches of a training.
+
+A sample depends on (seed, epoch, row) alone and a step on (seed, epoch, step), so that processes
+and workers may share the work in any way.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import Dataset as TorchDataset
+
+from dsanet_core.datasets import Dataset
+from dsanet_core.errors import LensError, VideoError
+from dsanet_core.records import Sampling
+from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, make_video
+from dsanet_core.training.augmentation import UNMIRRORED, Augmentation, cut_out
+from dsanet_core.video import snippet_indices
+from dsanet_core.workers import Workers
+
+Log = Callable[[str], None]
+NO_LABEL = -100
+"""What cross-entropy leaves out."""
+BATCHES_AHEAD = 2
+"""That each worker prepares in advance."""
+
+
+class Source(Protocol):
+    """Videos with labels (videos,). fingerprint: what identifies them. Can be pickled."""
+
+    @property
+    def labels(self) -> NDArray[np.int64]: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+    def frames(
+        self, row: int, sampling: Sampling, draw: Sequence[float]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """(F, h, w, 3) frames and (U, T) which of them the snippets of a draw show.
+        Raises VideoError."""
+        ...
+
+    def name(self, row: int) -> str:
+        """How to call a video in messages."""
+        ...
+
+
+@dataclass(frozen=True)
+class RenderedVideos:
+    """Videos of the embedded benchmark in memory or mapped from a file. pixels: (videos, 64,
+    height, width, 3) uint8. labels: (videos,)."""
+
+    pixels: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    fingerprint: str = ""
+
+    def frames(
+        self, row: int, sampling: Sampling, draw: Sequence[float]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        return self.pixels[row], snippet_indices(NUM_FRAMES, sampling, draw)
+
+    def name(self, row: int) -> str:
+        return f"video {row}"
+
+
+@dataclass(frozen=True)
+class RecordedVideos:
+    """Videos that are decoded when they are asked for. labels: (videos,)."""
+
+    dataset: Dataset
+    labels: NDArray[np.int64]
+
+    @property
+    def fingerprint(self) -> str:
+        return self.dataset.fingerprint
+
+    def frames(
+        self, row: int, sampling: Sampling, draw: Sequence[float]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        clips = self.dataset.clips(row, sampling, draw=draw)
+        return clips.frames.rgb, clips.position
+
+    def name(self, row: int) -> str:
+        return self.dataset.video_name(row)
+
+
+def rendered_videos(
+    seed: int, index: Sequence[int], path: Path, log: Log, *, side: int = NATIVE_SIZE[0]
+) -> NDArray[np.uint8]:
+    """(videos, 64, side, side, 3) uint8: the videos of these numbers of the embedded benchmark,
+    drawn once into the .npy file `path` and mapped from there.
+
+    The file appears whole or not at all: a rendering that is interrupted starts over.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.stem}.part-{os.getpid()}.npy")
+    if not path.exists():
+        shape = (len(index), NUM_FRAMES, side, side, 3)
+        videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+        for row, number in enumerate(index):
+            videos[row] = make_video(seed, number, size=(side, side)).rgb
+            if row % 500 == 499:
+                log(f"rendered {row + 1} of {len(index)} videos")
+        videos.flush()
+        part.replace(path)
+    return np.asarray(np.load(path, mmap_mode="r"))
+
+
+class Sample(NamedTuple):
+    """pixels: (U, 3, T, H, W) uint8; light: (2,) gain and offset of the normalised picture."""
+
+    pixels: Tensor
+    light: NDArray[np.float32]
+    label: int
+
+
+class Unreadable(NamedTuple):
+    """A video that could not be read, and why."""
+
+    row: int
+    reason: str
+
+
+class Batch(NamedTuple):
+    """pixels: (N, U, 3, T, H, W) uint8; light: (N, 2); labels: (N,).
+
+    Videos that cannot be read are left out; of a batch without any other there is a black one
+    whose label is `NO_LABEL`, so that all processes have something to do.
+    """
+
+    pixels: Tensor
+    light: Tensor
+    labels: Tensor
+    unreadable: list[Unreadable]
+
+
+Key = tuple[int, int]
+"""Epoch and row."""
+
+
+class Samples(TorchDataset[Sample | Unreadable]):
+    """Augmented clips by (epoch, row). mirrored: label of each class's mirror image."""
+
+    def __init__(
+        self, source: Source, sampling: Sampling, augmentation: Augmentation, *, seed: int,
+        mirrored: NDArray[np.int64],
+    ) -> None:
+        self.source, self.sampling, self.augmentation = source, sampling, augmentation
+        self.seed, self.mirrored = seed, mirrored
+
+    def __getitem__(self, key: Key) -> Sample | Unreadable:
+        epoch, row = key
+        rng = np.random.default_rng([self.seed, epoch, row])
+        draw, label = rng.random(self.sampling.num_snippets).tolist(), self.source.labels[row]
+        try:
+            frames, position = self.source.frames(row, self.sampling, draw)
+        except VideoError as error:
+            return Unreadable(row, str(error))
+        box = self.augmentation.draw_box(rng, *frames.shape[1:3])
+        light = self.augmentation.draw_light(rng)
+        mirror = self.mirrored[label] if self.augmentation.flip else UNMIRRORED
+        flip = bool(mirror != UNMIRRORED and rng.random() < 0.5)
+        pixels = cut_out(frames, position, box, self.augmentation.side, flip=flip)
+        return Sample(pixels, light, int(mirror if flip else label))
+
+    def batch(self, samples: Sequence[Sample | Unreadable]) -> Batch:
+        readable = [sample for sample in samples if isinstance(sample, Sample)]
+        unreadable = [sample for sample in samples if isinstance(sample, Unreadable)]
+        if not readable:
+            snippets, frames = self.sampling.num_snippets, self.sampling.frames_per_snippet
+            side = self.augmentation.side
+            black = torch.zeros(snippets, 3, frames, side, side, dtype=torch.uint8)
+            readable = [Sample(black, np.ones(2, np.float32), NO_LABEL)]
+        pixels, light, labels = zip(*readable, strict=True)
+        return Batch(
+            torch.stack(pixels), torch.from_numpy(np.stack(light)), torch.tensor(labels), unreadable
+        )
+
+
+class Plan(Sampler[list[Key]]):
+    """Which videos this process reads, micro-batch after micro-batch, from a step of an epoch on.
+
+    Every epoch shows all videos once, in an order of its own, less those that fill no whole step.
+    Raises LensError if videos_per_step does not divide among processes and accumulated batches, or
+    there are not as many videos.
+    """
+
+    def __init__(
+        self, videos: int, videos_per_step: int, workers: Workers, *, accumulate: int, seed: int
+    ) -> None:
+        parts = workers.count * accumulate
+        if videos_per_step % parts:
+            raise LensError(
+                f"{videos_per_step} videos per step for {workers.count} processes of {accumulate} "
+                "accumulated batches", f"a multiple of {parts}",
+                "Choose another --batch, --accumulate or number of processes.",
+            )
+        if videos < videos_per_step:
+            raise LensError(
+                f"{videos_per_step} videos per step of {videos} in all", "a step in every epoch",
+                f"Choose a --batch of at most {videos}.",
+            )
+        self.videos, self.videos_per_step, self.seed = videos, videos_per_step, seed
+        self.workers, self.accumulate = workers, accumulate
+        self.epoch, self.first_step = 0, 0
+
+    @property
+    def steps(self) -> int:
+        """Steps of an epoch."""
+        return self.videos // self.videos_per_step
+
+    @property
+    def share(self) -> int:
+        """Videos per step of this process."""
+        return self.videos_per_step // self.workers.count
+
+    def __iter__(self) -> Iterator[list[Key]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)
+        size = self.share // self.accumulate
+        for step in range(self.first_step, self.steps):
+            start = step * self.videos_per_step + self.workers.rank * self.share
+            for first in range(start, start + self.share, size):
+                yield [(self.epoch, int(row)) for row in order[first : first + size]]
+
+    def __len__(self) -> int:
+        return (self.steps - self.first_step) * self.accumulate
+
+
+class Batches:
+    """Batches of a plan; loaders: processes that read the videos, 0: this one does."""
+
+    def __init__(self, samples: Samples, plan: Plan, *, loaders: int) -> None:
+        self.samples, self.plan = samples, plan
+        self._loader: DataLoader[Sample | Unreadable] | None = None
+        if loaders:
+            # As in `runs.answers`: a fork of this process could inherit a lock.
+            context = torch.multiprocessing.get_context("forkserver")
+            context.set_forkserver_preload([__name__])
+            self._loader = DataLoader(
+                samples, batch_sampler=plan, collate_fn=samples.batch, num_workers=loaders,
+                prefetch_factor=BATCHES_AHEAD, persistent_workers=True,
+                multiprocessing_context=context, worker_init_fn=_use_one_core,
+            )
+
+    def of_epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch, from a step on."""
+        self.plan.epoch, self.plan.first_step = epoch, first_step
+        if self._loader is not None:
+            yield from self._loader
+            return
+        for keys in self.plan:
+            yield self.samples.batch([self.samples[key] for key in keys])
+
+
+def _use_one_core(worker: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
