@@ -95,7 +95,7 @@ class Workroom:
         name: str,
         *,
         threads: int = 1,
-        keep: int = 64,
+        keep: int = 32,
         keep_bytes: int = settings.RESULT_BYTES,
         waiting: int = settings.WAITING_PER_SESSION,
         waiting_in_all: int = settings.WAITING_IN_ALL,

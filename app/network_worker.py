@@ -223,6 +223,7 @@ def usable(device: str) -> str:
 def main(device: str, descriptor: int) -> None:
     """Serve until the other end is gone."""
     logs.configure()
+    memory.share_heaps()
     connection = Connection(descriptor)
     networks, clips = Networks(usable(device)), Recent[Clips]()
     desk = Desk(connection)

@@ -34,6 +34,7 @@ def begin() -> None:
     """Once per server. A page that is drawn without one (in tests) has nothing to keep up."""
     if not runtime.exists() or type(runtime.get_instance()) is not runtime.Runtime:
         return
+    memory.share_heaps()
     be_patient(runtime.get_instance().media_file_mgr)
     facts = {"lens": VERSION, "python": platform.python_version()}
     facts |= {package: version(package) for package in PACKAGES}

@@ -16,7 +16,7 @@ from tools.load.visitor import PAGES, Notes, Visitor
 
 CONTENTS = 6
 WARM_UP = 30
-"""Each asks two or three questions; the server keeps its last 64 answers, so it has them then."""
+"""Each asks two or three questions; the server keeps its last 32 answers, so it has them then."""
 GROWTH = 0.05
 SETTLE_SECONDS = 180
 """Streamlit keeps a session that was left for two minutes, in case its browser comes back."""
