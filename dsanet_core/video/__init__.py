@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dsanet_core.video.decode import read_clips as read_clips
+    from dsanet_core.video.fast import read_with_decord as read_with_decord
     from dsanet_core.video.limits import DEFAULT_LIMITS as DEFAULT_LIMITS
     from dsanet_core.video.limits import Limits as Limits
     from dsanet_core.video.proxy import Proxy as Proxy
@@ -25,6 +26,7 @@ _HOMES = {
     "plays_in_browser": "proxy",
     "random_snippet_indices": "sampling",
     "read_clips": "decode",
+    "read_with_decord": "fast",
     "snippet_indices": "sampling",
     "to_tensor": "transforms",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
@@ -56,25 +56,40 @@ def read_clips(
     The work is done in a child process within `limits`. Raises VideoError if the file is no video,
     too damaged, or not within them; concurrent.futures.CancelledError soon after `cancel` is set.
     """
-    if draw is not None:
-        draw = [float(fraction) for fraction in draw]
-        check_draw(draw, sampling)
-    request = {
-        "task": "clips", "sampling": asdict(sampling), "part": part, "window": window, "draw": draw,
-    }
+    request = {"task": "clips"} | clips_request(sampling, part, window, draw)
     if part is not None:
         sampling = replace(sampling, num_snippets=part[1] - part[0])
     most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
+    with open_upload(path, limits) as upload, hashing(upload) as sha256:
+        facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
+        with sense_made_of(upload):
+            return clips_from(facts, payload, sampling, upload, sha256.result())
+
+
+def clips_request(
+    sampling: Sampling,
+    part: tuple[int, int] | None,
+    window: tuple[float, float] | None,
+    draw: Sequence[float] | None,
+) -> dict[str, Any]:
+    """What a child is told of the wanted frames, as JSON values. Raises ValueError for a draw that
+    does not fit."""
+    if draw is not None:
+        draw = [float(fraction) for fraction in draw]
+        check_draw(draw, sampling)
+    return {"sampling": asdict(sampling), "part": part, "window": window, "draw": draw}
+
+
+@contextmanager
+def hashing(upload: Upload) -> Iterator[Future[str]]:
+    """The hash of the file while something else is done; given up where that fails."""
     is_over = threading.Event()
-    with open_upload(path, limits) as upload, ThreadPoolExecutor(1) as hasher:
-        sha256 = hasher.submit(upload.sha256, is_over)
+    with ThreadPoolExecutor(1) as hasher:
         try:
-            facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
+            yield hasher.submit(upload.sha256, is_over)
         except BaseException:
             is_over.set()  # a large file takes seconds to hash
             raise
-        with sense_made_of(upload):
-            return _clips(facts, payload, sampling, upload, sha256.result())
 
 
 def ask(
@@ -134,9 +149,10 @@ def _failure(upload: Upload, reason: str) -> VideoError:
     )
 
 
-def _clips(
+def clips_from(
     facts: dict[str, Any], payload: memoryview, sampling: Sampling, upload: Upload, sha256: str
 ) -> Clips:
+    """The records of what a child answered."""
     claimed = facts["num_frames_claimed"]
     video = Video(
         name=upload.name,

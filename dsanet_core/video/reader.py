@@ -9,7 +9,7 @@ contradict an account, the next one is asked.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dsanet_core.records import Sampling
 from dsanet_core.video.canvas import Canvas
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.sampling import snippet_indices, snippet_span
+from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
 from dsanet_core.video.source import RefusalError, Source
 
 LONG = 3000
@@ -33,11 +33,12 @@ SEEK_GAP = 100
 STEPS_BACK = (0, 64, 512)
 """Frames before the wanted one to seek to: some containers land after the keyframe it needs."""
 
-CLOCK_SLACK = 1e-6
-"""Seconds by which the ends of a window may be off: what a decimal fraction loses."""
-
 SANE_FPS = (1 / 60, 1000.0)
 DEFAULT_FPS = 25.0
+
+
+Take = Callable[["Source", "Timeline", NDArray[np.int64], "Canvas"], list[NDArray[np.uint8]]]
+"""Decodes the frames with these indices and puts them on the canvas."""
 
 
 class ContradictionError(Exception):
@@ -76,9 +77,10 @@ def read_snippets(
     part: Sequence[int] | None = None,
     window: Sequence[float] | None = None,
     draw: Sequence[float] | None = None,
+    take: Take | None = None,
 ) -> Reading:
     """The frames of the snippets of a video file, or of those from part[0] to before part[1];
-    window, draw: as of `read_clips`. Raises RefusalError."""
+    window, draw: as of `read_clips`. take: decodes them, PyAV if left out. Raises RefusalError."""
     decoded = 0
     for account in (header_timeline, packet_timeline, decoded_timeline):
         source = Source(file, limits)
@@ -94,7 +96,7 @@ def read_snippets(
             source.container.close()
             source = Source(file, limits)  # from the start, with nothing left in the decoder
             canvas = Canvas()
-            pictures = [canvas.paint(frame) for frame in pick(source, timeline, wanted)]
+            pictures = (take or _paint)(source, timeline, wanted, canvas)
         except (ContradictionError, FFmpegError) as problem:
             if isinstance(problem, MemoryError):
                 raise
@@ -104,6 +106,12 @@ def read_snippets(
         facts["position"] = np.searchsorted(wanted, indices).tolist()
         return Reading(facts, pictures, decoded + source.decoded)
     raise RefusalError("no_frames")
+
+
+def _paint(
+    source: Source, timeline: Timeline, wanted: NDArray[np.int64], canvas: Canvas
+) -> list[NDArray[np.uint8]]:
+    return [canvas.paint(frame) for frame in pick(source, timeline, wanted)]
 
 
 def header_timeline(source: Source, limits: Limits) -> Timeline:
@@ -212,12 +220,12 @@ def _check_length(timeline: Timeline, source: Source, limits: Limits) -> None:
     count = len(timeline.ticks)
     if count > limits.max_frames:
         raise RefusalError("too_many_frames", str(limits.max_frames))
-    seconds = count / _frame_rate(source, timeline)[0]
+    seconds = count / frame_rate(source, timeline)[0]
     if seconds > limits.max_duration_seconds:
         raise RefusalError("too_long", f"{seconds:.0f}")
 
 
-def _frame_rate(source: Source, timeline: Timeline) -> tuple[float, bool]:
+def frame_rate(source: Source, timeline: Timeline) -> tuple[float, bool]:
     """Average frames per second, and whether the timeline's times can be believed."""
     low, high = SANE_FPS
     claimed = float(source.stream.average_rate or 0)
@@ -234,7 +242,7 @@ def _frame_rate(source: Source, timeline: Timeline) -> tuple[float, bool]:
 
 def _times(source: Source, timeline: Timeline) -> NDArray[np.float64]:
     """(N,) seconds of every frame from the first on, never decreasing."""
-    fps, clock_is_sane = _frame_rate(source, timeline)
+    fps, clock_is_sane = frame_rate(source, timeline)
     if clock_is_sane:
         base = float(source.stream.time_base or 0)
         return np.asarray((timeline.ticks - timeline.ticks[0]) * base)
@@ -246,14 +254,11 @@ def _inside(window: Sequence[float] | None, timeline: Timeline, source: Source) 
     count = len(timeline.ticks)
     if window is None:
         return range(count)
-    start, end = window
-    seconds = _times(source, timeline)
-    first, stop = np.searchsorted(seconds, [start - CLOCK_SLACK, end - CLOCK_SLACK]).tolist()
-    if first >= stop:
-        until = "its end" if end == np.inf else f"{end:.6g} s"
-        length = count / _frame_rate(source, timeline)[0]
-        raise RefusalError("empty_window", f"{start:.6g} s to {until} of {length:.3g} s")
-    return range(first, stop)
+    inside = frames_inside(window, _times(source, timeline))
+    if not inside:
+        length = count / frame_rate(source, timeline)[0]
+        raise RefusalError("empty_window", f"{in_words(window)} of {length:.3g} s")
+    return inside
 
 
 def _facts(
@@ -264,17 +269,9 @@ def _facts(
     wanted: NDArray[np.int64],
     sampling: Sampling,
 ) -> dict[str, Any]:
-    fps, clock_is_sane = _frame_rate(source, timeline)
+    fps, clock_is_sane = frame_rate(source, timeline)
     seconds, count = _times(source, timeline), len(timeline.ticks)
-    notes = _length_notes(source, count, count / fps)
-    if len(inside) < count:
-        first, last = seconds[[inside.start, inside.stop - 1]]
-        part = f"{len(inside)} of {count} frames"
-        notes.append(f"the part from {first:.2f} s to {last:.2f} s, {part}")
-    span = snippet_span(sampling)
-    if len(inside) < span:
-        filling = "the last one is repeated" if sampling.policy == "repeat_last" else "they loop"
-        notes.append(f"shorter than a snippet ({len(inside)} of {span} frames): {filling}")
+    notes = _source_notes(source, count, count / fps) + length_notes(inside, seconds, sampling)
     if not clock_is_sane and source.has_trusted_times:
         notes.append(f"no usable timestamps: {fps:g} frames per second assumed")
     context = source.stream.codec_context
@@ -298,7 +295,7 @@ def _facts(
     }
 
 
-def _length_notes(source: Source, count: int, seconds: float) -> list[str]:
+def _source_notes(source: Source, count: int, seconds: float) -> list[str]:
     notes = []
     claimed = source.stream.frames
     promised = (source.container.duration or 0) / 1_000_000

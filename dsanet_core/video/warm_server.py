@@ -16,6 +16,15 @@ MAX_COMPLAINT_BYTES = 4096
 ENDING_SECONDS = 1.0
 
 
+def child_environment() -> dict[str, str]:
+    """Of a process that decodes: it needs nothing of what this one was told."""
+    return {
+        "PYTHONPATH": str(PACKAGE_ROOT),
+        "OPENBLAS_NUM_THREADS": "1",  # one thread, as a process must have that forks
+        "OMP_NUM_THREADS": "1",
+    }
+
+
 class ServerLostError(Exception):
     """The fork server is gone or does not answer. The text says what is known about it."""
 
@@ -26,11 +35,6 @@ class Server:
 
     def __init__(self) -> None:
         self._control, theirs = socket.socketpair()
-        environment = {
-            "PYTHONPATH": str(PACKAGE_ROOT),
-            "OPENBLAS_NUM_THREADS": "1",  # one thread, as a process must have that forks
-            "OMP_NUM_THREADS": "1",
-        }
         with theirs:
             try:
                 self._process = subprocess.Popen(
@@ -40,7 +44,7 @@ class Server:
                     stderr=subprocess.PIPE,
                     pass_fds=(theirs.fileno(),),
                     cwd="/",
-                    env=environment,
+                    env=child_environment(),
                     start_new_session=True,
                 )
             except OSError:
