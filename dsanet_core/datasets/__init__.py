@@ -1,29 +1,41 @@
 """Descriptions of datasets become rows of (video, category).
 
 `synth:seed=7,n=2400` is the embedded benchmark, `synth:seed=7,n=500,size=288,codec=h264` the same
-at a display size and through H.264; a file is a list of videos (CSV or JSONL, see `listing`);
-anything else is a folder with one sub-folder per category.
+at a display size and through H.264; `kinetics400:FOLDER` a data set in its published form (see
+`published`); a file is a list of videos (CSV or JSONL, see `listing`); anything else is a folder
+with one sub-folder per category.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from dsanet_core.datasets.base import DECORD as DECORD
+from dsanet_core.datasets.base import PYAV as PYAV
 from dsanet_core.datasets.base import Dataset as Dataset
-from dsanet_core.datasets.files import open_folder
+from dsanet_core.datasets.files import FileDataset, open_folder
 from dsanet_core.datasets.listing import open_list
+from dsanet_core.datasets.published import is_published as is_published
+from dsanet_core.datasets.published import move_paths as move_paths
+from dsanet_core.datasets.published import open_published
+from dsanet_core.datasets.published import paths_of as paths_of
 from dsanet_core.datasets.synthetic import SYNTH as SYNTH
 from dsanet_core.datasets.synthetic import open_synthetic
 from dsanet_core.errors import DatasetError
 
 
 def open_dataset(
-    description: str, *, split: str | None = None, limit: int | None = None
+    description: str,
+    *,
+    split: str | None = None,
+    limit: int | None = None,
+    reader: str = PYAV,
 ) -> Dataset:
     """The dataset that a description names.
 
-    split: the sub-folder of a folder that holds the categories, or the rows of a list whose column
-    `split` says so. limit: as `Dataset.limited`. Raises DatasetError.
+    split: the sub-folder of a folder that holds the categories, the rows of a list whose column
+    `split` says so, or a split of a published data set. limit: as `Dataset.limited`. reader: what
+    reads video files, PYAV or, for trusted ones, the faster DECORD. Raises DatasetError.
     """
     try:
         dataset = _open(description, split)
@@ -33,12 +45,21 @@ def open_dataset(
             "files that can be opened",
             "Check the path and its permissions.",
         ) from error
+    if reader != PYAV:
+        if not isinstance(dataset, FileDataset):
+            raise DatasetError(
+                f"reader {reader!r} for {dataset.name}", "a dataset of files",
+                "Leave the reader out: these videos are drawn.",
+            )
+        dataset.read_with(reader)
     return dataset if limit is None else dataset.limited(limit)
 
 
 def _open(description: str, split: str | None) -> Dataset:
     if description.startswith(SYNTH):
         return open_synthetic(description, split)
+    if is_published(description):
+        return open_published(description, split)
     path = Path(description)
     if description and path.is_dir():
         return open_folder(description, split)
@@ -47,7 +68,7 @@ def _open(description: str, split: str | None) -> Dataset:
     what = "is neither a file nor a folder" if path.exists() else "does not exist"
     raise DatasetError(
         f"dataset {description!r} {what}",
-        f"'{SYNTH}seed=7,n=2400', a folder with one sub-folder of videos per category, or a list "
-        "of videos (.csv, .jsonl)",
+        f"'{SYNTH}seed=7,n=2400', a folder with one sub-folder of videos per category, a list of "
+        "videos (.csv, .jsonl), or a published data set such as 'kinetics400:FOLDER'",
         "Check the path.",
     )

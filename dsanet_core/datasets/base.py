@@ -17,20 +17,25 @@ Part = tuple[int, int] | None
 Window = tuple[float, float] | None
 Draw = Sequence[float] | None
 SAMPLE_SEED = 0
+PYAV, DECORD = "pyav", "decord"
 
 
 class Dataset(ABC):
-    """Videos with one category each; can be pickled.
+    """Videos with a category each; can be pickled.
 
     arguments: of `open_dataset` for the same dataset again. name: for people. categories: true
-    category of every row. groups: named groups of categories, empty where there are none. row_ids:
-    number of every row among those that a limit was drawn from, ascending.
+    category of every row, the first where it has several. groups: named groups of categories, empty
+    where there are none. row_ids: number of every row among those that a limit was drawn from,
+    ascending. missing: names of the videos that a published data set lists and that are not there;
+    they are no rows. reader: how video files are read, a key of `files.READERS`.
     """
 
     arguments: Mapping[str, str | int | None]
     name: str
     categories: Sequence[str]
     groups: Mapping[str, Sequence[str]]
+    missing: Sequence[str] = ()
+    reader: str = PYAV
 
     def __init__(self, description: str, split: str | None = None) -> None:
         self.arguments = {"description": description, "split": split, "limit": None}
@@ -42,6 +47,16 @@ class Dataset(ABC):
     @property
     def row_ids(self) -> Sequence[int]:
         return range(len(self))
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        """Every category once, in the order of the numbers that were published with the data set;
+        alphabetically where there are none. Some may have no row."""
+        return sorted(set(self.categories))
+
+    def other_categories(self, index: int) -> Sequence[str]:
+        """What else is true of row `index`, beside its category."""
+        return ()
 
     @cached_property
     def fingerprint(self) -> str:
@@ -104,6 +119,15 @@ class _Sample(Dataset):
         self.name = f"{source.name}, {count} of {len(source)} videos at random"
         self.categories = [source.categories[row] for row in self._rows]
         self.groups = source.groups
+        self.missing = source.missing
+        self.reader = source.reader
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return self._source.class_names
+
+    def other_categories(self, index: int) -> Sequence[str]:
+        return self._source.other_categories(self._rows[index])
 
     @property
     def row_ids(self) -> Sequence[int]:

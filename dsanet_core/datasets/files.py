@@ -2,47 +2,95 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
-from collections.abc import Iterable, Sequence
+import stat
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dsanet_core.datasets.base import Dataset, Draw, Part, Window
+from dsanet_core.datasets.base import DECORD, PYAV, Dataset, Draw, Part, Window
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Clips, Sampling
-from dsanet_core.video import read_clips
+from dsanet_core.video import read_clips, read_with_decord
+from dsanet_core.video.pictures import (
+    DEFAULT_RATE,
+    count_pictures,
+    is_frame_folder,
+    read_pictures,
+)
 
 SHOWN = 8
 """Names that a message lists."""
+READERS: dict[str, Callable[..., Clips]] = {PYAV: read_clips, DECORD: read_with_decord}
+"""By name: what reads a video file, called as `read_clips` is."""
 
 
 class FileRow(NamedTuple):
-    """A video file or a part of one. name: how the folder or list calls the file, the same
-    wherever that lies. window: start and end (math.inf: that of the video) in seconds."""
+    """A video file, a folder of its frames as pictures, or a part of either.
+
+    name: how the folder or list calls it, the same wherever that lies. window: start and end
+    (math.inf: that of the video) in seconds. frame_rate: pictures per second, of a folder of
+    frames. others: further categories.
+    """
 
     path: Path
     name: str
     category: str
     window: Window = None
+    frame_rate: float = DEFAULT_RATE
+    others: tuple[str, ...] = ()
 
 
 class FileDataset(Dataset):
-    """Video files."""
+    """Video files and folders of frames. class_names: as of `Dataset`, None where none are
+    published."""
 
     def __init__(
-        self, description: str, rows: Sequence[FileRow], *, split: str | None = None
+        self,
+        description: str,
+        rows: Sequence[FileRow],
+        *,
+        split: str | None = None,
+        class_names: Sequence[str] | None = None,
+        missing: Sequence[str] = (),
     ) -> None:
         super().__init__(description, split)
         self.groups = {}
         self.rows = rows
         self.categories = [row.category for row in rows]
+        self._class_names = class_names
+        self.missing = missing
+        if missing:
+            self.name += f", {len(missing)} missing"
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return super().class_names if self._class_names is None else self._class_names
+
+    def other_categories(self, index: int) -> Sequence[str]:
+        return self.rows[index].others
+
+    def read_with(self, reader: str) -> None:
+        """Read video files in this way, a key of `READERS`, from now on. Raises DatasetError."""
+        if reader not in READERS:
+            raise DatasetError(
+                f"reader {reader!r}", f"one of {listed(list(READERS))}", "Choose one of them."
+            )
+        if reader == DECORD and importlib.util.find_spec("decord") is None:
+            raise DatasetError(
+                "reader 'decord' is not installed", "the package 'decord'",
+                "Install it with: pip install decord",
+            )
+        self.reader = reader
+        self.arguments = {**self.arguments, "reader": reader}
 
     def _identity(self) -> Iterable[object]:
         for row in self.rows:
             start, end = row.window or (0.0, math.inf)
             until = None if math.isinf(end) else end
-            yield [row.name, row.category, start, until, _size(row.path)]
+            yield [row.name, row.category, start, until, _size(row.path), *row.others]
 
     def video_name(self, index: int) -> str:
         row = self.rows[index]
@@ -56,7 +104,13 @@ class FileDataset(Dataset):
         self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
     ) -> Clips:
         row = self.rows[index]
-        return read_clips(row.path, sampling, part=part, window=row.window, draw=draw)
+        # Not Path.is_dir(), which raises for a name that no file can have.
+        if os.path.isdir(row.path):  # noqa: PTH112
+            return read_pictures(
+                row.path, sampling, frame_rate=row.frame_rate, part=part, window=row.window,
+                draw=draw,
+            )
+        return READERS[self.reader](row.path, sampling, part=part, window=row.window, draw=draw)
 
     def path(self, index: int) -> Path:
         return self.rows[index].path
@@ -66,23 +120,24 @@ class FileDataset(Dataset):
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, -1 if there is none."""
+    """Bytes of a file, pictures of a folder, -1 if there is none."""
     try:
-        return path.stat().st_size
+        status = path.stat()
+        return count_pictures(path) if stat.S_ISDIR(status.st_mode) else status.st_size
     except (OSError, ValueError):  # ValueError: a NUL in the path
         return -1
 
 
 def open_folder(description: str, split: str | None) -> FileDataset:
-    """The name of the folder that a file lies in is its category; split: the sub-folder that holds
-    these folders. Raises DatasetError."""
+    """The name of the folder that a file or a folder of frames lies in is its category; split: the
+    sub-folder that holds these folders. Raises DatasetError."""
     root = Path(description)
     base = root if split is None else _sub_folder(root, split)
     rows = [
         FileRow(path, path.relative_to(root).as_posix(), folder.name)
         for folder in _folders(base)
         for path in sorted(folder.iterdir())
-        if path.is_file() and not path.name.startswith(".")
+        if not path.name.startswith(".") and (path.is_file() or is_frame_folder(path))
     ]
     if not rows:
         raise DatasetError(

@@ -11,26 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from dsanet_core.datasets.files import FileDataset, FileRow, listed, unknown_split
+from dsanet_core.datasets.text import LineError, read_lines
 from dsanet_core.errors import DatasetError
-from dsanet_core.video.messages import shown_as
 
 NEEDED = ("path", "label")
 COLUMNS = (*NEEDED, "start", "end", "split")
-MAX_BYTES = 256 << 20
-MAX_LINE = 64 << 10
-"""Characters."""
 Columns = Mapping[str, Any]
 """The values of a row by column, unknown columns left out."""
-
-
-class _RowError(Exception):
-    """A line of a list that makes no sense. number: of the line, from 1."""
-
-    def __init__(self, number: int, value: str, expected: str) -> None:
-        super().__init__(number, value, expected)
-        self.number = number
-        self.value = value
-        self.expected = expected
 
 
 def open_list(description: str, split: str | None) -> FileDataset:
@@ -58,14 +45,10 @@ def open_list(description: str, split: str | None) -> FileDataset:
     try:
         rows = [
             (_text(columns, "split", number), _row(path.parent, columns, number))
-            for number, columns in read(_lines(path))
+            for number, columns in read(read_lines(path))
         ]
-    except _RowError as error:
-        raise DatasetError(
-            f"line {error.number} of {description!r}: {shown_as(error.value, 200)}",
-            error.expected,
-            f"Correct the line; a list has {form}.",
-        ) from error
+    except LineError as error:
+        raise error.of(description, f"Correct the line; a list has {form}.") from error
     if not rows:
         raise DatasetError(
             f"dataset {description!r} has no rows", "at least one", f"A list has {form}."
@@ -77,32 +60,6 @@ def open_list(description: str, split: str | None) -> FileDataset:
     return FileDataset(description, chosen, split=split)
 
 
-def _lines(path: Path) -> list[str]:
-    """The lines of a text file, without their ends."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
-        raise DatasetError(
-            f"dataset {str(path)!r} has more than {MAX_BYTES >> 20} MiB", "a list of videos",
-            "Divide it into several lists.",
-        )
-    try:
-        text = content.decode().removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise DatasetError(
-            f"line {number} of {str(path)!r}: byte {error.start} of the file "
-            f"(0x{content[error.start]:02x}) is not UTF-8",
-            "text in UTF-8", "Save the list again as UTF-8.",
-        ) from error
-    # Not splitlines(): that also ends lines at characters that a name may hold.
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    for number, line in enumerate(lines, start=1):
-        if len(line) > MAX_LINE:
-            raise _RowError(number, f"{len(line)} characters", f"at most {MAX_LINE} a line")
-    return lines
-
-
 def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
     reader = csv.reader((line + "\n" for line in lines), strict=True, skipinitialspace=True)
     header: list[str] = []
@@ -111,7 +68,7 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
         try:
             values = next(reader, None)
         except csv.Error as error:
-            raise _RowError(number, str(error), "comma-separated values") from error
+            raise LineError(number, str(error), "comma-separated values") from error
         if values is None:
             return
         if not any(value.strip() for value in values):
@@ -120,7 +77,7 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
             header = [value.strip().lower() for value in values]
             _check_header(header, number)
         elif len(values) > len(header):
-            raise _RowError(
+            raise LineError(
                 number, f"{len(values)} values",
                 f"at most the {len(header)} of the first line, those with commas in quotes",
             )
@@ -136,10 +93,10 @@ def _check_header(header: Sequence[str], number: int) -> None:
     expected = "a first line of column names with path,label and optionally start,end,split"
     for name in NEEDED:
         if name not in header:
-            raise _RowError(number, f"no column {name!r} among {listed(header)}", expected)
+            raise LineError(number, f"no column {name!r} among {listed(header)}", expected)
     for name in COLUMNS:
         if header.count(name) > 1:
-            raise _RowError(number, f"{header.count(name)} columns {name!r}", expected)
+            raise LineError(number, f"{header.count(name)} columns {name!r}", expected)
 
 
 def _jsonl_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
@@ -149,9 +106,9 @@ def _jsonl_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise _RowError(number, f"not JSON ({error})", "one JSON object per line") from error
+            raise LineError(number, f"not JSON ({error})", "one JSON object per line") from error
         if not isinstance(value, dict):
-            raise _RowError(number, f"{type(value).__name__}", "one JSON object per line")
+            raise LineError(number, f"{type(value).__name__}", "one JSON object per line")
         yield number, {
             name: value[name] for name in COLUMNS if value.get(name) not in (None, "")
         }
@@ -173,12 +130,12 @@ FORMATS: dict[str, tuple[Callable[[Sequence[str]], Iterator[tuple[int, Columns]]
 def _row(folder: Path, columns: Columns, number: int) -> FileRow:
     for name in NEEDED:
         if name not in columns:
-            raise _RowError(number, f"no {name}", "a path and a label")
+            raise LineError(number, f"no {name}", "a path and a label")
     written = _text(columns, "path", number)
     path = folder / written
     start, end = _seconds(columns, "start", number, 0.0), _seconds(columns, "end", number, math.inf)
     if end <= start:
-        raise _RowError(number, f"start {start:g} s and end {end:g} s", "an end after the start")
+        raise LineError(number, f"start {start:g} s and end {end:g} s", "an end after the start")
     window = None if (start, end) == (0.0, math.inf) else (start, end)
     if Path(written).is_absolute() and path.is_relative_to(folder.absolute()):
         written = os.path.relpath(path, folder)
@@ -189,11 +146,11 @@ def _text(columns: Columns, name: str, number: int) -> str:
     """A value that must be text, "" if left out."""
     value = columns.get(name, "")
     if not isinstance(value, str):
-        raise _RowError(number, f"{name} {value!r}", "text")
+        raise LineError(number, f"{name} {value!r}", "text")
     try:
         value.encode()
     except UnicodeEncodeError as error:  # JSON can spell half a character
-        raise _RowError(number, f"{name} {value!r}", "text in Unicode") from error
+        raise LineError(number, f"{name} {value!r}", "text in Unicode") from error
     return value.strip()
 
 
@@ -204,5 +161,5 @@ def _seconds(columns: Columns, name: str, number: int, left_out: float) -> float
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf and value is not left_out:
-        raise _RowError(number, f"{name} {value!r}", "a number of seconds, 0 or more")
+        raise LineError(number, f"{name} {value!r}", "a number of seconds, 0 or more")
     return seconds

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,6 +41,10 @@ class SyntheticDataset(Dataset):
         self.seed = seed
         self.size = size
         self.through_h264 = through_h264
+
+    @property
+    def class_names(self) -> Sequence[str]:
+        return synthetic.CATEGORIES
 
     def _identity(self) -> Iterable[object]:
         benchmark = f"embedded benchmark {synthetic.VERSION}"
