@@ -144,10 +144,10 @@ def _add_unseen(
         if choices.beta is None:
             assumed.append("DSA on beta = 1/8 of the channels, in position II, as in the paper: "
                            "neither shows in the tensors (--beta)")
+    if _sees_single_frames(network):
+        network.args["axis"] = "clip"
     if network.build != "tsn_resnet":
         return
-    if "dsa" not in network.args:
-        network.args["axis"] = "clip"
     shift = any(".net." in key for key in keys)
     if not shift and "base_model" in form.mark:
         shift = "tsm" in name if choices.shift is None else choices.shift
@@ -162,12 +162,17 @@ def _add_unseen(
         network.facts["network"] += " with temporal shift (TSM)"
 
 
+def _sees_single_frames(network: Network) -> bool:
+    """Whether its snippets are single frames, spread over the video (TSN, TSM, SDA, C3D there)."""
+    return network.build != "i3d_resnet" and "dsa" not in network.args
+
+
 def _protocol(
     network: Network, form: Format, contents: Contents, name: str, choices: Choices,
     assumed: list[str],
 ) -> tuple[Protocol, str]:
     """The test protocol, and where its numbers come from."""
-    single = network.build != "i3d_resnet" and "dsa" not in network.args
+    single = _sees_single_frames(network)
     frames, stride, source = _said(contents, name.lower(), single)
     if choices.frames or choices.stride:
         source = "as chosen"
