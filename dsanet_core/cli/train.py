@@ -120,19 +120,19 @@ def _logs(wish: str | None, out: Path) -> Path | None:
 def _table(recipes: Iterable[Recipe]) -> str:
     from dsanet_core.training.recipe import DATASETS
 
-    lines = [f"{'recipe':<52}{'epochs':>7}{'batch':>7}{'rate':>7}  data, tables"]
+    lines = [f"{'recipe':<52}{'epochs':>7}{'batch':>7}{'rate':>7}  data; tables"]
     for recipe in recipes:
-        said = [DATASETS[recipe.data][0], *recipe.tables]
+        said = [DATASETS[recipe.data].title, *recipe.tables]
         lines.append(f"{recipe.name:<52}{recipe.epochs:>7}{recipe.videos_per_step:>7}"
-                     f"{recipe.learning_rate:>7g}  {', '.join(said)}")
+                     f"{recipe.learning_rate:>7g}  {'; '.join(said)}")
     return "\n".join(lines)
 
 
 def _in_full(recipe: Recipe) -> str:
     from dsanet_core.training.recipe import DATASETS
 
-    values = {"tables": ", ".join(recipe.tables) or "none of the papers'",
-              "data": DATASETS[recipe.data][0], "videos_per_gpu": recipe.videos_per_gpu,
+    values = {"tables": "; ".join(recipe.tables) or "none of the papers'",
+              "data": DATASETS[recipe.data].title, "videos_per_gpu": recipe.videos_per_gpu,
               **{name: value for name, value in recipe.to_dict().items() if name != "data"}}
     return "\n".join([
         *(f"{name:<18}{value}" for name, value in values.items()),

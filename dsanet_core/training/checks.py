@@ -50,21 +50,21 @@ def open_data(
     understood, has another number of categories than its data set, fewer than two, or a category of
     the validation is not among the training's.
     """
+    made_for = DATASETS[recipe.data]
     if description is None:
         if recipe.train_on is None:
-            data = DATASETS[recipe.data][0]
             raise LensError(
-                f"{recipe.name} without data", f"--data with {data} or videos of your own",
-                f"For example: --data {recipe.data}:FOLDER --split train --val val.",
+                f"{recipe.name} without data", f"{made_for.title}, or videos of your own",
+                f"For example: --data {made_for.description} --split train --val val.",
             )
         description = recipe.train_on
         validation = validation or recipe.validate_on
     training = open_dataset(description, split=split, reader=reader)
     classes = tuple(training.class_names)
-    wanted = DATASETS[recipe.data][1]
-    if description.startswith(f"{recipe.data}:") and len(classes) != wanted:
+    is_it = description.partition(":")[:2] == made_for.description.partition(":")[:2]
+    if is_it and len(classes) != made_for.categories:
         raise DatasetError(
-            f"{len(classes)} categories in {description!r}", f"{wanted}",
+            f"{len(classes)} categories in {description!r}", f"{made_for.categories}",
             "Is a file of its annotations missing or cut short?",
         )
     if len(classes) < 2:

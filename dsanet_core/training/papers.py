@@ -34,7 +34,8 @@ _DSANET = Recipe(
     sources=(
         ("model, snippets, side, epochs, steps, learning_rate, init", "DSANet, section 4.2"),
         ("crop, flip, dropout, weight_decay, decay_all, momentum, nesterov, clip_norm, norm, "
-         "validate_every, 12 videos per GPU", "authors' Kinetics-400 configuration"),
+         "validate_every, 12 videos per GPU; on Kinetics-400 warmup",
+         "authors' configs/kinetics400/r50_e100.py"),
         ("8 GPUs", "authors' README"),
     ),
 )
@@ -72,7 +73,7 @@ labels of mirrored videos."""
 _SCHEDULES: Mapping[str, dict[str, Any]] = {
     "minikinetics200": {"epochs": 70, "steps": (40, 60)},
     "kinetics400": {"epochs": 100, "steps": (50, 75, 90), "warmup": 10},
-    "somethingv1": {"epochs": 50, "steps": (30, 40, 45)},
+    "ssv1": {"epochs": 50, "steps": (30, 40, 45)},
     "activitynet": {"epochs": 200, "steps": (80, 160), "init": "dsa_i3d_r50_kinetics400"},
 }
 """DSANet, section 4.2, on each data set; the warm-up on Kinetics-400 is the authors' code's, whose
@@ -157,9 +158,9 @@ def _dsanet_rows() -> Iterator[Recipe]:
     yield _dsanet("dsa_i3d_r50", "kinetics400", "4")
     yield _dsanet("dsa_i3d_r50_8x8", "kinetics400", "4")
     yield _dsanet("dsa_i3d_r50", "activitynet", "5")
-    yield _dsanet("i3d_r50", "somethingv1", "6", snippets=1)
-    yield _quoted(_dsanet("v4d_i3d_r50", "somethingv1", "6"))
-    yield _dsanet("dsa_i3d_r50", "somethingv1", "6")
+    yield _dsanet("i3d_r50", "ssv1", "6", snippets=1)
+    yield _quoted(_dsanet("v4d_i3d_r50", "ssv1", "6"))
+    yield _dsanet("dsa_i3d_r50", "ssv1", "6")
 
 
 def _sda(model: str, data: str, table: str, *, label: str = "", **more: Any) -> Recipe:
@@ -179,11 +180,11 @@ def _dependencies(
 ) -> Recipe:
     """SDA-TSN R50 with another SDA, of the ablations."""
     sda = {"dependencies": [*dependencies], "reduction": reduction, "aggregation": aggregation}
-    return _sda("sda_tsn_r50", "somethingv1", table, label=label, changes={"sda": sda})
+    return _sda("sda_tsn_r50", "ssv1", table, label=label, changes={"sda": sda})
 
 
 def _sda_rows() -> Iterator[Recipe]:
-    v1, four = "somethingv1", ("LST", "LT", "LS", "S122")
+    v1, four = "ssv1", ("LST", "LT", "LS", "S122")
     yield _sda("tsn_r50", v1, "1")
     for names in (("LST",), ("LT",), ("LS",), ("LST", "LT", "LS"),
                   ("S222",), ("S144",), ("S122",), ("S222", "S144", "S122"), four):
@@ -195,11 +196,11 @@ def _sda_rows() -> Iterator[Recipe]:
             yield _sda("sda_tsn_r50", v1, "2")
         else:
             yield _dependencies("2", f"sec_rc{reduction}", four, reduction, "sec")
-    for data in (v1, "somethingv2"):
+    for data in (v1, "ssv2"):
         for model in ("gst_r50", "tsn_r50", "sda_tsn_r50", "sda_tsn_r50_16f", "tsm_r50",
                       "tsm_r50_16f", "sda_tsm_r50", "sda_tsm_r50_16f"):
             yield _sda(model, data, "3")
-    for table, sets in (("4", ("diving48",)), ("5", ("epic55-verb", "epic55-noun"))):
+    for table, sets in (("4", ("diving48",)), ("5", ("epic55_verb", "epic55_noun"))):
         for data in sets:
             for model in ("c3d_r50", "gst_r50", "tsn_r50", "sda_tsn_r50", "tsm_r50",
                           "sda_tsm_r50"):

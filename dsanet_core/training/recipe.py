@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from math import cos, pi
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dsanet_core.errors import LensError
 from dsanet_core.zoo import ModelSpec, model_spec
@@ -134,15 +134,23 @@ class Recipe:
         return 0.1 ** sum(step >= epoch * steps_per_epoch for epoch in self.steps)
 
 
-DATASETS: dict[str, tuple[str, int]] = {
-    "synth": ("the embedded benchmark", 25),
-    "minikinetics200": ("Mini-Kinetics-200", 200),
-    "kinetics400": ("Kinetics-400", 400),
-    "somethingv1": ("Something-Something V1", 174),
-    "somethingv2": ("Something-Something V2", 174),
-    "activitynet": ("ActivityNet v1.3", 200),
-    "diving48": ("Diving48 (V2)", 48),
-    "epic55-verb": ("EPIC-KITCHENS-55, verbs", 125),
-    "epic55-noun": ("EPIC-KITCHENS-55, nouns", 352),
+class PublishedData(NamedTuple):
+    """A data set of the papers. description: as `open_dataset` takes it."""
+
+    title: str
+    categories: int
+    description: str
+
+
+DATASETS: dict[str, PublishedData] = {
+    "synth": PublishedData("the embedded benchmark", 25, "synth:seed=1,n=5000"),
+    "minikinetics200": PublishedData("Mini-Kinetics-200", 200, "minikinetics200:FOLDER"),
+    "kinetics400": PublishedData("Kinetics-400", 400, "kinetics400:FOLDER"),
+    "ssv1": PublishedData("Something-Something V1", 174, "ssv1:FOLDER"),
+    "ssv2": PublishedData("Something-Something V2", 174, "ssv2:FOLDER"),
+    "activitynet": PublishedData("ActivityNet v1.3", 200, "activitynet:FOLDER"),
+    "diving48": PublishedData("Diving48 V2", 48, "diving48:FOLDER"),
+    "epic55_verb": PublishedData("EPIC-KITCHENS-55, verbs", 125, "epic55:FOLDER,task=verb"),
+    "epic55_noun": PublishedData("EPIC-KITCHENS-55, nouns", 352, "epic55:FOLDER,task=noun"),
 }
-"""Name in the papers and number of categories of each data set that a recipe was made for."""
+"""What recipes were made for."""
