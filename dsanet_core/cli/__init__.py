@@ -1,5 +1,5 @@
-"""The command line: models, import, predict, compare, explain, report, whatif, run, effects, train,
-bench.
+"""The command line: models, import, weights, predict, compare, explain, report, whatif, run,
+effects, train, bench.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
 mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
@@ -22,7 +22,7 @@ from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
 from dsanet_core.cli.train import add_train, train
 from dsanet_core.cli.video import compare, predict
-from dsanet_core.cli.weights import import_weights
+from dsanet_core.cli.weights import import_weights, weights
 from dsanet_core.cli.whatif import effects, whatif
 from dsanet_core.errors import LensError, printable
 
@@ -111,6 +111,13 @@ def build_parser() -> argparse.ArgumentParser:
                        "(default: 1/8)")
     add_json(added)
 
+    added = command("weights", weights, "Public checkpoints: list them, or get one where there is "
+                    "a network.")
+    added.add_argument("action", choices=("list", "get"), help="list; get NAME: fetch, check its "
+                       "sha256, import")
+    added.add_argument("name", nargs="?", metavar="NAME", help="as 'weights list' says")
+    add_json(added)
+
     added = command("predict", predict, "What one network says of one video.")
     added.add_argument("video", metavar="VIDEO")
     add_model(added)
@@ -177,10 +184,15 @@ def build_parser() -> argparse.ArgumentParser:
         "dataset",
         metavar="DATASET",
         help="synth:seed=7,n=2400[,size=288][,codec=h264]; a folder with one sub-folder of "
-        "videos per category; or a list of videos, .csv or .jsonl, with path,label[,start,end]",
+        "videos, or of folders of frames, per category; a list of them, .csv or .jsonl, with "
+        "path,label[,start,end]; or NAME:FOLDER[,annotations=FILE][,task=verb], a data set with its"
+        " published annotation files: kinetics400, minikinetics200, ssv1, ssv2, diving48, epic55, "
+        "activitynet, ucf101, hmdb51",
     )
     added.add_argument("--split", metavar="NAME", help="the sub-folder that holds the categories, "
-                       "or the rows of a list whose column 'split' says so")
+                       "the rows of a list whose column 'split' says so, or train, val or test")
+    added.add_argument("--reader", choices=("pyav", "decord"), default="pyav", help="what reads "
+                       "video files (default: pyav); decord is faster, for files that you trust")
     added.add_argument("--limit", type=_positive, metavar="N", help="so many of the videos, drawn "
                        "at random but always the same ones")
     add_runs(added)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dsanet_core.runs.store import Progress as RunProgress
 
 
+MISSING_SHOWN = 3
+
+
 def run(args: argparse.Namespace) -> None:
     signal.signal(signal.SIGTERM, _interrupt)  # torchrun and the app stop a run with it
     with Progress(f"loading {args.model}"):
@@ -25,8 +28,13 @@ def run(args: argparse.Namespace) -> None:
         from dsanet_core.runs.report import average_runs, run_to_dict
         from dsanet_core.workers import is_first, leave
 
-        dataset = open_dataset(args.dataset, split=args.split, limit=args.limit)
+        dataset = open_dataset(
+            args.dataset, split=args.split, limit=args.limit, reader=args.reader
+        )
         ensemble = load_members(args.model, args)
+    if dataset.missing:
+        some = ", ".join(dataset.missing[:MISSING_SHOWN])
+        log(f"missing videos, left out: {len(dataset.missing)}, such as {some}")
     report = Report()
     runs = [
         run_dataset(

@@ -27,14 +27,14 @@ from typing import Any
 import torch
 
 from dsanet_core.analysis import describe_model, protocol_of
-from dsanet_core.datasets import Dataset
+from dsanet_core.datasets import PYAV, Dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
 from dsanet_core.runs.answers import Answer, Failure, answer_each
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import Progress, RunFolder
-from dsanet_core.runs.summarise import summarise
+from dsanet_core.runs.summarise import OTHER_LABELS, summarise
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run, save_run
 from dsanet_core.untrimmed import describe_untrimmed, untrimmed_protocol
@@ -122,6 +122,10 @@ def describe_run(
     if untrimmed:
         protocol = untrimmed_protocol(network, protocol.group_size)
         in_words = describe_untrimmed(protocol, "1 snippet per second")
+    reader = {}
+    if dataset.reader != PYAV:  # what it gives of a damaged file may differ
+        reader, in_words = {"reader": dataset.reader}, f"{in_words}, read by {dataset.reader}"
+    others = ((row, dataset.other_categories(row)) for row in range(len(dataset)))
     identity = {
         "format": FORMAT,
         "dataset_sha256": dataset.fingerprint,
@@ -129,6 +133,7 @@ def describe_run(
         "model": model.name,
         "protocol": asdict(protocol),
         "untrimmed": untrimmed,
+        **reader,
     }
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     # Names of networks come from checkpoints, and those from anywhere.
@@ -139,6 +144,11 @@ def describe_run(
         "dataset": dataset.name,
         "opened_as": dict(dataset.arguments),
         "videos": len(dataset),
+        "missing": list(dataset.missing),
+        OTHER_LABELS: {
+            row: match_categories(names, network.spec.classes).tolist() for row, names in others
+            if names
+        },
         "groups": {name: list(members) for name, members in dataset.groups.items()},
         "model": asdict(model),
         "protocol_in_words": in_words,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,6 +36,17 @@ def label_ranks(scores: Array, labels: Array) -> Array:
     own = scores[np.arange(len(labels)), labels][:, None]
     before = np.arange(scores.shape[1]) < labels[:, None]
     return np.asarray((scores > own).sum(1) + ((scores == own) & before).sum(1))
+
+
+def label_matrix(
+    labels: Array, rows: Array, others: Mapping[str, Sequence[int]], classes: int
+) -> Array:
+    """(videos, classes) bool: every label of every video. labels: (videos,) their first ones;
+    rows: (videos,) what others, by the row in writing, calls them."""
+    matrix = labels[:, None] == np.arange(classes)
+    for place in np.flatnonzero(np.isin(rows, [int(row) for row in others])):
+        matrix[place, others[str(rows[place])]] = True
+    return np.asarray(matrix)
 
 
 class MeanAveragePrecision(NamedTuple):

@@ -48,7 +48,8 @@ def run_to_dict(run: Run) -> dict[str, Any]:
 def average_runs(runs: Sequence[Run], folder: Path) -> Run:
     """Finished runs of one dataset under `folder` as if one network had answered: scores averaged
     over the videos that all could read. Raises DatasetError if there are none."""
-    tables = [RunFolder(folder / run.id).read(["scores"]) for run in runs]
+    folders = [RunFolder(folder / run.id) for run in runs]
+    tables = [each.read(["scores"]) for each in folders]
     common = sorted(set.intersection(*(set(table["row"].to_pylist()) for table in tables)))
     if not common:
         raise DatasetError(
@@ -58,16 +59,16 @@ def average_runs(runs: Sequence[Run], folder: Path) -> Run:
         matrix(table, "scores")[np.isin(table["row"].to_numpy(), common)] for table in tables
     ])
     kept = np.isin(runs[0].row, common)
-    label = runs[0].label[kept]
+    label, row = runs[0].label[kept], runs[0].row[kept]
     name = "+".join(run.model.name for run in runs)
     return replace(
         runs[0],
         id=name,
         model=replace(runs[0].model, name=name),
-        row=runs[0].row[kept],
+        row=row,
         video=runs[0].video[kept],
         label=label,
-        **judged(scores, label),
+        **judged(scores, label, row, folders[0].manifest),
         failed=tuple(dict.fromkeys(pair for run in runs for pair in run.failed)),
         selections=None,
         kernels=None,

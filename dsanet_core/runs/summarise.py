@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,10 +10,12 @@ import pyarrow as pa
 
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import DISTANCES, Array, Layers, Run
-from dsanet_core.runs.metrics import label_ranks, mean_average_precision
+from dsanet_core.runs.metrics import label_matrix, label_ranks, mean_average_precision
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.runs.summary import model_from, protocol_from
 
+OTHER_LABELS = "other_labels"
+"""In a manifest: further class indices of the videos that have some, by row."""
 DIGITS = 6
 """Decimals kept of averaged weights and distances."""
 
@@ -54,7 +57,7 @@ def summarise(folder: RunFolder) -> Run:
         row=table["row"].to_numpy(),
         video=np.array(table["video"].to_pylist(), dtype=object),
         label=label,
-        **judged(scores, label),
+        **judged(scores, label, table["row"].to_numpy(), facts),
         failed=tuple(failed),
         selections=layers("dependency_weights", layout["dependency_blocks"],
                           tuple(layout["dependencies"])),
@@ -67,9 +70,16 @@ def summarise(folder: RunFolder) -> Run:
     )
 
 
-def judged(scores: Array, label: Array) -> dict[str, Any]:
-    """The fields of a `Run` that say how scores (videos, classes) meet the labels (videos,)."""
-    precision = mean_average_precision(scores, label[:, None] == np.arange(scores.shape[1]))
+def judged(
+    scores: Array, label: Array, row: Array, manifest: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The fields of a `Run` that say how scores (videos, classes) meet the labels (videos,) of
+    these rows (videos,). Of a video with several labels the mean average precision counts all,
+    the others the first."""
+    others = manifest.get(OTHER_LABELS, {})
+    precision = mean_average_precision(
+        scores, label_matrix(label, row, others, scores.shape[1])
+    )
     return {
         "predicted": scores.argmax(1).astype(np.int32),
         "confidence": scores.max(1),
