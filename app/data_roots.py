@@ -9,19 +9,32 @@ import os
 from pathlib import Path
 
 from app import settings
-from dsanet_core.datasets import SYNTH, Dataset, open_dataset
+from dsanet_core.datasets import (
+    PYAV,
+    SYNTH,
+    Dataset,
+    is_published,
+    move_paths,
+    open_dataset,
+    paths_of,
+)
 from dsanet_core.errors import DatasetError
 from dsanet_core.video.messages import shown_as
 
 
 def locate(typed: str) -> str:
-    """The description for `open_dataset` of what a page was told: the embedded benchmark, or an
-    absolute path inside a root. A relative one is looked for in every root.
+    """The description for `open_dataset` of what a page was told: the embedded benchmark, an
+    absolute path inside a root, or a published data set with such paths. A relative one is looked
+    for in every root.
 
     Raises DatasetError for a path that leads out of the roots.
     """
     if typed.startswith(SYNTH):
         return typed
+    return move_paths(typed, _located) if is_published(typed) else _located(typed)
+
+
+def _located(typed: str) -> str:
     paths = (root.absolute() / typed for root in settings.data_roots())
     inside = [path for path in paths if _is_inside(path)]
     if not inside:
@@ -30,12 +43,17 @@ def locate(typed: str) -> str:
     return str(next((path for path in inside if os.path.exists(path)), inside[0]))  # noqa: PTH110
 
 
-def open_inside(description: str, *, split: str | None, limit: int | None) -> Dataset:
+def open_inside(
+    description: str, *, split: str | None, limit: int | None, reader: str = PYAV
+) -> Dataset:
     """`open_dataset` where the description and every video lie in the roots: a list may name files
     elsewhere, a folder may hold symlinks. Raises DatasetError."""
-    if not description.startswith(SYNTH) and not _is_inside(Path(description)):
-        raise _outside(description)
-    dataset = open_dataset(description, split=split, limit=limit)
+    if not description.startswith(SYNTH):
+        named = paths_of(description) if is_published(description) else (description,)
+        for place in named:
+            if not _is_inside(Path(place)):
+                raise _outside(place)
+    dataset = open_dataset(description, split=split, limit=limit, reader=reader)
     folders: dict[Path, bool] = {}
     for index in range(len(dataset)):
         path = dataset.path(index)

@@ -14,6 +14,7 @@ from app.dataset import run_jobs, run_table, runs
 from app.dataset.run_table import LOOKS, Entry, State
 from app.dataset.run_widgets import PAGES
 from app.state import Key
+from dsanet_core.datasets.published import DATASETS
 from dsanet_core.errors import LensError
 from dsanet_core.records import Run
 from dsanet_core.runs.report import run_to_dict
@@ -77,15 +78,17 @@ def _benchmark() -> str:
 def _files() -> tuple[str, str, int | None]:
     path = st.text_input(
         "Path", key=state.NEW_RUN_PATH, placeholder="videos or videos.csv",
-        help="A folder with one sub-folder of videos per category, or a list of videos, .csv or "
-        ".jsonl, with path,label[,start,end][,split]. The categories must be the network's.",
+        help="A folder with one sub-folder of videos, or of folders of frames, per category; a "
+        "list of them, .csv or .jsonl, with path,label[,start,end][,split]; or a data set with its "
+        "published annotation files, NAME:FOLDER[,annotations=FILE], NAME one of "
+        f"{', '.join(DATASETS)}. The categories must be the network's.",
     )
     st.caption(words.escape(data_roots.describe()))
     left, right = st.columns(2)
     split = left.text_input(
         "Split", key=state.NEW_RUN_SPLIT, placeholder="none",
-        help="The sub-folder that holds the categories, or the rows of a list whose column "
-        "'split' says so",
+        help="The sub-folder that holds the categories, the rows of a list whose column 'split' "
+        "says so, or train, val or test of a published data set",
     )
     limit = right.number_input(
         "At most so many videos", 1, MOST_VIDEOS, value=None, key=state.NEW_RUN_LIMIT,

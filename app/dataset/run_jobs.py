@@ -171,7 +171,9 @@ def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Manifests of the runs that a command line asks for by their ids, several for an ensemble."""
     args = _parse(wanted)
     args.device = "cpu"  # the process at work takes the GPU, not the server
-    dataset = data_roots.open_inside(args.dataset, split=args.split, limit=args.limit)
+    dataset = data_roots.open_inside(
+        args.dataset, split=args.split, limit=args.limit, reader=args.reader
+    )
     found = {}
     for network in load_members(args.model, args).members:
         match_categories(dataset.categories, network.spec.classes)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app import ROOT
 from dsanet_core import checkpoints
-from dsanet_core.datasets import Dataset, open_dataset
+from dsanet_core.datasets import PYAV, Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError
 from dsanet_core.records import Run, RunEffects
 from dsanet_core.runs import effects
@@ -138,7 +138,7 @@ def _facts(path: Path, changed: int) -> _Facts:
 
 @st.cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)
 def _dataset(
-    description: str, split: str | None = None, limit: int | None = None
+    description: str, split: str | None = None, limit: int | None = None, reader: str = PYAV
 ) -> tuple[Dataset, str]:
-    dataset = open_dataset(description, split=split, limit=limit)
+    dataset = open_dataset(description, split=split, limit=limit, reader=reader)
     return dataset, dataset.fingerprint

@@ -132,6 +132,45 @@ def test_symlinks_within_the_roots_are_followed(root: Path) -> None:
     assert opened("again") == ["dance/a.mp4", "yoga/a.mp4"]
 
 
+@pytest.fixture
+def published(root: Path) -> Path:
+    """A published data set in the open folder, one of its videos outside, with the same annotations
+    beside the open folder."""
+    lines = "label,youtube_id\nyoga,aaaaaaaaaaa\nyoga,bbbbbbbbbbb\n"
+    (root / "k400").mkdir()
+    for folder in (root / "k400", root.parent / "closed"):
+        (folder / "val.csv").write_text(lines)
+    (root / "k400" / "aaaaaaaaaaa.mp4").touch()
+    (root / "k400" / "bbbbbbbbbbb.mp4").symlink_to(root.parent / "closed" / "yoga" / "secret.mp4")
+    return root / "k400"
+
+
+def test_a_published_data_set_opens_by_full_and_relative_paths(published: Path) -> None:
+    for typed in (
+        "kinetics400:k400", f"kinetics400:{published}", "kinetics400:k400,annotations=k400/val.csv",
+        f"kinetics400:k400/../k400,annotations={published}",
+    ):
+        assert opened(typed) == ["aaaaaaaaaaa.mp4"]
+    assert data_roots.locate("epic55:k400,annotations=k400/val.csv,task=noun") == (
+        f"epic55:{published},annotations={published}/val.csv,task=noun"
+    )
+
+
+@pytest.mark.parametrize("typed", [
+    "kinetics400:{closed}", "kinetics400:../closed", "kinetics400:/",
+    "kinetics400:k400,annotations={closed}/val.csv", "kinetics400:k400,annotations=../closed",
+    "kinetics400:{closed},annotations=k400/val.csv", "kinetics400:link",
+    "kinetics400:k400,annotations=link/val.csv", "kinetics400:k400,annotations=/etc/passwd",
+    "kinetics400:k400,annotations=k400,annotations=../closed",
+])
+def test_no_part_of_a_published_description_leads_outside(published: Path, typed: str) -> None:
+    closed = published.parent.parent / "closed"
+    (published.parent / "link").symlink_to(closed)
+    refusal(typed.format(closed=closed))
+    with pytest.raises(DatasetError, match="lies in no folder"):
+        data_roots.open_inside(typed.format(closed=closed), split=None, limit=None)
+
+
 @pytest.mark.usefixtures("program")
 def test_a_run_over_data_outside_is_neither_started_nor_resumed(
     queue: run_queue.Queue, runs_folder: Path, root: Path, tmp_path: Path

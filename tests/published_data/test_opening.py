@@ -29,6 +29,7 @@ def test_a_folder_without_annotations_says_which_files_are_expected(
     ("rest", "says"),
     [
         ("no/such/folder", "the folder 'no/such/folder' of 'ucf101:no/such/folder' does not exist"),
+        ("", "the folder '' of 'ucf101:' does not exist"),
         (".,annotations=none.csv", "the annotations 'none.csv' of .* do not exist"),
         (".,task=verb", "task 'verb' of .*; expected no task: UCF-101 has one"),
     ],

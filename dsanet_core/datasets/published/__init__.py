@@ -135,7 +135,7 @@ def open_published(description: str, split: str | None) -> FileDataset:
     splits, "train2"; every labelled row without it. Raises DatasetError."""
     name, root, options = _parse(description)
     facts = DATASETS[name]
-    if not Path(root).is_dir():
+    if not root or not Path(root).is_dir():
         raise DatasetError(
             f"the folder {root!r} of {description!r} does not exist",
             f"a folder that holds {facts.title}", "Check the path.",
