@@ -186,11 +186,11 @@ class _Training:
         from it; factor: share of the learning rate."""
         for group in self.optimizer.param_groups:
             group["lr"] = group["full_rate"] * factor
-        torch.manual_seed(_seed(self.how.seed, step, self.workers.rank))  # dropout
         sums = torch.zeros(2, device=self.where)  # of the losses, and how many videos
         for part in range(self.how.accumulate):
             batch = next(batches)
             self.unreadable.update(batch.unreadable)
+            torch.manual_seed(_seed(self.how.seed, step, part, self.workers.rank))  # dropout
             with self._apart(is_last=part == self.how.accumulate - 1):
                 losses = self._losses(batch)
                 torch.autograd.backward(self.scaler.scale(losses.sum() / self.plan.share))
