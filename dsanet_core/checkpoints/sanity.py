@@ -43,7 +43,7 @@ def _clip(number: int, snippets: int, frames: int) -> Tensor:
     at = torch.linspace(0, 63, snippets * frames).long().numpy()
     rgb = make_video(0, number, size=(SIDE, SIDE)).rgb[at]
     pixels = torch.from_numpy(rgb).float().div(255).permute(3, 0, 1, 2)
-    return pixels.unflatten(1, (snippets, frames)).transpose(0, 1)[None]
+    return pixels.view(3, snippets, frames, SIDE, SIDE).transpose(0, 1)[None]
 
 
 def _faults(scores: Tensor, features: Tensor) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -332,6 +333,15 @@ def test_a_two_pathway_network_is_refused_by_name(tmp_path: Path) -> None:
     state["s1.pathway1_stem.conv.weight"] = torch.zeros(8, 3, 5, 7, 7)
     with pytest.raises(CheckpointError, match=r"pathway1_stem.*a ResNet of one pathway"):
         load_model(published.write(tmp_path, state), "cpu")
+
+
+def test_a_2d_network_that_pools_time_unseen_is_not_taken_for_a_tsn(tmp_path: Path) -> None:
+    published = replace(PUBLISHED["PySlowFast"], row="tsn_r50")
+    path = published.write(tmp_path, published.state(published.network()))
+    with pytest.raises(CheckpointError, match=r"2D convolutions alone.*pools time between stages"):
+        load_model(path, "cpu")
+    _, path = written("MMAction2 TSN R50", tmp_path)
+    assert "C2D of MMAction2" in "; ".join(account(load_model(path, "cpu"))["assumed"])
 
 
 def test_class_names_of_another_number_are_refused(tmp_path: Path) -> None:

@@ -31,7 +31,8 @@ class Format:
     regular expressions, and of ours; first_stage: how it counts res2. ignored: names that are left,
     and why. normalisation: mean and deviation of RGB on the 0-1 scale. sorted_labels: whether its
     label lists are in alphabetical order, else in that of the data set's own list. views: the
-    code's own test views, in words. source: where all that stands.
+    code's own test views, in words. pools_2d: its 2D networks pool time between stages, which no
+    network here does and no tensor shows. source: where all that stands.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Format:
     normalisation: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     sorted_labels: bool = False
     views: str = ""
+    pools_2d: bool = False
 
     def ours(self, key: str) -> str | None:
         """Our name for one of theirs, None for one that no rule knows."""
@@ -154,6 +156,7 @@ FORMATS: tuple[Format, ...] = (
         normalisation=KINETICS,
         sorted_labels=True,
         views="10 clips x 3 crops of 256",
+        pools_2d=True,
     ),
     Format(
         "PySlowFast", r"s2\.pathway0_res0\.",
@@ -171,6 +174,7 @@ FORMATS: tuple[Format, ...] = (
         normalisation=KINETICS,
         sorted_labels=True,
         views="10 clips x 3 crops of 256",
+        pools_2d=True,
     ),
     Format(
         "ResNet with torchvision's names", r"layer1\.0\.conv1\.",

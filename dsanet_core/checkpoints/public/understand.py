@@ -85,6 +85,10 @@ def understand(contents: Contents, name: str, choices: Choices = NO_CHOICES) -> 
     except UnknownError as error:
         raise refusal(name, f"({form.name}) has {error.found}", error.expected,
                       "Such a network is not built here.") from error
+    if form.pools_2d and network.build == "tsn_resnet":
+        raise refusal(name, f"({form.name}) has 2D convolutions alone", "a Slow network",
+                      "C2D of this code pools time between stages; such a network is not built "
+                      "here.")
     assumed: list[str] = []
     _add_unseen(network, form, name.lower(), set(bare.values()), choices, assumed)
     protocol, seen = _protocol(network, form, contents, name, choices, assumed)
@@ -157,6 +161,8 @@ def _add_unseen(
                            "(--shift, --no-shift)")
     elif choices.shift not in (None, shift):
         shift = bool(choices.shift)
+    if not shift and form.name == "MMAction2":
+        assumed.append("a TSN: C2D of MMAction2, which pools over time, has the same tensors")
     if shift:
         network.args["shift"] = {}
         network.facts["network"] += " with temporal shift (TSM)"
