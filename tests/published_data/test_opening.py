@@ -25,6 +25,16 @@ def test_a_folder_without_annotations_says_which_files_are_expected(
     assert DATASETS[name].files in said and "annotations=FILE" in said
 
 
+def test_the_guide_has_a_row_for_every_data_set() -> None:
+    guide = Path(__file__).parents[2] / "docs" / "your_videos.md"
+    rows = [line for line in guide.read_text().splitlines() if line.startswith("| `")]
+    for name in DATASETS:
+        (row,) = (line for line in rows if line.startswith(f"| `{name}` |"))
+        published = [word for word in DATASETS[name].files.replace(",", " ").split()
+                     if word.endswith((".json", ".csv", "Ind.txt"))]
+        assert all(word in row for word in published), name
+
+
 @pytest.mark.parametrize(
     ("rest", "says"),
     [
