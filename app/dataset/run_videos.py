@@ -73,6 +73,11 @@ def find(video: str) -> RunVideo | None:
         return RunVideo(
             run, place, name, category, drawn, identity, draw=partial(dataset.clips, row)
         )
+    if path.is_dir():
+        raise VideoError(
+            f"{name} is a folder of frames, which the pages about one video do not play",
+            "a video file", "Choose another video; what the run found stands all the same.",
+        )
     if not path.is_file():
         raise VideoError(
             f"The file of {name} is not there any more", f"a video at {path}",

@@ -240,6 +240,17 @@ def test_a_file_that_went_is_a_readable_error(
         run_videos.find(run_videos.video_id(run_of_files, 1))
 
 
+def test_a_folder_of_frames_is_a_readable_error(
+    run_of_files: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = open_dataset(str(files))
+    (files.parent / "13.mp4").unlink()
+    (files.parent / "13.mp4").mkdir()
+    monkeypatch.setattr(runs, "dataset_of", lambda run: before)
+    with pytest.raises(VideoError, match=r"is a folder of frames, which the pages"):
+        run_videos.find(run_videos.video_id(run_of_files, 1))
+
+
 def test_a_copy_for_the_browser_never_lies_beside_the_file(
     open_page: OpenPage, run_of_files: Run, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
