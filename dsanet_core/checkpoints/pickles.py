@@ -89,10 +89,11 @@ class Pickled(NamedTuple):
     beside: tuple[str, ...]
 
 
-def read_pickle(file: IO[bytes]) -> Pickled:
-    """The pickle that begins here; the file is left behind its end. Raises FaultError for a damaged
-    one, one that asks for anything that no checkpoint has, and one of too many instructions."""
-    machine = _Machine()
+def read_pickle(file: IO[bytes], *, before_1_6: bool = False) -> Pickled:
+    """The pickle that begins here; the file is left behind its end. before_1_6: whether storages
+    are noted as torch did then. Raises FaultError for a damaged one, one that asks for anything
+    that no checkpoint has, and one of too many instructions."""
+    machine = _Machine([None] if before_1_6 else [])
     texts: list[str] = []  # the last two name what STACK_GLOBAL asks for
     try:
         for count, (instruction, argument, _) in enumerate(pickletools.genops(file)):
@@ -115,9 +116,10 @@ def read_pickle(file: IO[bytes]) -> Pickled:
 
 
 class _Machine:
-    """The stack and the memo of a pickle that is read."""
+    """The stack and the memo of a pickle that is read. rest: what ends the note of a storage."""
 
-    def __init__(self) -> None:
+    def __init__(self, rest: list[None]) -> None:
+        self.rest = rest
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
@@ -189,12 +191,12 @@ class _Machine:
             self.set_items([part for pair in pairs for part in pair])
 
     def refer(self) -> None:
-        """A storage: ("storage", kind, key, device, count, and in the old format a view)."""
+        """A storage: ("storage", kind, key, device, count, and before 1.6 what it is a view of)."""
         mark, kind, key, _, count, *rest = self.pop()
         if mark != "storage" or not isinstance(kind, Name) or kind.dotted not in STORAGES:
             raise ValueError("something outside the pickle that is no storage")
         is_plain = isinstance(key, str) and type(count) is int and count >= 0
-        if not is_plain or rest not in ([], [None]):
+        if not is_plain or rest != self.rest:
             raise ValueError("a storage without name and size of its own")
         self.stack.append(Storage(kind.dotted, key, count))
 

@@ -37,7 +37,9 @@ def read_torch_legacy(file: FileIO, name: str, size: int, limits: CheckpointLimi
     file.seek(0)
     head = BytesIO(file.read(limits.pickle_bytes + 1) or b"")
     try:
-        _, version, machine, content, keys = (read_pickle(head) for _ in range(5))
+        _, version, machine, content, keys = (
+            read_pickle(head, before_1_6=True) for _ in range(5)
+        )
     except FaultError as fault:
         if head.tell() > limits.pickle_bytes:
             raise refusal(name, "begins with more than a description",

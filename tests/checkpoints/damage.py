@@ -14,10 +14,13 @@ import torch
 from torch import Tensor
 
 from dsanet_core.checkpoints import load_model
+from dsanet_core.checkpoints.pickles import read_pickle
+from dsanet_core.checkpoints.torch_legacy import MAGIC
 from dsanet_core.errors import CheckpointError
 from tests.checkpoints.files import good
 
-SUFFIXES = ("safetensors", "pth")
+SUFFIXES = ("safetensors", "pth", "legacy")
+"""The last one: a .pth as torch wrote it before 1.6."""
 NUMBERS = (0, 1, 2, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 1 << 31, (1 << 32) - 1, 1 << 40, 1 << 62,
            (1 << 64) - 1)
 IN_HEADERS = 0.8
@@ -26,11 +29,19 @@ IN_HEADERS = 0.8
 
 def originals(folder: Path) -> dict[str, bytes]:
     """A good file of every suffix."""
-    return {each: good(folder / f"original.{each}").read_bytes() for each in SUFFIXES}
+    made = {each: good(folder / f"original.{each}").read_bytes() for each in SUFFIXES[:2]}
+    content = torch.load(BytesIO(made["pth"]), weights_only=True)
+    torch.save(content, folder / "original.legacy", _use_new_zipfile_serialization=False)
+    return made | {"legacy": (folder / "original.legacy").read_bytes()}
 
 
 def headers(data: bytes) -> list[range]:
     """Where a file describes itself."""
+    if data.startswith(MAGIC):
+        file = BytesIO(data)
+        for _ in range(5):
+            read_pickle(file, before_1_6=True)
+        return [range(file.tell())]
     if not data.startswith(b"PK"):
         return [range(8 + int.from_bytes(data[:8], "little"))]
     with zipfile.ZipFile(BytesIO(data)) as archive:
@@ -103,7 +114,7 @@ def verdict(path: Path, data: bytes) -> str:
 
 
 def as_libraries_read(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if data.startswith(b"PK"):
+    if data.startswith((b"PK", MAGIC)):
         content: dict[str, Any] = torch.load(BytesIO(data), weights_only=True)
         return content["metadata"], content["tensors"]
     length = int.from_bytes(data[:8], "little")
