@@ -80,7 +80,9 @@ class _Child:
             env=child_environment() | {"PATH": os.defpath},  # decord does not load without
         )
 
-    def ask(self, request: dict[str, Any], wall_seconds: float) -> tuple[dict[str, Any], bytes]:
+    def ask(
+        self, request: dict[str, Any], wall_seconds: float
+    ) -> tuple[dict[str, Any], bytearray]:
         """Header and raw pixels. Raises _DeclinedError where decord has none; the child must be
         ended then unless it said so itself."""
         assert self._process.stdin is not None
@@ -95,23 +97,23 @@ class _Child:
         self.files += 1
         self.resident_bytes = header["resident_bytes"]
         if "declined" in header:
-            return header, b""
+            return header, bytearray()
         width, height = header["frame_size"]
         size = len(header["frame_index"]) * width * height * 3
         return header, self._receive(size, until)
 
-    def _receive(self, size: int, until: float) -> bytes:
+    def _receive(self, size: int, until: float) -> bytearray:
         assert self._process.stdout is not None
-        pipe, pieces = self._process.stdout.fileno(), bytearray()
-        while len(pieces) < size:
+        pipe, answer, received = self._process.stdout.fileno(), bytearray(size), 0
+        while received < size:
             ready, _, _ = select.select([pipe], [], [], max(until - time.monotonic(), 0))
             if not ready:
                 raise _DeclinedError("it took too long")
-            piece = os.read(pipe, min(size - len(pieces), 1 << 20))
-            if not piece:
+            count = os.readv(pipe, [memoryview(answer)[received:]])
+            if not count:
                 raise _DeclinedError("its process has crashed")
-            pieces += piece
-        return bytes(pieces)
+            received += count
+        return answer
 
     def end(self) -> None:
         self._process.kill()

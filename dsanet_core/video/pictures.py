@@ -246,6 +246,8 @@ def _content(path: Path) -> bytes:
     """Bytes of a file, no more than a picture may have. Raises OSError."""
     if not path.is_file():  # a pipe would block
         raise OSError("no file")
+    if path.is_symlink() and path.resolve().parent != path.parent.resolve():
+        raise OSError("a link that leads out of its folder")
     with path.open("rb") as file:
         content = file.read(MAX_PICTURE_BYTES + 1)
     if len(content) > MAX_PICTURE_BYTES:

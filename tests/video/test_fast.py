@@ -49,6 +49,7 @@ def check_equal(fast_clips: Clips, clips: Clips, *notes: str) -> None:
     np.testing.assert_array_equal(fast_clips.frames.pts_seconds, clips.frames.pts_seconds)
     np.testing.assert_array_equal(fast_clips.position, clips.position)
     assert fast_clips.sampling == clips.sampling
+    assert fast_clips.frames.rgb.flags.writeable == clips.frames.rgb.flags.writeable
     before = clips.frames.video
     assert fast_clips.frames.video == replace(before, notes=(*before.notes, *notes))
 

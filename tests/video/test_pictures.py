@@ -140,6 +140,16 @@ def test_a_damaged_picture_is_an_error_that_names_it(tmp_path: Path, how: str) -
         read_pictures(tmp_path / "v", Sampling(1, 3, 1))
 
 
+def test_a_picture_that_is_a_link_out_of_its_folder_is_not_opened(tmp_path: Path) -> None:
+    write_frames(tmp_path / "v", range(2))
+    write_frames(tmp_path / "other", range(1))
+    (tmp_path / "v/00002.jpg").symlink_to("00000.jpg")
+    assert numbers(read_pictures(tmp_path / "v", Sampling(1, 3, 1))) == [[0, 1, 0]]
+    (tmp_path / "v/00003.jpg").symlink_to(tmp_path / "other/00000.jpg")
+    with pytest.raises(VideoError, match=r"00003\.jpg could not be decoded .a link that leads out"):
+        read_pictures(tmp_path / "v", Sampling(1, 4, 1))
+
+
 def test_limits_hold_for_pictures_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_frames(tmp_path, range(3))
     assert DEFAULT_LIMITS.max_frames > 3

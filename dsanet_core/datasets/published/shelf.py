@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import NamedTuple
 
 from dsanet_core.video.pictures import is_frame_folder
@@ -36,33 +36,35 @@ class Shelf:
         self.texts: list[Path] = []
         self._root = root.resolve()
         self._been: set[tuple[int, int]] = set()
-        self._read(root, PurePosixPath(), MOST_LEVELS)
+        self._read(root, "", MOST_LEVELS)
 
     def find(self, names: Sequence[str], near: Sequence[str]) -> Place | None:
         """The video of the first of these names (file names without ending) that is there. Of
         several the one whose folders are most like the names in `near`, innermost last."""
-        places = next((self._videos[name] for name in names if name in self._videos), None)
-        if places is None:
-            return None
-        return max(places, key=lambda place: _likeness(place, near))
+        for name in names:
+            if name in self._videos:
+                places = self._videos[name]
+                alone = len(places) == 1
+                return places[0] if alone else max(places, key=lambda each: _likeness(each, near))
+        return None
 
-    def _read(self, folder: Path, name: PurePosixPath, levels: int) -> None:
+    def _read(self, folder: Path, within: str, levels: int) -> None:
         for entry in _entries(folder):
             try:
                 if self._is_inside(entry):
-                    self._sort(entry, name / entry.name, levels)
+                    self._sort(entry, within + entry.name, levels)
             except (OSError, RuntimeError):  # a loop, or not to be looked at
                 continue
 
-    def _sort(self, entry: os.DirEntry[str], name: PurePosixPath, levels: int) -> None:
+    def _sort(self, entry: os.DirEntry[str], name: str, levels: int) -> None:
         stem, _, ending = entry.name.rpartition(".")
         if entry.is_dir():
             if is_frame_folder(entry.path):
-                self._keep(entry.name, Place(str(name), is_folder=True))
+                self._keep(entry.name, Place(name, is_folder=True))
             elif levels and self._is_new(entry):
-                self._read(Path(entry.path), name, levels - 1)
+                self._read(Path(entry.path), f"{name}/", levels - 1)
         elif ending.lower() in VIDEO_ENDINGS:
-            self._keep(stem, Place(str(name), is_folder=False))
+            self._keep(stem, Place(name, is_folder=False))
         elif ending.lower() in TEXT_ENDINGS:
             self.texts.append(Path(entry.path))
 
@@ -108,7 +110,7 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _likeness(place: Place, near: Sequence[str]) -> int:
-    folders = {_folded(part) for part in PurePosixPath(place.name).parent.parts}
+    folders = {_folded(part) for part in place.name.split("/")[:-1]}
     # What is nearer to the file weighs more than all before it together.
     return sum(1 << level for level, part in enumerate(near) if _folded(part) in folders)
 
