@@ -105,9 +105,10 @@ class _Child:
     def _receive(self, size: int, until: float) -> bytearray:
         assert self._process.stdout is not None
         pipe, answer, received = self._process.stdout.fileno(), bytearray(size), 0
+        poll = select.poll()
+        poll.register(pipe, select.POLLIN)
         while received < size:
-            ready, _, _ = select.select([pipe], [], [], max(until - time.monotonic(), 0))
-            if not ready:
+            if not poll.poll(max(1000 * (until - time.monotonic()), 0)):
                 raise _DeclinedError("it took too long")
             count = os.readv(pipe, [memoryview(answer)[received:]])
             if not count:
@@ -138,7 +139,10 @@ def _ask(request: dict[str, Any], limits: Limits) -> tuple[dict[str, Any], memor
         _child.files >= FILES_PER_CHILD or _child.resident_bytes > MOST_RESIDENT_BYTES
     ):
         shut_down()
-    child = _child = _child or _Child(limits)
+    try:
+        child = _child = _child or _Child(limits)
+    except OSError as error:
+        raise _DeclinedError(f"no room for its process ({error.strerror})") from error
     try:
         header, pixels = child.ask(request | {"limits": asdict(limits)}, limits.wall_seconds)
     except BaseException:

@@ -172,16 +172,16 @@ def child_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "reason"),
+    ("code", "wall_seconds", "reason"),
     [
-        ("import time; time.sleep(60)", "it took too long"),
+        ("import time; time.sleep(60)", 0.5, "it took too long"),
         ("input()\nimport sys, time\nsys.stdout.write('....'); sys.stdout.flush()\n"
-         "time.sleep(60)", "it took too long"),
-        ("input(); raise SystemExit(3)", "its process has crashed"),
+         "time.sleep(60)", 0.5, "it took too long"),
+        ("input(); raise SystemExit(3)", 60.0, "its process has crashed"),
     ],
 )
 def test_a_child_that_hangs_or_crashes_is_ended_and_pyav_reads_the_file(
-    video: Path, monkeypatch: pytest.MonkeyPatch, code: str, reason: str
+    video: Path, monkeypatch: pytest.MonkeyPatch, code: str, wall_seconds: float, reason: str
 ) -> None:
     started = []
     real = subprocess.Popen
@@ -193,11 +193,24 @@ def test_a_child_that_hangs_or_crashes_is_ended_and_pyav_reads_the_file(
     expected = read_clips(video, SAMPLING)
     child_that(code, monkeypatch)
     monkeypatch.setattr(fast.subprocess, "Popen", start)
-    clips = read_with_decord(video, SAMPLING, limits=replace(fast.DECORD_LIMITS, wall_seconds=0.5))
+    limits = replace(fast.DECORD_LIMITS, wall_seconds=wall_seconds)
+    clips = read_with_decord(video, SAMPLING, limits=limits)
     check_equal(clips, expected, LEFT + reason)
     assert len(started) == 1 and started[0].poll() is not None
     monkeypatch.undo()
     check_equal(read_with_decord(video, SAMPLING), expected)
+
+
+def test_without_room_for_a_child_pyav_reads_the_file(
+    video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    expected = read_clips(video, SAMPLING)
+    monkeypatch.setattr(fast.subprocess, "Popen", refuse)
+    note = f"{LEFT}no room for its process (Resource temporarily unavailable)"
+    check_equal(read_with_decord(video, SAMPLING), expected, note)
 
 
 @pytest.mark.parametrize(
