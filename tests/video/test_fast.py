@@ -29,7 +29,7 @@ SAMPLING = Sampling(num_snippets=4, frames_per_snippet=3, frame_stride=2)
 LEFT = "left to PyAV by decord: "
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def own_child() -> Iterator[None]:
     """Children of other tests are not met, and none is left."""
     fast.shut_down()
@@ -171,6 +171,7 @@ def child_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fast, "COMMAND", (sys.executable, "-c", code))
 
 
+@pytest.mark.usefixtures("own_child")
 @pytest.mark.parametrize(
     ("code", "wall_seconds", "reason"),
     [
@@ -201,6 +202,7 @@ def test_a_child_that_hangs_or_crashes_is_ended_and_pyav_reads_the_file(
     check_equal(read_with_decord(video, SAMPLING), expected)
 
 
+@pytest.mark.usefixtures("own_child")
 def test_without_room_for_a_child_pyav_reads_the_file(
     video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -213,6 +215,7 @@ def test_without_room_for_a_child_pyav_reads_the_file(
     check_equal(read_with_decord(video, SAMPLING), expected, note)
 
 
+@pytest.mark.usefixtures("own_child")
 @pytest.mark.parametrize(
     ("name", "most", "children"), [("FILES_PER_CHILD", 2, 3), ("MOST_RESIDENT_BYTES", 1, 5)]
 )
@@ -228,6 +231,7 @@ def test_a_child_is_replaced_after_many_files_or_much_memory(
     assert len(seen) == children
 
 
+@pytest.mark.usefixtures("own_child")
 def test_a_dataset_reads_its_videos_with_decord_also_after_pickling(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
