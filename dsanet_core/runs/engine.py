@@ -144,7 +144,7 @@ def describe_run(
         "dataset": dataset.name,
         "opened_as": dict(dataset.arguments),
         "videos": len(dataset),
-        "missing": list(dataset.missing),
+        "missing": len(dataset.missing),
         OTHER_LABELS: {
             row: match_categories(names, network.spec.classes).tolist() for row, names in others
             if names

@@ -81,6 +81,16 @@ def test_the_annotations_may_lie_elsewhere(root: Path, tmp_path_factory: pytest.
     assert opened(f"kinetics400:{root},annotations={other}") == expected
 
 
+def test_other_files_in_the_folder_do_not_matter(root: Path) -> None:
+    expected = opened(f"kinetics400:{root}")
+    (root / "lisez-moi.txt").write_bytes(b"d\xe9j\xe0 vu 1\n")
+    (root / "other.csv").write_bytes(b"\xff\xfe" + b"x" * 100_000)
+    (root / "empty.txt").touch()
+    assert opened(f"kinetics400:{root}") == expected
+    write(root, "train_ytid_list.txt", "--aaaaaaaaa")
+    assert len(opened(f"minikinetics200:{root}")) == 1
+
+
 def test_a_row_twice_is_one_video(root: Path) -> None:
     write(root, "train.csv", *TRAIN)
     assert len(open_dataset(f"kinetics400:{root}", split="train")) == 2

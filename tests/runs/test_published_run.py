@@ -84,7 +84,7 @@ def test_a_run_over_activitynet_counts_every_label_of_a_video(tmp_path: Path) ->
             for network in (tiny_network("tsn_synth"), tiny_network("tsn_synth", seed=1))]
     folder = RunFolder(tmp_path / "runs" / runs[0].id)
     assert folder.manifest[OTHER_LABELS] == {"1": [2], "2": [1]}
-    assert folder.manifest["missing"] == ["v_id2"] and "1 missing" in runs[0].dataset
+    assert folder.manifest["missing"] == 1 and "1 missing" in runs[0].dataset
     truth = np.zeros((4, len(NAMES)), bool)
     for row, labels in enumerate(((0,), (1, 2), (0, 1), (2,))):
         truth[row, list(labels)] = True

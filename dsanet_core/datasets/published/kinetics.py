@@ -22,7 +22,7 @@ from dsanet_core.datasets.published.source import (
     split_in_name,
     wrong,
 )
-from dsanet_core.datasets.text import LineError, read_lines
+from dsanet_core.datasets.text import MAX_BYTES, LineError
 
 ID_LENGTH = 11
 """Characters of the id of a video on YouTube."""
@@ -54,7 +54,7 @@ def read_mini(source: Source) -> Listing:
     chosen: dict[str, str] = {}
     categories: set[str] = set()
     for path in source.companions("*.txt", "*.csv"):
-        lines = [line.strip() for line in read_lines(path) if line.strip()]
+        lines = _lines_of(path)
         if lines and sum(line in ids for line in lines) > len(lines) / 2:
             chosen |= dict.fromkeys(lines, split_in_name(path))
         elif lines and all(_folded(line) in labels for line in lines):
@@ -70,15 +70,18 @@ def read_mini(source: Source) -> Listing:
 
 
 def _is_official(path: Path) -> bool:
-    return "youtube_id" in _first_line(path)
+    return "youtube_id" in "".join(_lines_of(path)[:1])
 
 
 def _is_list(path: Path) -> bool:
-    return _LISTED.fullmatch(_first_line(path)) is not None
+    return _LISTED.fullmatch("".join(_lines_of(path)[:1])) is not None
 
 
-def _first_line(path: Path) -> str:
-    return next((line.strip() for line in read_lines(path) if line.strip()), "")
+def _lines_of(path: Path) -> list[str]:
+    """The lines that are not blank of a file that may be anything."""
+    with path.open("rb") as file:
+        text = file.read(MAX_BYTES).decode("utf-8-sig", errors="replace")
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def _read_official(path: Path) -> list[Wanted]:
@@ -131,7 +134,7 @@ def _class_names(source: Source, pairs: Sequence[tuple[str, int]]) -> Sequence[s
         if set(by_number) == set(range(len(by_number))) and len(by_number) > most:
             return [by_number[number] for number in range(len(by_number))]
     for path in source.companions("*label*.txt", "*categor*.txt", "*class*.txt"):
-        names = [line.strip().strip('"') for line in read_lines(path) if line.strip()]
+        names = [line.strip('"') for line in _lines_of(path)]
         if len(names) > most:
             return names
     folders: dict[int, set[str]] = {}
