@@ -184,7 +184,11 @@ class _Machine:
 
     def call(self) -> None:
         arguments, function = self.pop(), self.pop()
-        dotted = function.dotted if isinstance(function, Name) else ""
+        if not isinstance(function, Name) or function.dotted in STORAGES:
+            raise ValueError("a call of what is no function")
+        if not isinstance(arguments, tuple):
+            raise ValueError("a call without arguments")
+        dotted = function.dotted
         self.stack.append({} if dotted in _DICTS else Call(dotted, arguments))
         if dotted == "collections OrderedDict" and arguments:
             pairs = arguments[0] if isinstance(arguments[0], list) else []
@@ -192,10 +196,11 @@ class _Machine:
 
     def refer(self) -> None:
         """A storage: ("storage", kind, key, device, count, and before 1.6 what it is a view of)."""
-        mark, kind, key, _, count, *rest = self.pop()
+        mark, kind, key, device, count, *rest = self.pop()
         if mark != "storage" or not isinstance(kind, Name) or kind.dotted not in STORAGES:
             raise ValueError("something outside the pickle that is no storage")
         is_plain = isinstance(key, str) and type(count) is int and count >= 0
+        is_plain = is_plain and isinstance(device, str)
         if not is_plain or rest != self.rest:
             raise ValueError("a storage without name and size of its own")
         self.stack.append(Storage(kind.dotted, key, count))

@@ -104,20 +104,18 @@ def _plain_tensor(
         if isinstance(tensor, Call | Name):
             kind = tensor.dotted.replace(" ", ".")[:80]
         raise refusal(name, f"holds {key[:80]!r}, a {kind}", "tensors", next_step)
-    arguments = tensor.arguments
-    if tensor.dotted == PARAMETER:
-        inner = arguments[0] if isinstance(arguments, tuple) and arguments else None
-        if not isinstance(inner, Call) or inner.dotted != TENSOR:
-            raise refusal(name, f"holds {key[:80]!r}, no plain tensor", "dense weights", next_step)
-        arguments = inner.arguments
     try:
-        storage, offset, shape, stride = arguments[:4]
-        numbers = [offset, *shape, *stride]
-        if not isinstance(storage, Storage) or not isinstance(shape, tuple) or (
-            len(shape) != len(stride)
-            or not all(type(each) is int and 0 <= each < 2**62 for each in numbers)
-        ):
-            raise ValueError
+        arguments = tensor.arguments
+        if tensor.dotted == PARAMETER:
+            inner, needs_grad, hooks = arguments
+            _require(isinstance(inner, Call) and inner.dotted == TENSOR)
+            _require(type(needs_grad) is bool and hooks == {})
+            arguments = inner.arguments
+        storage, offset, shape, stride, needs_grad, hooks = arguments
+        _require(isinstance(storage, Storage) and type(needs_grad) is bool and hooks == {})
+        _require(isinstance(shape, tuple) and isinstance(stride, tuple))
+        _require(len(shape) == len(stride))
+        _require(all(type(n) is int and 0 <= n < 2**62 for n in (offset, *shape, *stride)))
     except (TypeError, ValueError):
         raise refusal(name, f"holds {key[:80]!r}, no plain tensor", "dense weights",
                       next_step) from None
@@ -127,6 +125,11 @@ def _plain_tensor(
         raise refusal(name, f"holds {key[:80]!r} of shape {shape[:9]} as a view of {held}",
                       "every tensor in memory of its own", next_step)
     return storage, shape
+
+
+def _require(holds: bool) -> None:
+    if not holds:
+        raise ValueError
 
 
 def _is_dense(shape: tuple[int, ...], stride: tuple[int, ...]) -> bool:
