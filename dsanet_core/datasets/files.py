@@ -136,6 +136,7 @@ def open_folder(description: str, split: str | None) -> FileDataset:
     rows = [
         FileRow(path, path.relative_to(root).as_posix(), folder.name)
         for folder in _folders(base)
+        if not is_frame_folder(folder)
         for path in sorted(folder.iterdir())
         if not path.name.startswith(".") and (path.is_file() or is_frame_folder(path))
     ]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dsanet_core.datasets import Dataset, open_dataset
+from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError
+from tests.dataset_files import rows
 from tests.video.make import numbered
 
 
@@ -38,11 +39,7 @@ def write_frames(
 
 def opened(description: str, split: str | None = None) -> list[tuple[str, str]]:
     """Names and categories of the rows."""
-    return rows_of(open_dataset(description, split=split))
-
-
-def rows_of(dataset: Dataset) -> list[tuple[str, str]]:
-    return [(dataset.video_name(i), dataset.categories[i]) for i in range(len(dataset))]
+    return rows(open_dataset(description, split=split))
 
 
 def refusal(description: str, split: str | None = None) -> str:

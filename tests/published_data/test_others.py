@@ -127,6 +127,13 @@ def test_epic_parts_lie_between_their_times_in_videos_and_folders_of_frames(epic
     assert seen(description, 1, Sampling(1, 12, 1)) == list(range(7, 19))
 
 
+def test_epic_parts_that_differ_in_their_noun_alone_are_both_rows(epic: Path) -> None:
+    write(epic, "EPIC_train_action_labels.csv", COLUMNS,
+          *(epic_line("P01", "P01_01", 31, 60, 1, noun) for noun in (0, 1)))
+    for task in ("verb", "noun"):
+        assert len(open_dataset(f"epic55:{epic},task={task}")) == 2
+
+
 def test_epic_has_verbs_and_nouns_and_a_split_by_participants(epic: Path) -> None:
     nouns = open_dataset(f"epic55:{epic},task=noun")
     assert nouns.categories == ["pan", "board:chopping"]

@@ -251,6 +251,11 @@ def test_a_dataset_reads_its_videos_with_decord_also_after_pickling(
     assert fast._child is not None and fast._child.files == 1, "pictures are not decord's"
 
 
+def test_nothing_in_the_app_reads_with_decord() -> None:
+    for path in (Path(__file__).parents[2] / "app").rglob("*.py"):
+        assert "decord" not in path.read_text(), path
+
+
 def test_a_reader_that_is_unknown_not_there_or_for_no_files_is_refused(
     tmp_path: Path, video: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

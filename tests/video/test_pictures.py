@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dsanet_core.datasets import open_dataset
-from dsanet_core.errors import VideoError
+from dsanet_core.errors import DatasetError, VideoError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.video import snippet_indices
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
@@ -190,6 +190,8 @@ def test_folders_of_categories_and_lists_may_hold_folders_of_frames(tmp_path: Pa
     assert rows(dataset) == [("train/jumping/clip 1", "jumping"),
                              ("train/jumping/clip 2.mp4", "jumping")]
     assert numbers(dataset.clips(0, SAMPLING)) == snippet_indices(20, SAMPLING).tolist()
+    with pytest.raises(DatasetError, match="no files in sub-folders"):
+        open_dataset(str(write_frames(tmp_path / "alone/clip", range(3)).parent))
     listed = write_list(tmp_path / "list.csv", "path,label,start,end",
                         "train/jumping/clip 1,jumping,0.4,0.8")
     one = open_dataset(listed)

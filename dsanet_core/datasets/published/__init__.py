@@ -172,13 +172,13 @@ def _parse(description: str) -> _Description:
 
 
 def _of_split(listing: Listing, split: str | None, description: str) -> list[Wanted]:
-    """The wanted videos of a split, each once."""
+    """The wanted videos of a split."""
     if split is None:
-        return list(dict.fromkeys(each for each in listing.wanted if each.split in listing.whole))
+        return [each for each in listing.wanted if each.split in listing.whole]
     found = [each for each in listing.wanted if each.split == plain_split(split)]
     if not found:
         raise unknown_split(description, split, "splits", {each.split for each in listing.wanted})
-    return list(dict.fromkeys(found))
+    return found
 
 
 def _found(source: Source, wanted: list[Wanted]) -> tuple[list[FileRow], list[str]]:

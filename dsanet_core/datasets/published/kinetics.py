@@ -34,7 +34,8 @@ def read(source: Source) -> Listing:
     """What the CSV files list or, where there are none, the lists."""
     official = [path for path in source.files("*.csv") if _is_official(path)]
     if official:
-        wanted = [each for path in official for each in _read_official(path)]
+        # The same file may be there under the names of several publishers.
+        wanted = list(dict.fromkeys(each for path in official for each in _read_official(path)))
         return Listing(sorted({each.category for each in wanted}), wanted)
     lists = [path for path in source.files("*.csv", "*.txt") if _is_list(path)]
     source.needed(lists, "annotation file")

@@ -36,6 +36,7 @@ class Shelf:
         self.texts: list[Path] = []
         self._root = root.resolve()
         self._been: set[tuple[int, int]] = set()
+        self._is_new(root.stat())
         self._read(root, "", MOST_LEVELS)
 
     def find(self, names: Sequence[str], near: Sequence[str]) -> Place | None:
@@ -61,7 +62,7 @@ class Shelf:
         if entry.is_dir():
             if is_frame_folder(entry.path):
                 self._keep(entry.name, Place(name, is_folder=True))
-            elif levels and self._is_new(entry):
+            elif levels and self._is_new(entry.stat()):
                 self._read(Path(entry.path), f"{name}/", levels - 1)
         elif ending.lower() in VIDEO_ENDINGS:
             self._keep(stem, Place(name, is_folder=False))
@@ -74,8 +75,8 @@ class Shelf:
     def _is_inside(self, entry: os.DirEntry[str]) -> bool:
         return not entry.is_symlink() or Path(entry.path).resolve().is_relative_to(self._root)
 
-    def _is_new(self, entry: os.DirEntry[str]) -> bool:
-        status = entry.stat()
+    def _is_new(self, status: os.stat_result) -> bool:
+        """Whether this folder has not been read, by way of another link."""
         place = (status.st_dev, status.st_ino)
         is_new = place not in self._been
         self._been.add(place)

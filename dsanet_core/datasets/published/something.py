@@ -70,7 +70,7 @@ def read_second(source: Source) -> Listing:
             wanted.append(
                 Wanted((identity,), category, split_in_name(path), frame_rate=FRAME_RATE)
             )
-    return Listing(names, wanted)
+    return Listing(names, list(dict.fromkeys(wanted)))  # either names of the files, or both
 
 
 def _ordered(numbers: Mapping[str, Any], path: Path) -> list[str]:
