@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -147,10 +148,17 @@ def network_inputs(
         num_workers=count,
         prefetch_factor=INPUTS_AHEAD,
         multiprocessing_context=context,
-        worker_init_fn=_use_one_core,
+        worker_init_fn=use_one_core,
     )
-    try:
+    with deaths_told():
         yield from loader
+
+
+@contextmanager
+def deaths_told() -> Iterator[None]:
+    """Processes of a DataLoader that die within the block are a RunError."""
+    try:
+        yield
     except (RuntimeError, EOFError, ConnectionError) as error:
         # What is raised in one of them begins with "Caught"; one that dies shows as any of these.
         is_dead = not isinstance(error, RuntimeError) or str(error).startswith("DataLoader worker")
@@ -164,7 +172,8 @@ def network_inputs(
         ) from error
 
 
-def _use_one_core(worker: int) -> None:
+def use_one_core(worker: int) -> None:
+    """What each process of a DataLoader does first: there are as many of them as cores."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -93,22 +93,22 @@ def _area_box(rng: np.random.Generator, height: int, width: int) -> Box:
 def cut_out(
     frames: NDArray[np.uint8], position: NDArray[np.int64], box: Box, side: int, *, flip: bool
 ) -> Tensor:
-    """(U, 3, T, side, side) uint8: the same rectangle of all frames, resized and mirrored.
+    """(U, T, side, side, 3) uint8: the same rectangle of all frames, resized and mirrored.
 
     frames: (F, height, width, 3); position: (U, T) rows of it. Frames that no snippet shows are
     not touched.
     """
     rows, inverse = np.unique(position, return_inverse=True)
     inside = (rows, slice(box.top, box.top + box.height), slice(box.left, box.left + box.width))
-    pictures = torch.from_numpy(frames[inside]).permute(0, 3, 1, 2)  # (F', 3, h, w)
-    if pictures.shape[-2:] != (side, side):
+    pictures = torch.from_numpy(frames[inside])                     # (F', h, w, 3)
+    if pictures.shape[1:3] != (side, side):
         from torchvision.transforms.v2 import functional as tv
 
-        pictures = tv.resize(pictures, [side, side], antialias=True)
+        planes = tv.resize(pictures.permute(0, 3, 1, 2), [side, side], antialias=True)
+        pictures = planes.permute(0, 2, 3, 1)
     if flip:
-        pictures = pictures.flip(-1)
-    snippets = pictures[torch.from_numpy(inverse.reshape(position.shape))]  # (U, T, 3, H, W)
-    return snippets.transpose(1, 2)
+        pictures = pictures.flip(2)
+    return pictures[torch.from_numpy(inverse.reshape(position.shape))]
 
 
 UNMIRRORED = -1

@@ -22,6 +22,7 @@ from torch.utils.data import Dataset as TorchDataset
 from dsanet_core.datasets import Dataset
 from dsanet_core.errors import LensError, VideoError
 from dsanet_core.records import Sampling
+from dsanet_core.runs.answers import deaths_told, use_one_core
 from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, make_video
 from dsanet_core.training.augmentation import UNMIRRORED, Augmentation, cut_out
 from dsanet_core.video import snippet_indices
@@ -116,7 +117,7 @@ def rendered_videos(
 
 
 class Sample(NamedTuple):
-    """pixels: (U, 3, T, H, W) uint8; light: (2,) gain and offset of the normalised picture."""
+    """pixels: (U, T, H, W, 3) uint8; light: (2,) gain and offset of the normalised picture."""
 
     pixels: Tensor
     light: NDArray[np.float32]
@@ -131,7 +132,7 @@ class Unreadable(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """pixels: (N, U, 3, T, H, W) uint8; light: (N, 2); labels: (N,).
+    """pixels: (N, U, T, H, W, 3) uint8; light: (N, 2); labels: (N,).
 
     Videos that cannot be read are left out; of a batch without any other there is a black one
     whose label is `NO_LABEL`, so that all processes have something to do.
@@ -178,7 +179,7 @@ class Samples(TorchDataset[Sample | Unreadable]):
         if not readable:
             snippets, frames = self.sampling.num_snippets, self.sampling.frames_per_snippet
             side = self.augmentation.side
-            black = torch.zeros(snippets, 3, frames, side, side, dtype=torch.uint8)
+            black = torch.zeros(snippets, frames, side, side, 3, dtype=torch.uint8)
             readable = [Sample(black, np.ones(2, np.float32), NO_LABEL)]
         pixels, light, labels = zip(*readable, strict=True)
         return Batch(
@@ -248,21 +249,16 @@ class Batches:
             self._loader = DataLoader(
                 samples, batch_sampler=plan, collate_fn=samples.batch, num_workers=loaders,
                 prefetch_factor=BATCHES_AHEAD, persistent_workers=True,
-                multiprocessing_context=context, worker_init_fn=_use_one_core,
+                multiprocessing_context=context, worker_init_fn=use_one_core,
             )
 
     def of_epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch, from a step on."""
         self.plan.epoch, self.plan.first_step = epoch, first_step
         if self._loader is not None:
-            yield from self._loader
+            with deaths_told():
+                yield from self._loader
             return
         for keys in self.plan:
             yield self.samples.batch([self.samples[key] for key in keys])
 
-
-def _use_one_core(worker: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(1)
-    torch.set_num_threads(1)

@@ -120,7 +120,7 @@ class _Training:
         )
         self.scaler = torch.amp.GradScaler(where.type, enabled=recipe.precision == "float16")
         self.average = None if how.average is None else Average(network, how.average)
-        self.mean, self.std = (torch.tensor(values, device=where).view(3, 1, 1, 1)
+        self.mean, self.std = (torch.tensor(values, device=where)
                                for values in (protocol.mean, protocol.std))
         self.losses: list[float] = []
         self.unreadable: dict[int, str] = {}
@@ -208,9 +208,12 @@ class _Training:
 
     def _losses(self, batch: Batch) -> Tensor:
         """(N,) loss of each video, 0 of a black one."""
-        pixels = batch.pixels.to(self.where).float().div_(255).sub_(self.mean).div_(self.std)
-        gain, offset = batch.light.to(self.where).T[:, :, None, None, None, None, None]
-        clips = pixels.mul_(gain).add_(offset)                          # (N, U, 3, T, H, W)
+        gain, offset = batch.light.to(self.where).T[..., None]          # (N, 1)
+        scale = gain / (255 * self.std)                                 # (N, 3)
+        shift = offset - gain * self.mean / self.std
+        each = (slice(None), *[None] * 4)
+        pixels = batch.pixels.to(self.where).float().mul_(scale[each]).add_(shift[each])
+        clips = pixels.permute(0, 1, 5, 2, 3, 4)                        # (N, U, 3, T, H, W)
         per_snippet = self.network.spec.protocol.group_size == 1
         with _precision(self.recipe, self.where):
             return video_losses(self.model, clips, batch.labels.to(self.where), per_snippet)

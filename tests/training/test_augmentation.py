@@ -46,22 +46,22 @@ def drawn(crop: Crop, *, epoch: int = 0, seed: int = 0, **more: object) -> Sampl
 def test_all_frames_of_a_video_have_the_same_crop_and_mirror_image(crop: Crop) -> None:
     for epoch in range(20):
         pixels = drawn(crop, epoch=epoch, flip=True).pixels
-        assert pixels.shape == (4, 3, 4, 32, 32) and pixels.dtype == torch.uint8
-        where = pixels[:, :2]                                     # rows and columns of the places
-        assert torch.equal(where, where[:1, :, :1].expand_as(where))
+        assert pixels.shape == (4, 4, 32, 32, 3) and pixels.dtype == torch.uint8
+        where = pixels[..., :2]                                   # rows and columns of the places
+        assert torch.equal(where, where[:1, :1].expand_as(where))
 
 
 @pytest.mark.parametrize("crop", ["place", "scales", "area"])
 def test_half_of_the_videos_are_mirrored(crop: Crop) -> None:
-    columns = [drawn(crop, epoch=epoch, flip=True).pixels[0, 1, 0, 16].int() for epoch in range(60)]
+    columns = [drawn(crop, epoch=epoch, flip=True).pixels[0, 0, 16, :, 1].int() for epoch in range(60)]
     mirrored = [bool(line[0] > line[-1]) for line in columns]
     assert 18 <= sum(mirrored) <= 42
-    plain = [drawn(crop, epoch=epoch).pixels[0, 1, 0, 16].int() for epoch in range(20)]
+    plain = [drawn(crop, epoch=epoch).pixels[0, 0, 16, :, 1].int() for epoch in range(20)]
     assert all(line[0] < line[-1] for line in plain)
 
 
 def test_snippets_start_at_random_and_keep_their_stride_and_order() -> None:
-    numbers = [drawn("place", epoch=epoch).pixels[:, 2, :, 0, 0].int() for epoch in range(30)]
+    numbers = [drawn("place", epoch=epoch).pixels[:, :, 0, 0, 2].int() for epoch in range(30)]
     for frames in numbers:
         assert (frames.diff(dim=1) == SAMPLING.frame_stride).all()
         starts = frames[:, 0]
@@ -113,14 +113,14 @@ def test_area_crops_are_8_to_100_percent_and_of_bounded_aspect() -> None:
 
 def test_a_crop_of_the_side_is_cut_and_others_are_resized() -> None:
     frames, position = placed()[0], np.array([[3, 5], [5, 9]])
-    exact = cut_out(frames, position, Box(4, 6, 32, 32), 32, flip=False)  # (U, 3, T, 32, 32)
-    assert torch.equal(exact[:, 2, :, 0, 0].int(), torch.from_numpy(position).int())
-    assert exact[0, 0, 0, 0, 0] == 16 and exact[0, 1, 0, 0, 0] == 18
+    exact = cut_out(frames, position, Box(4, 6, 32, 32), 32, flip=False)  # (U, T, 32, 32, 3)
+    assert torch.equal(exact[:, :, 0, 0, 2].int(), torch.from_numpy(position).int())
+    assert exact[0, 0, 0, 0, :2].tolist() == [16, 18]
     flipped = cut_out(frames, position, Box(4, 6, 32, 32), 32, flip=True)
-    assert torch.equal(flipped, exact.flip(-1))
+    assert torch.equal(flipped, exact.flip(3))
     half = cut_out(frames, position, Box(0, 0, 48, 48), 24, flip=False)
-    assert half.shape == (2, 3, 2, 24, 24)
-    assert (half[0, 0, 0, 1:-1, 3].int().diff() == 8).all(), "every second row remains"
+    assert half.shape == (2, 2, 24, 24, 3)
+    assert (half[0, 0, 1:-1, 3, 0].int().diff() == 8).all(), "every second row remains"
 
 
 def test_light_changes_gain_and_level_within_its_range() -> None:
@@ -149,6 +149,6 @@ def test_a_video_whose_mirror_image_has_no_class_is_never_mirrored() -> None:
     for row in labels:
         for epoch in range(30):
             sample = samples[epoch, row]
-            line = sample.pixels[0, 1, 0, 16].int()
+            line = sample.pixels[0, 0, 16, :, 1].int()
             labels[row].add((sample.label, bool(line[0] > line[-1])))
     assert labels == {0: {(0, False), (1, True)}, 1: {(1, False), (0, True)}, 2: {(2, False)}}
