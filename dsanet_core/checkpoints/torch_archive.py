@@ -101,7 +101,7 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
             raise refusal(name, f"is a compressed archive ({what})", "an archive that only stores",
                           _SAVE)
         start = _data_start(file, entry)
-        if start is None or start + entry.file_size > size:
+        if start is None or entry.volume or start + entry.file_size > size:
             raise refusal(name, f"has another {what} than its list of files says")
         path = entry.filename.partition("/")[2]
         most = limits.pickle_bytes if path == "data.pkl" else _NOTE_BYTES
