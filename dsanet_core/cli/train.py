@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NORMS = ("normal", "synchronised", "partial", "frozen")
 PRECISIONS = ("float32", "bfloat16", "float16")
+OPTIMIZERS = ("sgd", "adamw")
 READERS = ("pyav", "decord")
 NO_LOGS = "none"
 
@@ -43,6 +44,8 @@ def add_train(added: argparse.ArgumentParser) -> None:
     how.add_argument("--scale-rate", action="store_true", help="with --batch: change the learning "
                      "rate in proportion")
     how.add_argument("--rate", type=_above_zero, metavar="R", help="highest learning rate")
+    how.add_argument("--optimizer", choices=OPTIMIZERS, help="adamw takes a rate of its own, such "
+                     "as 0.001")
     how.add_argument("--new-rate", type=_above_zero, metavar="X", help="times as high for what "
                      "--init has no weights for")
     how.add_argument("--norm", choices=NORMS, help="how BatchNorm learns")
@@ -98,7 +101,7 @@ def adapted(recipe: Recipe, args: argparse.Namespace) -> Recipe:
             + (f"{rate:g} instead of {was.learning_rate:g}, in proportion" if args.scale_rate
                else f"stays {was.learning_rate:g}; --scale-rate would make it {rate:g}"))
     changes = {"init": args.init, "learning_rate": args.rate, "new_rate": args.new_rate,
-               "norm": args.norm, "precision": args.precision}
+               "norm": args.norm, "precision": args.precision, "optimizer": args.optimizer}
     return replace(recipe, **{name: to for name, to in changes.items() if to is not None})
 
 

@@ -114,10 +114,7 @@ class _Training:
         self.model: nn.Module = network
         if workers.count > 1:
             self.model = nn.parallel.DistributedDataParallel(network)
-        self.optimizer = torch.optim.SGD(
-            _groups(network, recipe, how.new), lr=recipe.learning_rate, momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-        )
+        self.optimizer = _optimizer(network, recipe, how.new)
         self.scaler = torch.amp.GradScaler(where.type, enabled=recipe.precision == "float16")
         self.average = None if how.average is None else Average(network, how.average)
         self.mean, self.std = (torch.tensor(values, device=where)
@@ -260,6 +257,15 @@ def video_losses(
     scores = network(clips.flatten(0, 1).unsqueeze(1)).float()
     each = functional.cross_entropy(scores, labels.repeat_interleave(count), reduction="none")
     return torch.unflatten(each, 0, (-1, count)).mean(1)
+
+
+def _optimizer(
+    network: nn.Module, recipe: Recipe, new: Container[str]
+) -> torch.optim.Optimizer:
+    groups, rate = _groups(network, recipe, new), recipe.learning_rate
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=rate)
+    return torch.optim.SGD(groups, lr=rate, momentum=recipe.momentum, nesterov=recipe.nesterov)
 
 
 def _groups(network: nn.Module, recipe: Recipe, new: Container[str]) -> list[dict[str, Any]]:

@@ -16,6 +16,7 @@ cropping. area: a random area and aspect ratio, Inception's. See `augmentation.d
 Norm = Literal["normal", "synchronised", "partial", "frozen"]
 """How BatchNorm learns, see `norms.prepare_norms`."""
 Precision = Literal["float32", "bfloat16", "float16"]
+Optimizer = Literal["sgd", "adamw"]
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,13 @@ class Recipe:
     data: key of `DATASETS`; train_on, validate_on: descriptions of what is there without asking.
 
     epochs: passes over the data; learning_rate: the highest, for videos_per_step, which is the
-    batch over all processes (of the papers on so many gpus). schedule: "steps" divides the rate by
-    10 after each of the epochs in `steps`, "cosine" lets it fall to zero; before that it rises in a
-    line over the first `warmup` epochs. weight_decay is that of kernels, with decay_all of
-    every parameter; biases outside of BatchNorm learn bias_rate times as fast, and what the initial
-    weights have nothing for new_rate times. clip_norm: largest norm of a gradient.
+    batch over all processes (of the papers on so many gpus). optimizer: "sgd" with momentum, or
+    "adamw", which takes rates a hundred times lower and knows no momentum of that kind. schedule:
+    "steps" divides the rate by 10 after each of the epochs in `steps`, "cosine" lets it fall to
+    zero; before that it rises in a line over the first `warmup` epochs. weight_decay is that of
+    kernels, with decay_all of every parameter; biases outside of BatchNorm learn bias_rate times as
+    fast, and what the initial weights have nothing for new_rate times. clip_norm: largest norm of a
+    gradient.
 
     snippets: U of a training clip. Networks that look at one snippet at a time (group_size 1) get a
     loss for each of them, the others one per video. crop, flip, light: see `augmentation`; side: of
@@ -50,6 +53,7 @@ class Recipe:
     videos_per_step: int
     snippets: int
     gpus: int = 1
+    optimizer: Optimizer = "sgd"
     schedule: Literal["steps", "cosine"] = "steps"
     steps: tuple[float, ...] = ()
     warmup: float = 0.0

@@ -53,7 +53,8 @@ def test_all_frames_of_a_video_have_the_same_crop_and_mirror_image(crop: Crop) -
 
 @pytest.mark.parametrize("crop", ["place", "scales", "area"])
 def test_half_of_the_videos_are_mirrored(crop: Crop) -> None:
-    columns = [drawn(crop, epoch=epoch, flip=True).pixels[0, 0, 16, :, 1].int() for epoch in range(60)]
+    columns = [drawn(crop, epoch=epoch, flip=True).pixels[0, 0, 16, :, 1].int()
+               for epoch in range(60)]
     mirrored = [bool(line[0] > line[-1]) for line in columns]
     assert 18 <= sum(mirrored) <= 42
     plain = [drawn(crop, epoch=epoch).pixels[0, 0, 16, :, 1].int() for epoch in range(20)]

@@ -17,7 +17,7 @@ from dsanet_core.errors import CheckpointError, DatasetError
 from dsanet_core.synthetic import CATEGORIES, make_video
 from dsanet_core.training import RECIPES, job, open_data
 from dsanet_core.training.checks import called, look_at, require_writable
-from dsanet_core.training.recipe import DATASETS, Norm, Precision
+from dsanet_core.training.recipe import DATASETS, Norm, Optimizer, Precision
 from dsanet_core.video import encode_h264
 from tests.dataset_files import write_list
 from tests.weights import save_tiny
@@ -264,6 +264,7 @@ def test_recipes_are_listed_and_one_tells_its_sources(capsys: pytest.CaptureFixt
 
 def test_choices_of_the_command_line_are_those_of_recipes() -> None:
     assert get_args(Norm) == command.NORMS and get_args(Precision) == command.PRECISIONS
+    assert get_args(Optimizer) == command.OPTIMIZERS
 
 
 @pytest.mark.parametrize(

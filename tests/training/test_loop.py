@@ -16,6 +16,7 @@ from dsanet_core.models.base import VideoNetwork
 from dsanet_core.training import Recipe, fit
 from dsanet_core.training.data import RenderedVideos
 from dsanet_core.training.loop import video_losses
+from dsanet_core.training.recipe import Optimizer
 from tests.training.small import EXACT, TINY, network_of, trained, videos
 
 
@@ -31,11 +32,15 @@ def test_training_learns() -> None:
     assert len(losses) == 24 and lines[-1].startswith("epoch 12/12 loss ")
 
 
-def test_an_interrupted_training_ends_as_an_uninterrupted_one(tmp_path: Path) -> None:
-    whole, losses, _ = trained()
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(
+    tmp_path: Path, optimizer: Optimizer
+) -> None:
+    recipe = replace(TINY, optimizer=optimizer)
+    whole, losses, _ = trained(recipe)
     state = tmp_path / "state.pt"
-    _, first, _ = trained(state_path=state, stop_after=1)
-    parts, continued, lines = trained(state_path=state)
+    _, first, _ = trained(recipe, state_path=state, stop_after=1)
+    parts, continued, lines = trained(recipe, state_path=state)
     assert lines[0] == "continuing after epoch 1"
     assert continued == losses and first == losses[:2]
     assert same_weights(whole, parts)
