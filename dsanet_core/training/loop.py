@@ -104,6 +104,11 @@ class _Training:
         self.plan = Plan(len(source.labels), recipe.videos_per_step, workers,
                          accumulate=how.accumulate, seed=how.seed)
         protocol, classes = network.spec.protocol, network.spec.classes
+        if recipe.snippets % protocol.group_size:
+            raise LensError(
+                f"{recipe.snippets} snippets of a video for clips of {protocol.group_size}",
+                "a multiple", "Change the recipe's snippets.",
+            )
         samples = Samples(
             source, replace(protocol.sampling, num_snippets=recipe.snippets),
             Augmentation.of(recipe, network.spec), seed=how.seed, mirrored=mirrored_labels(classes),
@@ -211,9 +216,9 @@ class _Training:
         each = (slice(None), *[None] * 4)
         pixels = batch.pixels.to(self.where).float().mul_(scale[each]).add_(shift[each])
         clips = pixels.permute(0, 1, 5, 2, 3, 4)                        # (N, U, 3, T, H, W)
-        per_snippet = self.network.spec.protocol.group_size == 1
+        group_size = self.network.spec.protocol.group_size
         with _precision(self.recipe, self.where):
-            return video_losses(self.model, clips, batch.labels.to(self.where), per_snippet)
+            return video_losses(self.model, clips, batch.labels.to(self.where), group_size)
 
     def _apart(self, *, is_last: bool) -> AbstractContextManager[None]:
         """Gradients of all but the last batch of a step stay in their process."""
@@ -246,15 +251,15 @@ class _Training:
                      f"{self.source.name(row)}: {found[row]}")
 
 
-def video_losses(
-    network: nn.Module, clips: Tensor, labels: Tensor, per_snippet: bool
-) -> Tensor:
-    """(N,) cross-entropy of the clips (N, U, 3, T, H, W) of N videos; per_snippet: of each snippet
-    alone, averaged over them. A label `NO_LABEL` gives 0."""
-    if not per_snippet:
-        return functional.cross_entropy(network(clips).float(), labels, reduction="none")
-    count = clips.shape[1]
-    scores = network(clips.flatten(0, 1).unsqueeze(1)).float()
+def video_losses(network: nn.Module, clips: Tensor, labels: Tensor, group_size: int) -> Tensor:
+    """(N,) cross-entropy of N videos, of each the mean over its clips; `NO_LABEL` gives 0.
+
+    clips: (N, S, 3, T, H, W), whose S snippets are S / group_size interleaved clips, as at test
+    time (`records.Protocol`).
+    """
+    count = clips.shape[1] // group_size
+    groups = torch.unflatten(clips, 1, (group_size, count))          # (N, U, count, 3, T, H, W)
+    scores = network(groups.transpose(1, 2).flatten(0, 1)).float()   # (N*count, classes)
     each = functional.cross_entropy(scores, labels.repeat_interleave(count), reduction="none")
     return torch.unflatten(each, 0, (-1, count)).mean(1)
 

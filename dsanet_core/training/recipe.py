@@ -36,10 +36,11 @@ class Recipe:
     fast, and what the initial weights have nothing for new_rate times. clip_norm: largest norm of a
     gradient.
 
-    snippets: U of a training clip. Networks that look at one snippet at a time (group_size 1) get a
-    loss for each of them, the others one per video. crop, flip, light: see `augmentation`; side: of
-    the network's input in pixels, None: as the test protocol has it. init: "random", "imagenet", or
-    the recipe whose result it starts from. validate_every: epochs, 0: only after the last.
+    snippets: of a video and step, in interleaved clips of group_size as at test time, with a loss
+    for each: a network that looks at one snippet at a time has one for each of them. crop, flip,
+    light: see `augmentation`; side: of the network's input in pixels, None: as the test protocol
+    has it. init: "random", "imagenet", or the weights it starts from. validate_every: epochs, 0:
+    only after the last.
 
     tables: of the paper. sources: which fields are said where; what the paper leaves open is marked
     as the authors' code or as chosen here.

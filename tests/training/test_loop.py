@@ -201,22 +201,30 @@ def test_a_training_of_unreadable_videos_alone_goes_through() -> None:
     assert all(torch.isfinite(value).all() for value in network.parameters())
 
 
-def test_networks_of_one_snippet_learn_from_each_snippet() -> None:
-    seen = []
+@pytest.mark.parametrize(("group_size", "clips_of"), [
+    (1, [[0], [1], [2], [3]]), (2, [[0, 2], [1, 3]]), (4, [[0, 1, 2, 3]]),
+])
+def test_every_clip_of_a_video_is_learned_from(group_size: int, clips_of: list[list[int]]) -> None:
+    """Snippets in interleaved clips, a loss for each and their mean for the video."""
+    seen: list[torch.Tensor] = []
 
     class Scores(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
-            seen.append(x.shape)
-            return x.flatten(1)[:, :25]
+            seen.append(x)
+            return x.mean((1, 2, 3, 4))
 
-    clips, labels = torch.randn(2, 4, 3, 4, 8, 8), torch.tensor([0, 1])
-    each = video_losses(Scores(), clips, labels, per_snippet=True)
-    video_losses(Scores(), clips, labels, per_snippet=False)
-    assert seen == [(8, 1, 3, 4, 8, 8), (2, 4, 3, 4, 8, 8)]
-    alone = torch.nn.functional.cross_entropy(
-        clips.flatten(0, 1).flatten(1)[:, :25], torch.tensor([0] * 4 + [1] * 4), reduction="none"
-    )
-    assert torch.allclose(each, alone.view(2, 4).mean(1))
+    clips, labels = torch.randn(2, 4, 3, 4, 8, 25), torch.tensor([0, 1])
+    losses = video_losses(Scores(), clips, labels, group_size)
+    expected = [clips[:, which] for which in clips_of]
+    assert torch.equal(seen[0], torch.stack(expected, 1).flatten(0, 1))
+    alone = [torch.nn.functional.cross_entropy(clip.mean((1, 2, 3, 4)), labels, reduction="none")
+             for clip in expected]
+    assert torch.allclose(losses, torch.stack(alone).mean(0))
+
+
+def test_snippets_that_make_no_whole_clip_are_refused() -> None:
+    with pytest.raises(LensError, match="6 snippets of a video for clips of 4"):
+        trained(replace(TINY, snippets=6))
 
 
 def test_new_parameters_and_biases_learn_at_their_own_rates() -> None:
