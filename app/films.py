@@ -1,4 +1,4 @@
-"""Small H.264 files of drawn videos, made on first use and kept."""
+"""Small H.264 files of videos that are no files, made on first use and kept."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ PART = ".part.mp4"
 """At the end of the name of a film that is being made, or of one whose making was killed."""
 
 
-def keep_film(path: Path, frames: Callable[[], Array]) -> Path:
-    """The file, made of the frames (T, H, W, 3) of an embedded video where it is not there yet.
+def keep_film(path: Path, frames: Callable[[], Array], *, fps: float = synthetic.FPS) -> Path:
+    """The file, made of the frames (T, H, W, 3) of a video where it is not there yet.
 
     Its time of access says when it was asked for last. Raises VideoError where it cannot be kept.
     """
@@ -26,9 +26,9 @@ def keep_film(path: Path, frames: Callable[[], Array]) -> Path:
         if not path.exists():
             rgb = frames()
             try:
-                _make(path, rgb)
+                _make(path, rgb, fps)
             except FileNotFoundError:  # somebody has just cleared the cache
-                _make(path, rgb)
+                _make(path, rgb, fps)
         with suppress(PermissionError):  # a cache that another user has filled
             # By hand: most file systems note the time of access once a day, or not at all.
             os.utime(path, ns=(time.time_ns(), path.stat().st_mtime_ns))
@@ -41,13 +41,13 @@ def keep_film(path: Path, frames: Callable[[], Array]) -> Path:
     return path
 
 
-def _make(path: Path, rgb: Array) -> None:
+def _make(path: Path, rgb: Array, fps: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Another session may be making the same film: whoever comes last wins, with equal bytes.
     handle, part = tempfile.mkstemp(dir=path.parent, suffix=PART)
     os.close(handle)
     try:
-        video.encode_h264(rgb, synthetic.FPS, part)
+        video.encode_h264(rgb, fps, part)
         Path(part).replace(path)
     finally:
         Path(part).unlink(missing_ok=True)

@@ -32,6 +32,7 @@ from dsanet_core.report.words import tap_name as tap_name
 from dsanet_core.report.words import video_facts as video_facts
 from dsanet_core.report.words import view_name as view_name
 from dsanet_core.serialize import CsvTable
+from dsanet_core.video.pictures import PICTURES
 
 
 def copy(video: Video, seconds: float | None) -> str:
@@ -42,7 +43,12 @@ def copy(video: Video, seconds: float | None) -> str:
 
 
 def film(video: Video) -> str:
-    """What is played of a video that was drawn for the network."""
+    """What is played of a video that was drawn for the network, or lies there as pictures."""
+    if video.container == PICTURES:
+        return (
+            f"Put together to be watched; the network saw the pictures themselves, {video.width} x "
+            f"{video.height} px."
+        )
     return (
         f"Drawn again at a size to watch; the network saw the same video at {video.width} x "
         f"{video.height} px."

@@ -15,14 +15,17 @@ from app import ROOT
 from app.dataset import runs
 from app.films import keep_film
 from dsanet_core import synthetic
-from dsanet_core.datasets import SYNTH, open_dataset
+from dsanet_core.datasets import SYNTH, Dataset, open_dataset
 from dsanet_core.datasets.base import Window
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Array, Clips, Run, Sampling
+from dsanet_core.video.limits import delivery_size
 
 FOLDER = ROOT / ".cache" / "run_videos"
 FILM_SIDE = 288
-"""Short side in pixels at which an embedded video is watched."""
+"""Short side in pixels at which a video that is no file is watched."""
+FILM_FRAMES, FRAMES_AT_ONCE = 250, 16
+"""How many pictures of a folder of frames are played at most, and read at a time."""
 _PREFIX = "run-"
 
 
@@ -74,9 +77,10 @@ def find(video: str) -> RunVideo | None:
             run, place, name, category, drawn, identity, draw=partial(dataset.clips, row)
         )
     if path.is_dir():
-        raise VideoError(
-            f"{name} is a folder of frames, which the pages about one video do not play",
-            "a video file", "Choose another video; what the run found stands all the same.",
+        identity = _digest("pictures", run.dataset_sha256, row, path.stat().st_mtime_ns)
+        film = _film_of_pictures(dataset, row, identity)
+        return RunVideo(
+            run, place, name, category, film, identity, draw=partial(dataset.clips, row)
         )
     if not path.is_file():
         raise VideoError(
@@ -102,6 +106,28 @@ def _film(description: str, limit: int | None, row: int) -> Path:
         return open_dataset(watched, limit=limit).clips(row, whole).frames.rgb
 
     return keep_film(FOLDER / f"v{synthetic.VERSION}" / f"{stem}.mp4", frames)
+
+
+def _film_of_pictures(dataset: Dataset, row: int, identity: str) -> Path:
+    """The H.264 file of a folder of frames: all of them, or as many spread over it."""
+    facts = dataset.clips(row, Sampling(1, 1, 1)).frames.video
+    count = min(facts.num_frames, FILM_FRAMES)
+    size = delivery_size(facts.width, facts.height, short_side=FILM_SIDE)
+    even = tuple(max(side // 2 * 2, 2) for side in size)
+
+    def frames() -> Array:
+        import cv2
+
+        shown: list[Array] = []
+        for start in range(0, count, FRAMES_AT_ONCE):
+            part = (start, min(start + FRAMES_AT_ONCE, count))
+            clips = dataset.clips(row, Sampling(count, 1, 1), part)
+            pictures = clips.frames.rgb[clips.position.ravel()]
+            shown += [cv2.resize(rgb, even, interpolation=cv2.INTER_AREA) for rgb in pictures]
+        return np.stack(shown)
+
+    path = FOLDER / f"v{synthetic.VERSION}" / f"{identity[:24]}.mp4"
+    return keep_film(path, frames, fps=count / facts.duration_seconds)
 
 
 def at_film_size(description: str) -> str:

@@ -28,6 +28,8 @@ from dsanet_core.video.sampling import frames_inside, in_words, length_notes, sn
 if TYPE_CHECKING:
     from PIL import Image
 
+PICTURES = "pictures"
+"""`Video.container` of such a folder."""
 DEFAULT_RATE = 25.0
 """Frames per second of a folder that nothing is known about."""
 MAX_PICTURE_BYTES = 256 << 20
@@ -122,7 +124,7 @@ def read_pictures(
     video = Video(
         name=name,
         sha256=digest.hexdigest(),
-        container="pictures",
+        container=PICTURES,
         codec=easel.form,
         width=easel.first_size[0],
         height=easel.first_size[1],

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.dataset import run_videos, runs
@@ -240,15 +241,27 @@ def test_a_file_that_went_is_a_readable_error(
         run_videos.find(run_videos.video_id(run_of_files, 1))
 
 
-def test_a_folder_of_frames_is_a_readable_error(
-    run_of_files: Run, files: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_folder_of_frames_scores_as_it_did_in_the_run_and_plays_as_a_film(
+    open_page: OpenPage, tmp_path: Path, runs_folder: Path, weights_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    before = open_dataset(str(files))
-    (files.parent / "13.mp4").unlink()
-    (files.parent / "13.mp4").mkdir()
-    monkeypatch.setattr(runs, "dataset_of", lambda run: before)
-    with pytest.raises(VideoError, match=r"is a folder of frames, which the pages"):
-        run_videos.find(run_videos.video_id(run_of_files, 1))
+    monkeypatch.setattr(run_videos, "FOLDER", tmp_path / "films")
+    monkeypatch.setattr(run_videos, "FILM_FRAMES", 40)
+    folder = tmp_path / "data" / synthetic.CATEGORIES[13] / "clip"
+    folder.mkdir(parents=True)
+    for index, rgb in enumerate(synthetic.make_video(5, 13, size=(73, 97)).rgb, start=1):
+        Image.fromarray(rgb).save(folder / f"{index:05d}.png")
+    network = load_model(weights_folder / "sda_tsn_synth.safetensors")
+    run = run_dataset(open_dataset(str(tmp_path / "data")), network, folder=runs_folder, workers=0)
+    at = open_page(video=run_videos.video_id(run, 0), model="sda_tsn_synth")
+    assert not at.error
+    assert f"says with {100 * run.confidence[0]:.1f} %" in text(at)
+    assert "the network saw the pictures themselves, 97 x 73 px" in text(at)
+    film = run_videos.find(run_videos.video_id(run, 0))
+    assert film is not None
+    shown = video.read_clips(film.path, Sampling(1, 40, 1)).frames
+    assert (shown.video.num_frames, shown.video.width, shown.video.height) == (40, 96, 72)
+    assert shown.video.duration_seconds == pytest.approx(64 / 25)
 
 
 def test_a_copy_for_the_browser_never_lies_beside_the_file(
