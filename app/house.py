@@ -14,7 +14,7 @@ import streamlit as st
 import torch
 
 from app import cloakroom, health, settings
-from app.jobs import Workroom
+from app.jobs import Job, Workroom
 from app.network_process import process_of
 from app.source import Source
 from dsanet_core.records import Clips, Sampling
@@ -25,11 +25,12 @@ THREADS_PER_DEVICE = 2
 
 @dataclass
 class House:
-    """What all sessions share: a workroom per device, one for copies that browsers play, the last
-    decoded clips, and counters."""
+    """What all sessions share: a workroom per device, one for copies that browsers play, one for
+    checkpoints that are brought, the last decoded clips, and counters."""
 
     rooms: dict[str, Workroom]
     copies: Workroom
+    imports: Workroom
     network_runs: int = 0
     decodes: int = 0
     _clips: OrderedDict[tuple[str, str, Sampling], Clips] = field(default_factory=OrderedDict)
@@ -37,6 +38,11 @@ class House:
 
     @property
     def all_rooms(self) -> list[Workroom]:
+        return [*self.page_rooms, self.imports]
+
+    @property
+    def page_rooms(self) -> list[Workroom]:
+        """Those whose jobs end when their page is left."""
         return [*self.rooms.values(), self.copies]
 
     def device_of(self, sha256: str) -> str:
@@ -77,16 +83,18 @@ def _bytes(kept: Collection[Clips]) -> int:
 
 
 class Session:
-    """What one browser session owns: its uploads, and the jobs it waits for."""
+    """What one browser session owns: its uploads, and the jobs it waits for. importing: that of the
+    checkpoint that it brought last."""
 
     def __init__(self, house: House) -> None:
         self.id = secrets.token_hex(8)
         self._known_as, self.uploads = cloakroom.claim()
         self.wanted: set[Hashable] = set()
+        self.importing: Job | None = None
         self._house = house
 
     def release(self, *, keep: Collection[Hashable] = ()) -> None:
-        for room in self._house.all_rooms:
+        for room in self._house.page_rooms:
             room.release(self.id, keep=keep)
 
     def close(self) -> None:
@@ -107,7 +115,7 @@ def the_house() -> House:
     rooms = {
         device: Workroom(f"networks.{device}", threads=THREADS_PER_DEVICE) for device in devices
     }
-    house = House(rooms, Workroom("copies"))
+    house = House(rooms, Workroom("copies"), Workroom("imports"))
     for device in devices:
         health.observe(f"networks on {device}", partial(_facts, house, device))
     return house

@@ -10,7 +10,7 @@ call Streamlit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +20,7 @@ from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileMan
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import answers, samples
+from app import answers, brought, samples
 from app.answers import Answer
 from app.dataset import run_videos
 from app.house import House, the_house, the_session
@@ -34,6 +34,8 @@ from dsanet_core.records import Analysis, Attribution, Video
 from dsanet_core.zoo import ModelSpec
 
 MAX_PLAYED_BYTES = 32 << 20
+SPECS_KEPT = 256
+"""Of networks at hand: more than a server has."""
 STEPS = {
     "decode": ("reading frames", 0.0, 0.4),
     "start": ("waiting for the process that runs it", 0.4, 0.0),
@@ -97,21 +99,48 @@ def model_names() -> list[str]:
 
 
 def model_card(name: str) -> Card:
-    entry = checkpoints.at_hand()[name]
-    known = entry["model"] in zoo.list_models()
-    description = zoo.model_spec(entry["model"]).description if known else ""
-    return Card(description, entry["accuracy"])
+    """Raises CheckpointError for one that is not at hand."""
+    return _card(name, _entry(name))
+
+
+def model_cards() -> dict[str, Card]:
+    """Of every model at hand."""
+    return {name: _card(name, entry) for name, entry in checkpoints.at_hand().items()}
+
+
+def _card(name: str, entry: dict[str, Any]) -> Card:
+    spec = specs({name: entry})[name]
+    return Card("its file cannot be read" if spec is None else spec.description, entry["accuracy"])
+
+
+def _entry(name: str) -> dict[str, Any]:
+    try:
+        return checkpoints.at_hand()[name]
+    except KeyError:
+        raise CheckpointError(
+            f"The weights {name!r} are not here any more", "weights that are at hand",
+            "Reload the page and choose another model; whoever brought them can bring them again.",
+        ) from None
 
 
 def models_with(part: str) -> list[str]:
     """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
-    return [
-        name for name, entry in checkpoints.at_hand().items()
-        if part in _spec(name, entry["sha256"]).args
-    ]
+    found = specs(checkpoints.at_hand())
+    return [name for name, spec in found.items() if spec is not None and part in spec.args]
 
 
-@st.cache_resource(max_entries=64, show_spinner=False)
+def specs(entries: Mapping[str, dict[str, Any]]) -> dict[str, ModelSpec | None]:
+    """What the files of models at hand say of their networks; None for one that is damaged."""
+    found: dict[str, ModelSpec | None] = {}
+    for name, entry in entries.items():
+        try:
+            found[name] = _spec(name, entry["sha256"])
+        except CheckpointError:
+            found[name] = None
+    return found
+
+
+@st.cache_resource(max_entries=SPECS_KEPT, show_spinner=False)
 def _spec(name: str, weights_sha256: str) -> ModelSpec:
     return checkpoints.read_spec(name)
 
@@ -135,10 +164,22 @@ def take_upload(file: UploadedFile) -> str:
     try:
         return _UPLOAD + the_session().uploads.take(file, file.name).sha256
     finally:
-        # Streamlit keeps the bytes in memory until the session ends; on disk is enough.
-        context = get_script_run_ctx()
-        if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-            context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+        _drop(file)
+
+
+def take_weights(file: UploadedFile) -> None:
+    """Spool an uploaded checkpoint, which then waits to be checked (`brought`)."""
+    try:
+        brought.take(file, file.name)
+    finally:
+        _drop(file)
+
+
+def _drop(file: UploadedFile) -> None:
+    """Streamlit keeps the bytes in memory until the session ends; on disk is enough."""
+    context = get_script_run_ctx()
+    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
 def find_source(video_id: str) -> Source:
@@ -175,10 +216,10 @@ def request(source: Source, questions: Sequence[Question]) -> list[Job]:
     """One job per question, new or at hand. Raises BusyError where too many wait already."""
     house, session = the_house(), the_session()
     room = house.rooms[house.device_of(source.sha256)]
-    entries = checkpoints.at_hand()
     jobs = []
     for question in questions:
-        weights = Weights(entries[question.model]["path"], entries[question.model]["sha256"])
+        entry = _entry(question.model)
+        weights = Weights(entry["path"], entry["sha256"])
         spec = _spec(question.model, weights.sha256)
         key = (source.owner, source.sha256, weights.sha256, spec.protocol, *question.key)
         session.wanted.add(key)

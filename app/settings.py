@@ -17,6 +17,22 @@ def data_roots() -> tuple[Path, ...]:
     return tuple(named) or (ROOT / "data",)
 
 
+WEIGHTS_VARIABLE = "DSANET_LENS_WEIGHTS"
+"""Whether pages may bring and delete weights: "open" or "closed"."""
+
+
+def weights_opened() -> bool | None:
+    """What `WEIGHTS_VARIABLE` says, None where it says nothing; a word that is neither closes."""
+    said = os.environ.get(WEIGHTS_VARIABLE, "").strip().lower()
+    return said == "open" if said else None
+
+
+WEIGHTS_BYTES = 20 << 30
+MOST_WEIGHTS = 100
+"""Of all checkpoints of users, whoever brought them: pages bring no more."""
+IMPORT_SECONDS = 900.0
+"""How long the check of one checkpoint may take."""
+
 UPLOAD_BYTES_PER_SESSION = 2 << 30
 UPLOADS_PER_SESSION = 32
 """The oldest uploads of a session go first."""

@@ -82,6 +82,7 @@ QUIET = (
 _RESTORED = "restored_from_address"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
+_GONE = "gone"
 _OWN_CHOICE = "own_choice_of_the_page"
 SAMPLE_GROUP = "sample_group"
 PICTURE = "picture"
@@ -94,6 +95,13 @@ NEW_RUN_MODEL, NEW_RUN_KIND, NEW_RUN_SEED, NEW_RUN_VIDEOS, NEW_RUN_PATH = NEW_RU
 NEW_RUN_SPLIT, NEW_RUN_LIMIT, NEW_RUN_VIEWS, NEW_RUN_UNTRIMMED = NEW_RUN[5:]
 RUNS_TURN, DELETE_ASKED = "runs_turn", "delete_asked"
 
+NEW_WEIGHTS = ("weights_name", "weights_classes", "weights_frames", "weights_stride",
+               "weights_shift", "weights_beta")
+WEIGHTS_NAME, WEIGHTS_CLASSES, WEIGHTS_FRAMES, WEIGHTS_STRIDE = NEW_WEIGHTS[:4]
+WEIGHTS_SHIFT, WEIGHTS_BETA = NEW_WEIGHTS[4:]
+WEIGHTS_CHOSEN, WEIGHTS_TOLD = "weights_chosen", "weights_told"
+WEIGHTS_DELETE = "weights_delete_asked"
+
 
 def restore() -> None:
     """Take over what the address says, once per session: later runs may see a stale address.
@@ -105,8 +113,8 @@ def restore() -> None:
             if key in st.query_params:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
-    held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE)
-    for name in (*Key, *held, *NEW_RUN):
+    held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, WEIGHTS_CHOSEN)
+    for name in (*Key, *held, *NEW_RUN, *NEW_WEIGHTS):
         if name in st.session_state:
             st.session_state[name] = st.session_state[name]
 
@@ -170,6 +178,21 @@ def settle(key: str, options: Sequence[str], default: str | None) -> None:
         st.session_state[key] = default
 
 
+def gone(key: Key, options: Sequence[str]) -> str | None:
+    """The last choice of `key` that was none of the options, until another one is made; call it
+    before `settle`."""
+    chosen = get(key)
+    if chosen is not None and chosen not in options:
+        st.session_state.setdefault(_GONE, {})[key] = chosen
+    last = st.session_state.get(_GONE, {}).get(key)
+    return None if last is None or last in options else str(last)
+
+
+def forget_gone(key: Key) -> None:
+    """Call it from the callback of the widget of this key."""
+    st.session_state.get(_GONE, {}).pop(key, None)
+
+
 def is_on(key: Key) -> bool:
     """Whether a flag is on; call it before its widget is drawn, so that the widget agrees."""
     return bool(st.session_state.setdefault(key, FLAGS[key]))
@@ -180,13 +203,19 @@ def switch_on(key: Key) -> None:
     st.session_state[key] = True
 
 
-def uploader_key() -> str:
-    """Key of the upload box: a new one after each upload, so that the box lets go of its bytes."""
-    return f"upload_{st.session_state.get(_UPLOADS_TAKEN, 0)}"
+def uploader_key(what: str = "upload") -> str:
+    """Key of an upload box: a new one after each upload, so that the box lets go of its bytes."""
+    return f"{what}_{st.session_state.get(_UPLOADS_TAKEN, 0)}"
 
 
 def renew_uploader() -> None:
     st.session_state[_UPLOADS_TAKEN] = st.session_state.get(_UPLOADS_TAKEN, 0) + 1
+
+
+def clear_weights() -> None:
+    """What was said of the last file of weights does not hold for the next."""
+    for name in NEW_WEIGHTS:
+        st.session_state.pop(name, None)
 
 
 def stop(wish: str) -> None:

@@ -34,9 +34,23 @@ class Upload:
     size: int
 
 
+@dataclass(frozen=True)
+class Spooled:
+    """A file of weights on disk, not yet checked. shown: what its owner calls it; path: alone in a
+    folder of its own, under that name with all but letters and digits cleaned out of it: names of
+    published files say what no tensor does (8x8, TSM)."""
+
+    shown: str
+    path: Path
+    size: int
+
+    def remove(self) -> None:
+        shutil.rmtree(self.path.parent, ignore_errors=True)
+
+
 class Uploads:
     """The uploads of one session, by sha256, in a folder of their own that no other user of the
-    machine may enter."""
+    machine may enter. weights: a file that waits to be checked."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # mode 0700
@@ -44,6 +58,7 @@ class Uploads:
         fcntl.flock(held, fcntl.LOCK_EX)
         self._by_sha256: dict[str, Upload] = {}  # the oldest first
         self._lock = threading.Lock()
+        self.weights: Spooled | None = None
         # Also when the server stops while the session is still open.
         self._delete = weakref.finalize(self, _delete, self.folder, held)
 
@@ -69,6 +84,7 @@ class Uploads:
         """Delete every file."""
         self._delete()
         self._by_sha256.clear()
+        self.weights = None
 
     def _make_room(self, size: int, name: str) -> None:
         most, kept = settings.UPLOAD_BYTES_PER_SESSION, list(self._by_sha256.values())

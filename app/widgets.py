@@ -67,6 +67,15 @@ def say(error: LensError) -> None:
     )
 
 
+@contextmanager
+def said() -> Iterator[None]:
+    """Errors become sentences here, and the rest of the page is drawn."""
+    try:
+        yield
+    except LensError as error:
+        say(error)
+
+
 def choose_video() -> Source:
     """The chosen video; where there is none, says what to do and ends the page."""
     chosen = state.get(Key.VIDEO)
@@ -140,14 +149,24 @@ def _gallery() -> None:
 
 
 def choose_model(key: Key, label: str, default: str) -> str:
-    """One of the models whose weights are at hand."""
+    """One of the models whose weights are at hand. Where the chosen one is not any more, says so
+    and takes another."""
     names = services.model_names()
+    gone = state.gone(key, names)
     state.settle(key, names, default if default in names else names[0])
+    cards = services.model_cards()
     about = "\n".join(
-        f"- {words.escape(f'{n}: {services.model_card(n).description}')}" for n in names
+        f"- {words.escape(f'{name}: {card.description}')}" for name, card in cards.items()
     )
-    st.selectbox(label, names, key=key, help=about)
-    return str(st.session_state[key])
+    st.selectbox(label, names, key=key, help=about, on_change=state.forget_gone, args=(key,))
+    chosen = str(st.session_state[key])
+    if gone is not None:
+        st.info(
+            f"{words.escape(words.shorten(gone))} is not at hand (any more): "
+            f"{words.escape(chosen)} is shown in its place.",
+            icon=":material/info:",
+        )
+    return chosen
 
 
 def choose_categories(analysis: Analysis, source: Source) -> list[int]:
@@ -235,6 +254,11 @@ def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]
         say(error)
         st.button("Run again", on_click=services.release, icon=":material/replay:")
         st.stop()
+
+
+def finish_soon(job: Job) -> bool:
+    """Whether it is finished, now or in a moment."""
+    return _all_finish([job])
 
 
 def _all_finish(jobs: Sequence[Job]) -> bool:

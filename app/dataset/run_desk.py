@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import streamlit as st
@@ -15,7 +14,6 @@ from app.dataset.run_table import LOOKS, Entry, State
 from app.dataset.run_widgets import PAGES
 from app.state import Key
 from dsanet_core.datasets.published import DATASETS
-from dsanet_core.errors import LensError
 from dsanet_core.records import Run
 from dsanet_core.runs.report import run_to_dict
 
@@ -28,7 +26,7 @@ MOST_SEED, MOST_VIDEOS = 2**31 - 1, 10**6
 
 def form(*, expanded: bool) -> None:
     """What to run, and the button that starts it."""
-    with st.expander("Start a run", icon=":material/add:", expanded=expanded), _said():
+    with st.expander("Start a run", icon=":material/add:", expanded=expanded), widgets.said():
         names = services.model_names()
         state.settle(state.NEW_RUN_MODEL, names, names[0])
         model = st.selectbox("Network", names, key=state.NEW_RUN_MODEL)
@@ -175,10 +173,10 @@ def details(entry: Entry) -> None:
     st.markdown(run_table.facts_list(entry))
     if entry.facts is not None:
         st.caption(run_table.versions(entry))
-    with _said():
+    with widgets.said():
         _actions(entry)
     if entry.state is not State.DAMAGED:
-        with _said():
+        with widgets.said():
             _errors(entry)
 
 
@@ -273,7 +271,7 @@ def _ask_once_more(entry: Entry) -> None:
 def _stop_button(entry: Entry, key: str) -> None:
     label = "Take out of the queue" if entry.state is State.WAITING else "Stop this run"
     stopping = entry.state is State.STOPPING
-    with _said():
+    with widgets.said():
         if st.button(label, key=key, icon=":material/stop_circle:", disabled=stopping):
             run_jobs.stop(entry.id)
             st.rerun()
@@ -289,12 +287,3 @@ def _download(label: str, make: Callable[[], str], name: str, kind: str) -> None
 def export(entries: Sequence[Entry]) -> None:
     """The table as a file."""
     _download("Table (CSV)", partial(run_table.to_csv, entries), "runs.csv", "text/csv")
-
-
-@contextmanager
-def _said() -> Iterator[None]:
-    """Errors become sentences here, and the rest of the page is drawn."""
-    try:
-        yield
-    except LensError as error:
-        widgets.say(error)

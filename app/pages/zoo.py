@@ -2,7 +2,7 @@
 
 import streamlit as st
 
-from app import readings, state, widgets, words, zoo_counts, zoo_words
+from app import readings, state, weights_desk, widgets, words, zoo_counts, zoo_words
 from app.tables import table
 from dsanet_core.figures import accuracy_against_cost
 from dsanet_core.zoo.published import published_rows
@@ -10,6 +10,9 @@ from dsanet_core.zoo.published import published_rows
 with widgets.page(
     "Zoo", "Every network of the two papers: what it costs, and how accurate it is where measured."
 ):
+    weights_desk.bring()
+    weights_desk.kept()
+
     st.subheader("Accuracy against cost")
     state.settle(state.ZOO_CHART, list(zoo_words.CHARTS), next(iter(zoo_words.CHARTS)))
     st.selectbox("Data set of the papers", list(zoo_words.CHARTS), key=state.ZOO_CHART)
@@ -59,7 +62,7 @@ with widgets.page(
         f"{len(found)} of {len(networks)} networks. How to read it: a click on a head sorts. MACs "
         "are multiply-adds, counted for convolutions, linear layers, DSA, SDA and SE at the frame "
         "size of the network's own test protocol; a view is one clip and crop of it. Networks "
-        "without weights here can be built, with random ones."
+        "without weights that come with this tool can be built, with random ones."
     )
 
     st.subheader("The papers' numbers and ours")

@@ -92,9 +92,10 @@ def points(at: AppTest, place: int) -> list[dict[str, Any]]:
 def test_the_page_needs_no_video_and_runs_no_network(open_zoo: OpenZoo) -> None:
     at = open_zoo()
     assert not at.error
-    assert len(at.file_uploader) == 0
+    assert [box.label for box in at.file_uploader] == ["Upload a checkpoint"]
     assert services.network_runs() == 0
     assert [h.value for h in at.subheader] == [
+        "Bring your own weights",
         "Accuracy against cost",
         "Embedded networks, measured here",
         "All networks",
