@@ -24,13 +24,13 @@ from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
 from dsanet_core.runs.effects import measure_run
 from dsanet_core.runs.summary import FILE
 from dsanet_core.training import RECIPES, Fit, Places, open_data, train
-from dsanet_core.zoo import model_spec
+from dsanet_core.zoo import list_models, model_spec
 
 CACHE = Path(".cache")
 OTHER_SEEDS, STATES = CACHE / "seeds", CACHE / "training"
 RUNS = FOLDER / "runs"
 PAGE = Path("docs") / "embedded.md"
-EMBEDDED = {name: recipe for name, recipe in RECIPES.items() if recipe.train_on is not None}
+EMBEDDED = {name: RECIPES[name] for name in list_models() if name in RECIPES}
 VALIDATION = EMBEDDED["dsa_i3d_synth"].validate_on
 SEEDS = dict.fromkeys(
     (
