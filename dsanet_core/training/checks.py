@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,8 @@ SAMPLED = 32
 """Videos of a data set that are read before the first epoch."""
 MOST_BAD = 0.1
 """Share of missing videos, or unreadable ones among those sampled, that a training bears."""
+MOST_GONE = 0.5
+"""Share of the videos of a published data set that may be missing: many are gone from the web."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,8 @@ def labels_of(dataset: Dataset, classes: Sequence[str]) -> NDArray[np.int64]:
 def look_at(dataset: Dataset) -> list[str]:
     """Lines about the videos of a data set, a sample of which is read.
 
-    Raises DatasetError if more than `MOST_BAD` of them are missing or cannot be read.
+    Raises DatasetError if more than `MOST_BAD` of them are missing or cannot be read, or more than
+    `MOST_GONE` of what a published data set lists is missing.
     """
     counts = sorted(Counter(dataset.categories).values())
     lines = [
@@ -107,12 +110,15 @@ def look_at(dataset: Dataset) -> list[str]:
         f"{counts[-1]} of each"
     ]
     there = [row for row in range(len(dataset)) if _is_there(dataset, row)]
-    missing = [*dataset.missing, *_names(dataset, sorted(set(range(len(dataset))) - set(there)))]
-    listed = len(dataset) + len(dataset.missing)
-    if missing:
-        lines.append(f"  {len(missing)} of {listed} files are missing, such as {missing[0]}")
-    if len(missing) > MOST_BAD * listed:
-        raise _too_bad(dataset, f"{len(missing)} of {listed} videos are missing", missing[0])
+    absent = [dataset.video_name(row) for row in sorted({*range(len(dataset))} - {*there})]
+    for names, listed, most in (
+        (dataset.missing, len(dataset) + len(dataset.missing), MOST_GONE),
+        (absent, len(dataset), MOST_BAD),
+    ):
+        if names:
+            lines.append(f"  {len(names)} of {listed} files are missing, such as {names[0]}")
+        if len(names) > most * listed:
+            raise _too_bad(dataset, f"{len(names)} of {listed} videos are missing", names[0], most)
     if dataset.path(0) is None:  # drawn, not read
         return lines
     chosen = np.unique(np.linspace(0, len(there) - 1, SAMPLED).round().astype(int))
@@ -124,7 +130,7 @@ def look_at(dataset: Dataset) -> list[str]:
         row, why = next(iter(bad.items()))
         raise _too_bad(
             dataset, f"{len(bad)} of {len(chosen)} videos that were tried cannot be read",
-            f"{dataset.video_name(row)}: {why}",
+            f"{dataset.video_name(row)}: {why}", MOST_BAD,
         )
     return lines
 
@@ -150,10 +156,6 @@ def _is_there(dataset: Dataset, row: int) -> bool:
     return path is None or path.exists()
 
 
-def _names(dataset: Dataset, rows: Sequence[int]) -> Iterator[str]:
-    return (dataset.video_name(row) for row in rows)
-
-
 def _why_unreadable(dataset: Dataset, row: int) -> str:
     try:
         dataset.clips(row, Sampling(num_snippets=1, frames_per_snippet=1, frame_stride=1))
@@ -162,9 +164,9 @@ def _why_unreadable(dataset: Dataset, row: int) -> str:
     return ""
 
 
-def _too_bad(dataset: Dataset, what: str, such_as: str) -> DatasetError:
+def _too_bad(dataset: Dataset, what: str, such_as: str, most: float) -> DatasetError:
     return DatasetError(
-        f"{dataset.name}: {what}, such as {such_as}", f"at most {MOST_BAD:.0%}",
+        f"{dataset.name}: {what}, such as {such_as}", f"at most {most:.0%}",
         "Check the folder that the data set lies in, or take these videos out of it.",
     )
 

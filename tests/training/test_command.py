@@ -212,6 +212,17 @@ def test_a_few_missing_videos_are_counted_and_borne(tmp_path: Path, clip: Path) 
     assert said[2] == "  19 read to see: 0 could not be"
 
 
+def test_of_a_published_data_set_up_to_half_may_be_gone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training = open_data(RECIPES[RECIPE], str(folder), split="train").training
+    monkeypatch.setattr(training, "missing", ["gone"] * 6)
+    assert look_at(training)[1] == "  6 of 12 files are missing, such as gone"
+    monkeypatch.setattr(training, "missing", ["gone"] * 7)
+    with pytest.raises(DatasetError, match=r"7 of 13 videos are missing.*at most 50%"):
+        look_at(training)
+
+
 def test_the_own_data_of_a_recipe_needs_no_description() -> None:
     data = open_data(RECIPES[RECIPE])
     assert (len(data.training), len(data.validation), data.classes) == (5000, 2500, CATEGORIES)
