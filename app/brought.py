@@ -124,6 +124,13 @@ def kept() -> dict[str, Entry]:
     return dict(sorted(users.items(), key=lambda item: -begun(item[0])))
 
 
+def damaged() -> dict[str, str]:
+    """Name -> what is wrong with an entry that no page can use, and the way on; no path of the
+    server in it."""
+    folder = f"{entry_path('any').parent}/"
+    return {name: fault.replace(folder, "") for name, fault in checkpoints.damaged().items()}
+
+
 def begun(name: str) -> float:
     """When the entry of a user's checkpoint was written, in seconds of the epoch; 0 if it is gone.
     """
@@ -137,7 +144,7 @@ def delete(name: str) -> None:
     """Delete a user's checkpoint, also one whose entry is damaged. Raises CheckpointError for any
     other, and where its files may not be removed."""
     _require_open()
-    if name not in kept() and name not in checkpoints.damaged():
+    if name not in kept() and name not in damaged():
         raise CheckpointError(f"There are no weights {name!r} that were brought here",
                               "one of the table", "Reload the page: they may be deleted already.")
     entry = entry_path(name)
@@ -206,7 +213,7 @@ def _clean(shown: str, types: tuple[str, ...]) -> str:
     """A name for a file on disk: of letters, digits, "_", "." and "-", with one of the endings."""
     stem, _, ending = re.sub(r"[^A-Za-z0-9_.-]+", "_", shown).rpartition(".")
     known = ending.lower() if ending.lower() in types else types[0]
-    return f"{stem.lstrip('.-')[-80:] or 'checkpoint'}.{known}"
+    return f"{stem.strip('.-')[-80:] or 'checkpoint'}.{known}"
 
 
 def _copy(source: BinaryIO, path: Path) -> None:

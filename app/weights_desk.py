@@ -9,7 +9,6 @@ from app import weights_words as texts
 from app.jobs import Job
 from app.settings import WEIGHTS_VARIABLE
 from app.state import Key
-from dsanet_core import checkpoints
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.public.labels import known_lists
 from dsanet_core.errors import LensError
@@ -178,7 +177,7 @@ def _refused(error: Exception) -> None:
 
 def kept() -> None:
     """The users' weights as a table, the account of a chosen one, and what is damaged."""
-    entries, faults = brought.kept(), checkpoints.damaged()
+    entries, faults = brought.kept(), brought.damaged()
     if not entries and not faults:
         return
     st.subheader("Weights brought here")
@@ -188,7 +187,8 @@ def kept() -> None:
         tables.table(texts.rows(entries, specs, begun), formats=texts.FORMATS)
         state.settle(state.WEIGHTS_CHOSEN, list(entries), next(iter(entries)))
         chosen = st.selectbox("What was understood of", list(entries), key=state.WEIGHTS_CHOSEN)
-        _account(texts.account(entries[chosen], specs[chosen]))
+        is_new = st.session_state.get(state.WEIGHTS_TOLD) == chosen
+        _account(texts.account(entries[chosen], specs[chosen]), expanded=is_new)
         with st.container(horizontal=True):
             if st.button("Inspect a video with it", icon=":material/arrow_forward:",
                          key="weights_inspect"):
@@ -197,13 +197,15 @@ def kept() -> None:
             _offer_delete(chosen)
         _ask_once_more(chosen)
     for name, fault in faults.items():
-        st.error(f"**{words.escape(name)}** is damaged: {words.escape(fault)}",
-                 icon=":material/error:")
+        st.error(
+            f"**{words.escape(name)}** is damaged and on no page: {words.escape(fault)}",
+            icon=":material/error:",
+        )
         _offer_delete(name)
         _ask_once_more(name)
 
 
-def _account(account: texts.Account) -> None:
+def _account(account: texts.Account, *, expanded: bool) -> None:
     if account.warnings:
         st.warning(f"**Doubtful:**\n\n{texts.bullets(account.warnings)}", icon=":material/warning:")
     if account.assumed:
@@ -213,7 +215,8 @@ def _account(account: texts.Account) -> None:
             "form.",
             icon=":material/help:",
         )
-    st.table({"What": list(account.rows), "How": list(account.rows.values())}, hide_index=True)
+    with st.expander("All that was understood", icon=":material/list:", expanded=expanded):
+        st.table({"What": list(account.rows), "How": list(account.rows.values())}, hide_index=True)
 
 
 def _offer_delete(name: str) -> None:

@@ -80,7 +80,8 @@ def rows(
 
 
 def _format(entry: Entry) -> str:
-    return str(dict(entry["account"]).get("format", "a checkpoint of this project"))
+    said = str(dict(entry["account"]).get("format", "a checkpoint of this project"))
+    return said.partition(" (")[0]
 
 
 def bullets(lines: list[str]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -12,7 +13,10 @@ import torch
 import torchvision
 from streamlit.testing.v1 import AppTest
 
-from app import brought, settings, weights_desk, zoo_counts
+from app import brought, settings, weights_desk, weights_process, zoo_counts
+from app.house import the_house
+from app.jobs import Job
+from app.network_process import WorkerError
 from dsanet_core import checkpoints
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
@@ -211,3 +215,87 @@ def test_a_server_that_is_closed_offers_neither_and_does_neither(
     with pytest.raises(CheckpointError, match="bring and delete no weights"):
         brought.delete("mine")
     assert files(users) == ["mine.json", "mine.safetensors"]
+
+
+def test_a_damaged_entry_is_named_without_its_place_and_deleted_after_a_second_question(
+    open_page: OpenPage, users: Path, own: Path
+) -> None:
+    checkpoints.import_checkpoint(own, "mine")
+    checkpoints.import_checkpoint(own, "lost")
+    (users / "lost.json").write_text("{}")
+    at = open_page("zoo")
+    assert "lost** is damaged" in at.error[0].value
+    assert str(users) not in at.error[0].value.replace("\\", "")
+    assert list(at.dataframe[0].value["Name"]) == ["mine"]
+    at.button(key="delete_lost").click().run()
+    assert "lost.json" in files(users), "asked once more first"
+    at.button(key="weights_delete_no").click().run()
+    at.button(key="delete_lost").click().run()
+    at.button(key="weights_delete_yes").click().run()
+    assert not at.error
+    assert files(users) == ["mine.json", "mine.safetensors"]
+    at.button(key="delete_mine").click().run()
+    at.button(key="weights_delete_yes").click().run()
+    assert not files(users)
+    assert "Weights brought here" not in text(at)
+
+
+def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(
+    open_page: OpenPage, users: Path, weights_folder: Path
+) -> None:
+    before = files(weights_folder)
+    for name in ("i3d_synth", "../i3d_synth", ""):
+        with pytest.raises(CheckpointError, match="were brought here"):
+            brought.delete(name)
+    assert files(weights_folder) == before
+
+
+@pytest.mark.parametrize(
+    ("said", "hosts", "opened"),
+    [
+        ("", ["localhost"], True), ("", ["lens.lab.example"], False), ("closed", [], False),
+        ("yes please", [], False), ("Open", ["lens.lab.example"], True),
+    ],
+)
+def test_weights_are_open_to_this_machine_alone_unless_the_server_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, said: str, hosts: list[str], opened: bool
+) -> None:
+    options = {"server.address": "localhost", "server.allowedHosts": hosts}
+    monkeypatch.setattr(brought.config, "get_option", options.__getitem__)
+    monkeypatch.setenv(settings.WEIGHTS_VARIABLE, said)
+    assert brought.is_open() is opened
+
+
+@pytest.mark.parametrize(
+    ("shown", "kept"),
+    [
+        ("../../etc/passwd", "_.pth"), ("I3D 8x8 (R50).pyth", "I3D_8x8_R50_.pyth"),
+        ("torch.py", "torch.pth"), ("", "checkpoint.pth"), ("-rf.pth", "rf.pth"),
+        ("a" * 500 + ".PT", "a" * 80 + ".pt"), ("видео\n.pt", "_.pt"),
+    ],
+)
+def test_names_on_disk_are_cleaned(shown: str, kept: str) -> None:
+    assert brought._clean(shown, brought.TYPES) == kept
+
+
+def test_a_check_that_is_stopped_ends_and_leaves_nothing(
+    open_page: OpenPage, users: Path, own: Path
+) -> None:
+    at = bring(open_page("zoo"), own)
+    at.button(key="weights_start").click().run()
+    at.button(key="weights_stop").click().run()
+    assert at.file_uploader[0].label == "Upload a checkpoint"
+    room = the_house().imports
+    done = room.submit("after it", "another session", lambda job: None)
+    assert done.finished.wait(PATIENCE_SECONDS), "the next one has its turn"
+    assert not files(users) and not spooled(users)
+
+
+def test_a_process_that_is_killed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    killed = subprocess.Popen
+    monkeypatch.setattr(
+        weights_process.subprocess, "Popen",
+        lambda *_, **options: killed(["sh", "-c", "kill -9 $$"], **options),
+    )
+    with pytest.raises(WorkerError, match="was killed by SIGKILL"):
+        weights_process.ask({}, Job(lambda job: None), "Checking")

@@ -1,13 +1,17 @@
-"""A walk through the page Zoo in a real Chromium: charts, search, tables, a narrow window."""
+"""Walks through the page Zoo in a real Chromium: charts, search, tables, a narrow window; weights
+that are brought, used and deleted."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from tests.weights import save_tiny
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +27,20 @@ NAMES_STAND_APART = """() => {
         && boxes.every(box => box.left >= 0 && box.right <= 768)
         && boxes.every((a, place) => !boxes.slice(place + 1).some(b => meet(a, b)))
 }"""
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where users' weights lie while these walks last."""
+    return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture(scope="module")
+def address(browser: Browser, scratch: Path, weights: Path) -> Iterator[str]:
+    with running_app(
+        scratch, runs=scratch / "runs", variables={"WEIGHTS": str(weights)}
+    ) as address:
+        yield address
 
 
 def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
@@ -68,3 +86,51 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     page.wait_for_function(NAMES_STAND_APART)  # Plotly follows the window a moment later
     watched.check()
+    watched.context.close()
+
+
+def test_weights_are_brought_used_for_a_sample_and_deleted(
+    browser: Browser, address: str, scratch: Path, weights: Path, tmp_path: Path
+) -> None:
+    watched = Watched(browser, address)
+    page = watched.page
+    page.goto(f"{address}/zoo")
+    wait_until_drawn(page, "rows match")
+    file = save_tiny(tmp_path).rename(tmp_path / "<i>Tiny & mine.safetensors")
+    page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(file)
+    wait_until_drawn(page, "not yet checked")
+    expect(page.get_by_text("<i>Tiny & mine.safetensors")).to_be_visible()
+    name = page.get_by_role("textbox", name="Name")
+    expect(name).to_have_attribute("placeholder", re.compile("tiny_mine"))
+    name.fill("tiny")
+    name.press("Enter")
+    page.get_by_role("button", name="Check and keep").click()
+    expect(page.get_by_text("is one of the models of every page now")).to_be_visible()
+    assert sorted(path.name for path in weights.iterdir()) == ["tiny.json", "tiny.safetensors"]
+    assert not list(scratch.glob("dsanet-lens-*/weights-*"))
+    expect(page.get_by_role("table").get_by_text("nothing: random weights")).to_be_visible()
+    page.set_viewport_size({"width": 768, "height": 1000})
+    wait_until_drawn(page, "rows match")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 768
+    page.set_viewport_size({"width": 1280, "height": 1000})
+    watched.check()
+
+    page.get_by_role("button", name="Inspect a video with it").click()
+    wait_until_drawn(page, "Drop a video above")
+    page.get_by_role("button", name="Moving something up", exact=True).click()
+    wait_until_drawn(page, "all data (JSON)")
+    page.wait_for_url("**model=tiny*")
+    expect(page.get_by_text("says with")).to_be_visible()
+    watched.check()
+
+    page.get_by_role("link", name="Zoo").click()
+    wait_until_drawn(page, "rows match")
+    page.get_by_role("button", name="Delete tiny").click()
+    page.get_by_role("button", name="Yes, delete them").click()
+    expect(page.get_by_text("Weights brought here")).to_have_count(0)
+    assert not list(weights.iterdir())
+    page.get_by_role("link", name="Inspect").click()
+    expect(page.get_by_text("tiny is not at hand")).to_be_visible()
+    wait_until_drawn(page, "all data (JSON)")
+    watched.check()
+    watched.context.close()
