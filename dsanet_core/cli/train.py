@@ -48,6 +48,8 @@ def add_train(added: argparse.ArgumentParser) -> None:
                      "as 0.001")
     how.add_argument("--new-rate", type=_above_zero, metavar="X", help="times as high for what "
                      "--init has no weights for")
+    how.add_argument("--lean", action="store_true", default=None, help="DSA that --init has no "
+                     "weights for begins with kernels that lean on the snippet before")
     how.add_argument("--norm", choices=NORMS, help="how BatchNorm learns")
     how.add_argument("--precision", choices=PRECISIONS, help="float16 takes a GPU")
     how.add_argument("--accumulate", type=_positive, default=1, metavar="K",
@@ -101,7 +103,8 @@ def adapted(recipe: Recipe, args: argparse.Namespace) -> Recipe:
             + (f"{rate:g} instead of {was.learning_rate:g}, in proportion" if args.scale_rate
                else f"stays {was.learning_rate:g}; --scale-rate would make it {rate:g}"))
     changes = {"init": args.init, "learning_rate": args.rate, "new_rate": args.new_rate,
-               "norm": args.norm, "precision": args.precision, "optimizer": args.optimizer}
+               "lean": args.lean, "norm": args.norm, "precision": args.precision,
+               "optimizer": args.optimizer}
     return replace(recipe, **{name: to for name, to in changes.items() if to is not None})
 
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from dsanet_core.checkpoints import load_imagenet, pick_device, save_checkpoint, start_from
+from dsanet_core.checkpoints import pick_device, save_checkpoint
 from dsanet_core.datasets import Dataset
 from dsanet_core.datasets.synthetic import SyntheticDataset
 from dsanet_core.errors import printable
 from dsanet_core.familiarity import FamiliarityModel, fit_familiarity
-from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import VERSION as DATA_VERSION
 from dsanet_core.training.checks import Data, called, look_at, require_writable
 from dsanet_core.training.data import (
@@ -26,8 +23,8 @@ from dsanet_core.training.data import (
 from dsanet_core.training.loop import Fit, fit
 from dsanet_core.training.measure import Measured, Monitor, measure
 from dsanet_core.training.recipe import Recipe
+from dsanet_core.training.start import start_network
 from dsanet_core.workers import Workers
-from dsanet_core.zoo import build_model
 
 CALIBRATION_VIDEOS = 1000
 LARGEST_APPEARANCE = 1000
@@ -106,28 +103,6 @@ def train(
         "" if figures is None else f", top-1 {figures.top1:.1%} on {figures.dataset}"
     ))
     return {} if figures is None else {"top1": figures.top1, "top5": figures.top5}
-
-
-def start_network(
-    recipe: Recipe, classes: tuple[str, ...], *, seed: int
-) -> tuple[VideoNetwork, str, frozenset[str]]:
-    """The network of a recipe with the weights it starts from, where from in words, and the names
-    of what begins anew beside them. Raises CheckpointError if there are no such weights or they do
-    not fit."""
-    torch.manual_seed(seed)
-    network = build_model(recipe.spec(classes))
-    if recipe.init == "random":
-        return network, "random weights", frozenset()
-    if recipe.init == "imagenet":
-        load_imagenet(network)
-        return network, "ImageNet", frozenset()
-    start = start_from(network, recipe.init)
-    words = f"{recipe.init}: {len(start.copied)} tensors copied"
-    if start.fresh:
-        words += f", {len(start.fresh)} begin anew such as {start.fresh[0]}"
-    if start.left:
-        words += f", {len(start.left)} left out such as {start.left[0]}"
-    return network, words, frozenset(start.fresh)
 
 
 def source_of(data: Data, cache: Path, log: Log) -> Source:

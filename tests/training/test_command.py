@@ -14,6 +14,7 @@ import torch
 from dsanet_core import cli
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import CheckpointError, DatasetError
+from dsanet_core.hooks import capture
 from dsanet_core.synthetic import CATEGORIES, make_video
 from dsanet_core.training import RECIPES, job, open_data
 from dsanet_core.training.checks import called, look_at, require_writable
@@ -124,18 +125,26 @@ def test_worker_processes_read_the_same_videos(
     assert states[0]["losses"] == states[1]["losses"] and len(states[0]["losses"]) == 10
 
 
+@pytest.mark.parametrize("lean", [False, True])
 def test_dsa_starts_from_a_network_without(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, lean: bool
 ) -> None:
     start, out = save_tiny(tmp_path, "i3d_synth"), tmp_path / "dsa.safetensors"
     code, _, err = call(
         capsys, RECIPE, "--data", "synth:seed=1,n=8,size=72", "--init", start, "--epochs", 1,
         "--rate", 1e-9, "--norm", "frozen", "--workers", 0, "--logs", "none", "--out", out,
+        *(["--lean"] if lean else []),
     )
     assert code == 0, err
     assert "14 begin anew such as layer2.1.dsa.generate.0.weight" in err
     before, after = (load_model(path, "cpu").state_dict() for path in (start, out))
     assert all(torch.allclose(after[key], value, atol=1e-5) for key, value in before.items())
+    with capture() as seen, torch.inference_mode():
+        load_model(out, "cpu")(torch.randn(2, 4, 3, 4, 64, 64))
+    kernels = [value for name, value in seen.items() if name.endswith("dsa.hook_kernel")]
+    for kernel in kernels:                                         # (N, C, L)
+        assert bool((kernel[..., 0] > 0.8).all()) == lean
+    assert len(kernels) == 2
 
 
 EMPTY = "synth:seed=1,n=4"
