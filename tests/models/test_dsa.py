@@ -205,6 +205,26 @@ def test_with_identity_kernels_dsanet_is_the_network_without_dsa() -> None:
             assert torch.equal(network(clips), plain(clips))
 
 
+@pytest.mark.parametrize("num_snippets", [4, 8])
+def test_a_leaning_module_mostly_takes_the_snippet_before(num_snippets: int) -> None:
+    torch.manual_seed(0)
+    dsa = DSA(16, num_snippets, beta=1.0)
+    kernels: list[Tensor] = []
+    dsa.hook_kernel.register_forward_hook(lambda m, i, kernel: kernels.append(kernel.detach()))
+    x = torch.randn(6 * num_snippets, 16, 2, 5, 5)
+    dsa(x)
+    dsa.lean()
+    out = dsa(x).detach().unflatten(0, (6, num_snippets))
+    before, after = kernels
+    assert before[..., 0].mean() < 0.5
+    assert after[..., 0].mean() > 0.85
+    assert after[..., 0].min() > 0.5
+    torch.testing.assert_close(after.sum(-1), torch.ones(6, 16))
+    snippets = x.unflatten(0, (6, num_snippets))
+    likeness = torch.corrcoef(torch.stack([out[:, 1:].flatten(), snippets[:, :-1].flatten()]))
+    assert likeness[0, 1] > 0.95
+
+
 def test_the_input_is_left_as_it_was() -> None:
     x = torch.randn(4, 8, 2, 3, 3)
     kept = x.clone()
