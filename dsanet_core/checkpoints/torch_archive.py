@@ -70,7 +70,9 @@ def _require_small_directory(
     if locator[:4] == _LOCATOR64:
         directory_end -= _LOCATOR_BYTES + _END64_BYTES
         long_end = tail[:_END64_BYTES]
-        if long_end[:4] != _END64 or struct.unpack("<Q", locator[8:16])[0] != directory_end:
+        on_one_disk = long_end[16:24] == bytes(8) and locator[4:8] == bytes(4)
+        placed = struct.unpack("<Q", locator[8:16])[0] == directory_end
+        if long_end[:4] != _END64 or not on_one_disk or not placed:
             raise refusal(name, "is a zip archive whose end is damaged", next_step=_SAVE)
         here, entries, length, start = struct.unpack("<4Q", long_end[24:])
     if entries > limits.archive_entries or length > limits.header_bytes:
