@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from streamlit import config
 
-from app import settings, weights_process
+from app import logs, settings, weights_process
 from app.house import the_house, the_session
 from app.jobs import Job
 from app.uploads import CHUNK_BYTES, Spooled
@@ -127,8 +127,7 @@ def kept() -> dict[str, Entry]:
 def damaged() -> dict[str, str]:
     """Name -> what is wrong with an entry that no page can use, and the way on; no path of the
     server in it."""
-    folder = f"{entry_path('any').parent}/"
-    return {name: fault.replace(folder, "") for name, fault in checkpoints.damaged().items()}
+    return {name: _without_paths(fault) for name, fault in checkpoints.damaged().items()}
 
 
 def begun(name: str) -> float:
@@ -147,7 +146,7 @@ def delete(name: str) -> None:
     if name not in kept() and name not in damaged():
         raise CheckpointError(f"There are no weights {name!r} that were brought here",
                               "one of the table", "Reload the page: they may be deleted already.")
-    entry = entry_path(name)
+    entry, sha256 = entry_path(name), kept().get(name, {}).get("sha256")
     try:
         entry.unlink(missing_ok=True)  # first: weights without an entry are nobody's
         entry.with_name(f"{name}.safetensors").unlink(missing_ok=True)
@@ -156,6 +155,7 @@ def delete(name: str) -> None:
             f"{name} could not be deleted whole ({error.strerror})", "files that may be removed",
             "Ask whoever runs the server to mend the permissions of its folder of weights.",
         ) from error
+    logs.event("weights_deleted", session=the_session().id, weights=sha256)
 
 
 def _require_open() -> None:
@@ -193,6 +193,7 @@ def _require_room(size: int, shown: str) -> None:
             f"has {in_megabytes(size)}", f"at most {in_megabytes(settings.WEIGHTS_BYTES)} in all",
             "Delete some that nobody needs, below.",
         )
+    # Twice: what was uploaded, and what is kept of it.
     if 2 * size > shutil.disk_usage(tempfile.gettempdir()).free - settings.FREE_DISK_BYTES:
         raise _no_room(shown)
 
@@ -237,6 +238,12 @@ def _take_names(spooled: Spooled, names: BinaryIO, shown: str) -> str:
     return path.name
 
 
+def _without_paths(said: str) -> str:
+    """A message as visitors may read it: it names the folder of weights, not where it lies."""
+    folder = entry_path("any").parent
+    return said.replace(str(folder), folder.name)
+
+
 def _check(spooled: Spooled, name: str | None, choices: Choices) -> Callable[[Job], str]:
     order = {
         "folder": str(spooled.path.parent), "file": spooled.path.name, "name": name,
@@ -251,7 +258,8 @@ def _check(spooled: Spooled, name: str | None, choices: Choices) -> Callable[[Jo
         finally:
             spooled.remove()
         if "error" in answer:
-            raise CheckpointError(*answer["error"])
+            value, expected, next_step = map(_without_paths, answer["error"])
+            raise CheckpointError(value, expected, next_step)
         return str(answer["name"])
 
     return work

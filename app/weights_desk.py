@@ -92,9 +92,9 @@ def _upload_box() -> None:
     )
     st.caption(
         "Of this project, MMAction2, PyTorchVideo, PySlowFast, TSM, torchvision, or the authors of "
-        "DSANet and SDA: `.pth`, `.pyth`, `.pt` or `.safetensors`. Nothing in a file is carried "
-        f"out. Up to {brought.most_bytes() >> 20} MB; larger files on the server's machine: "
-        f"`{brought.COMMAND}`. {SHARED}"
+        "DSANet and SDA: `.pth` (`.pth.tar`), `.pyth`, `.pt` or `.safetensors`. Nothing in a file "
+        f"is carried out. Up to {brought.most_bytes() >> 20} MB; larger files on the server's "
+        f"machine: `{brought.COMMAND}`. {SHARED}"
     )
     if file is not None:
         state.clear_weights()

@@ -122,7 +122,9 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
     at = go(at, "runs")
     assert "mine" in at.selectbox(key="new_run_model").options
 
-    brought.delete("mine")
+    at = go(at, "zoo")
+    at.button(key="delete_mine").click().run()
+    at.button(key="weights_delete_yes").click().run()
     at = go(at, "inspect")
     assert not at.error
     assert "mine is not at hand" in text(at)
@@ -150,6 +152,11 @@ def test_a_public_checkpoint_says_what_was_assumed(
     spec = checkpoints.read_spec("tsm_8f")
     assert spec.classes[0] == "kind 0 <b>*x*</b>"
     assert not spooled(users)
+    at.session_state["model"], at.session_state["video"] = "tsm_8f", "sample-3"
+    at = go(at, "inspect")
+    assert not at.error, at.error[0].value
+    assert "weights of ResNet with torchvision" in text(at), "its own description"
+    assert "#### kind" in text(at) and "<b>" not in text(at).replace("\\<b", "")
 
 
 def test_names_of_the_wrong_number_and_hostile_files_are_refused_and_leave_nothing(
@@ -244,6 +251,7 @@ def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(
     open_page: OpenPage, users: Path, weights_folder: Path
 ) -> None:
     before = files(weights_folder)
+    open_page("zoo")
     for name in ("i3d_synth", "../i3d_synth", ""):
         with pytest.raises(CheckpointError, match="were brought here"):
             brought.delete(name)
