@@ -92,16 +92,20 @@ def train(args: argparse.Namespace) -> None:
 
 
 def adapted(recipe: Recipe, args: argparse.Namespace) -> Recipe:
-    """The recipe with what the command line says instead."""
+    """The recipe with what the command line says instead; what becomes of its learning rate is
+    said by the first process."""
+    from dsanet_core.workers import is_first
+
     if args.epochs is not None:
         recipe = recipe.lasting(args.epochs)
     if args.batch is not None and args.batch != recipe.videos_per_step:
         was = recipe
         recipe = recipe.with_batch(args.batch, scale_rate=args.scale_rate)
         rate = was.with_batch(args.batch, scale_rate=True).learning_rate
-        log(f"batch {args.batch} instead of {was.videos_per_step}: learning rate "
-            + (f"{rate:g} instead of {was.learning_rate:g}, in proportion" if args.scale_rate
-               else f"stays {was.learning_rate:g}; --scale-rate would make it {rate:g}"))
+        becomes = f"{rate:g} instead of {was.learning_rate:g}, in proportion" if args.scale_rate \
+            else f"stays {was.learning_rate:g}; --scale-rate would make it {rate:g}"
+        if is_first():
+            log(f"batch {args.batch} instead of {was.videos_per_step}: learning rate {becomes}")
     changes = {"init": args.init, "learning_rate": args.rate, "new_rate": args.new_rate,
                "lean": args.lean, "norm": args.norm, "precision": args.precision,
                "optimizer": args.optimizer}
