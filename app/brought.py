@@ -71,8 +71,9 @@ def take(source: BinaryIO, shown: str) -> Spooled:
 
 
 def waiting() -> Spooled | None:
-    """The file that this session has brought and not yet had checked."""
-    return the_session().uploads.weights
+    """The file that this session has brought and not yet had checked to the end."""
+    spooled = the_session().uploads.weights
+    return spooled if spooled is not None and spooled.path.is_file() else None
 
 
 def forget() -> None:
@@ -108,7 +109,6 @@ def start(
     session.importing = the_house().imports.submit(
         (session.id, str(spooled.path)), session.id, _check(spooled, name or None, choices)
     )
-    session.uploads.weights = None
 
 
 def job() -> Job | None:

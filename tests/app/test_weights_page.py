@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -286,16 +287,20 @@ def test_names_on_disk_are_cleaned(shown: str, kept: str) -> None:
     assert brought._clean(shown, brought.TYPES) == kept
 
 
+@pytest.mark.parametrize("is_first", [True, False], ids=["at work", "waiting"])
 def test_a_check_that_is_stopped_ends_and_leaves_nothing(
-    open_page: OpenPage, users: Path, own: Path
+    open_page: OpenPage, users: Path, own: Path, is_first: bool
 ) -> None:
     at = bring(open_page("zoo"), own)
+    room, done = the_house().imports, threading.Event()
+    if not is_first:
+        room.submit("before it", "another session", lambda job: done.wait(PATIENCE_SECONDS))
     at.button(key="weights_start").click().run()
     at.button(key="weights_stop").click().run()
     assert at.file_uploader[0].label == "Upload a checkpoint"
-    room = the_house().imports
-    done = room.submit("after it", "another session", lambda job: None)
-    assert done.finished.wait(PATIENCE_SECONDS), "the next one has its turn"
+    done.set()
+    after = room.submit("after it", "another session", lambda job: None)
+    assert after.finished.wait(PATIENCE_SECONDS), "the next one has its turn"
     assert not files(users) and not spooled(users)
 
 
