@@ -48,8 +48,9 @@ def add_train(added: argparse.ArgumentParser) -> None:
                      "as 0.001")
     how.add_argument("--new-rate", type=_above_zero, metavar="X", help="times as high for what "
                      "--init has no weights for")
-    how.add_argument("--lean", action="store_true", default=None, help="DSA that --init has no "
-                     "weights for begins with kernels that lean on the snippet before")
+    how.add_argument("--lean", action=argparse.BooleanOptionalAction, help="whether DSA that "
+                     "--init has no weights for begins with kernels that lean on the snippet "
+                     "before; default: yes")
     how.add_argument("--norm", choices=NORMS, help="how BatchNorm learns")
     how.add_argument("--precision", choices=PRECISIONS, help="float16 takes a GPU")
     how.add_argument("--accumulate", type=_positive, default=1, metavar="K",

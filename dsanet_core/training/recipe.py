@@ -39,9 +39,9 @@ class Recipe:
     snippets: of a video and step, in interleaved clips of group_size as at test time, with a loss
     for each: a network that looks at one snippet at a time has one for each of them. crop, flip,
     light: see `augmentation`; side: of the network's input in pixels, None: as the test protocol
-    has it. init: "random", "imagenet", or the weights it starts from; lean: DSA that
-    begins anew beside them leans on the snippet before (`DSA.lean`). validate_every: epochs, 0:
-    only after the last.
+    has it. init: "random", "imagenet", or the weights of a video network it
+    starts from; lean: DSA that begins anew beside those leans on the snippet before (`DSA.lean`).
+    validate_every: epochs, 0: only after the last.
 
     tables: of the paper. sources: which fields are said where; what the paper leaves open is marked
     as the authors' code or as chosen here.
@@ -63,7 +63,7 @@ class Recipe:
     decay_all: bool = False
     bias_rate: float = 1.0
     new_rate: float = 1.0
-    lean: bool = False
+    lean: bool = True
     momentum: float = 0.9
     nesterov: bool = False
     clip_norm: float | None = None

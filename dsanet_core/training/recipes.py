@@ -41,11 +41,10 @@ def _embedded() -> Iterator[Recipe]:
 
 
 def _fine_tuned(recipe: Recipe) -> Recipe:
-    """DSA put into the trained I3D, in a third of the epochs: with kernels that lean, and half the
-    learning rate."""
+    """DSA put into the trained I3D, in a third of the epochs, at half the learning rate."""
     return replace(
         recipe, name="dsa_i3d_synth_from_i3d", init="i3d_synth", epochs=3, learning_rate=0.05,
-        warmup=0.3, lean=True,
+        warmup=0.3,
     )
 
 

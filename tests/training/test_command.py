@@ -133,7 +133,7 @@ def test_dsa_starts_from_a_network_without(
     code, _, err = call(
         capsys, RECIPE, "--data", "synth:seed=1,n=8,size=72", "--init", start, "--epochs", 1,
         "--rate", 1e-9, "--norm", "frozen", "--workers", 0, "--logs", "none", "--out", out,
-        *(["--lean"] if lean else []),
+        *([] if lean else ["--no-lean"]),
     )
     assert code == 0, err
     assert "14 begin anew such as layer2.1.dsa.generate.0.weight" in err
