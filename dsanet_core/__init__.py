@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from dsanet_core.hooks import hook_points as hook_points
     from dsanet_core.models.dsa import DSA as DSA
     from dsanet_core.models.dsa import insert_dsa as insert_dsa
-    from dsanet_core.models.transfer import transfer as transfer
     from dsanet_core.models.sda import SDA as SDA
     from dsanet_core.models.sda import insert_sda as insert_sda
+    from dsanet_core.models.transfer import transfer as transfer
     from dsanet_core.records import Analysis as Analysis
     from dsanet_core.records import Attribution as Attribution
     from dsanet_core.records import Clips as Clips

@@ -23,6 +23,8 @@ _END, _END64, _LOCATOR64 = (b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07")
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _LOCAL_BYTES = 22, 56, 20, 30
 _PLAIN_FLAGS = 0x0808
 """Sizes after the data, names in UTF-8: what torch.save sets."""
+_FOLDER = 0x10
+"""In the attributes of an entry."""
 _NOTES = {
     "version": rb"\d{1,4}\n?",
     "byteorder": rb"little",
@@ -102,6 +104,8 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
         if entry.compress_type != zipfile.ZIP_STORED or entry.compress_size != entry.file_size:
             raise refusal(name, f"is a compressed archive ({what})", "an archive that only stores",
                           _SAVE)
+        if entry.external_attr & _FOLDER:  # of which torch would give whatever was in memory
+            raise refusal(name, f"has a folder where a file should be ({what})", next_step=_SAVE)
         start = _data_start(file, entry)
         if start is None or entry.volume or start + entry.file_size > size:
             raise refusal(name, f"has another {what} than its list of files says")

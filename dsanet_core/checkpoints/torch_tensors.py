@@ -113,6 +113,7 @@ def _plain_tensor(
             arguments = inner.arguments
         storage, offset, shape, stride, needs_grad, hooks = arguments
         _require(isinstance(storage, Storage) and type(needs_grad) is bool and hooks == {})
+        _require(not needs_grad or STORAGES[storage.kind].is_floating_point)
         _require(isinstance(shape, tuple) and isinstance(stride, tuple))
         _require(len(shape) == len(stride))
         _require(all(type(n) is int and 0 <= n < 2**62 for n in (offset, *shape, *stride)))

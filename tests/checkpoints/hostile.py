@@ -27,6 +27,7 @@ from tests.checkpoints.files import (
 from tests.checkpoints.makers import (
     Maker,
     archive_of,
+    as_folder,
     by_instruction,
     entry,
     large,
@@ -132,6 +133,8 @@ HOSTILE: dict[str, tuple[Maker, str]] = {
     "an alignment of zero": (  # which torch divides by: the process would end
         lambda f, c: other_entries(f / PTH, lambda e: e.update({"a/.storage_alignment": b"0"})),
         "the .storage_alignment b'0'"),
+    "a folder among the numbers": (  # torch 2.15 reads it as memory that nobody has written to
+        as_folder, "has a folder where a file should be"),
     "no pickle": (
         lambda f, c: other_entries(f / PTH, lambda e: e.pop("a/data.pkl")), "without one data.pkl"),
     "a tar archive": (tar, "a tar archive"),

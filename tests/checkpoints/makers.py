@@ -106,6 +106,14 @@ def lying_sizes(folder: Path, canary: Path) -> Path:
     return path
 
 
+def as_folder(folder: Path, canary: Path) -> Path:
+    """The list of files says that the numbers are a folder."""
+    path = other_entries(folder / "a.pth", lambda entries: None)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(b"a/data/1") - 46 + 38] |= 0x10
+    return written(path, bytes(data))
+
+
 def overlapping_files(folder: Path, canary: Path) -> Path:
     """Every file of numbers is the first one, thousandfold: a bomb without compression."""
     path = other_entries(folder / "a.pth", lambda entries: None)
