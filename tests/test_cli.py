@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -40,10 +41,14 @@ def average_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("weights"), "tsn_i3d_synth", seed=1)
 
 
+PROGRESS = re.compile(r".* \(\d+ s\)\n")
+"""What is said of going on after two seconds, which a busy machine may take for anything."""
+
+
 def call(capsys: pytest.CaptureFixture[str], *args: Any) -> tuple[int, str, str]:
     code = cli.main([str(arg) for arg in args])
     out, err = capsys.readouterr()
-    return code, out, err
+    return code, out, PROGRESS.sub("", err)
 
 
 def answer(capsys: pytest.CaptureFixture[str], *args: Any) -> Any:

@@ -9,14 +9,15 @@ import torch
 
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.transfer import transfer
+from dsanet_core.models.transfer import Start, transfer
 
 
-def load_imagenet(network: VideoNetwork) -> None:
+def load_imagenet(network: VideoNetwork) -> Start:
     """Start a network of the papers from ImageNet: torchvision's ResNet of its depth, inflated.
 
     The weights are IMAGENET1K_V1, those of the papers' time; torch.hub fetches them once and keeps
-    them in its folder. What the 2D network does not have keeps its values (`transfer`).
+    them in its folder. What the 2D network does not have keeps its values; returns what `transfer`
+    does.
     Raises ModelError for a network that is no ResNet of full width, CheckpointError if the weights
     can be neither found nor fetched.
     """
@@ -42,4 +43,4 @@ def load_imagenet(network: VideoNetwork) -> None:
             f"a network connection, or an intact {Path(weights.url).name} in {folder}",
             "Put the file there, or give a state dict of your own to transfer().",
         ) from error
-    transfer(network, state_dict)
+    return transfer(network, state_dict)

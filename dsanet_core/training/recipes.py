@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from difflib import get_close_matches
 
 from dsanet_core.errors import ModelError
@@ -40,22 +39,7 @@ def _embedded() -> Iterator[Recipe]:
         )
 
 
-def _fine_tuned(recipe: Recipe) -> Recipe:
-    """DSA put into the trained I3D, in a third of the epochs, at half the learning rate."""
-    return replace(
-        recipe, name="dsa_i3d_synth_from_i3d", init="i3d_synth", epochs=3, learning_rate=0.05,
-        warmup=0.3,
-    )
-
-
-def _all() -> Iterator[Recipe]:
-    embedded = {recipe.name: recipe for recipe in _embedded()}
-    yield from embedded.values()
-    yield _fine_tuned(embedded["dsa_i3d_synth"])
-    yield from paper_recipes()
-
-
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in _all()}
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in [*_embedded(), *paper_recipes()]}
 
 
 def find_recipe(name: str) -> Recipe:

@@ -22,8 +22,7 @@ def start_network(
     if recipe.init == "random":
         return network, "random weights", frozenset()
     if recipe.init == "imagenet":
-        load_imagenet(network)
-        return network, "ImageNet", frozenset()
+        return network, "ImageNet", frozenset(load_imagenet(network).fresh)
     start = start_from(network, recipe.init)
     new = frozenset(start.fresh)
     words = f"{recipe.init}: {len(start.copied)} tensors copied"

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from dsanet_core.video.proxy import browser_proxy as browser_proxy
     from dsanet_core.video.proxy import encode_h264 as encode_h264
     from dsanet_core.video.proxy import plays_in_browser as plays_in_browser
-    from dsanet_core.video.sampling import random_snippet_indices as random_snippet_indices
     from dsanet_core.video.sampling import snippet_indices as snippet_indices
     from dsanet_core.video.transforms import to_tensor as to_tensor
 
@@ -24,7 +23,6 @@ _HOMES = {
     "browser_proxy": "proxy",
     "encode_h264": "proxy",
     "plays_in_browser": "proxy",
-    "random_snippet_indices": "sampling",
     "read_clips": "decode",
     "read_with_decord": "fast",
     "snippet_indices": "sampling",

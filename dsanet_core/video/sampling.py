@@ -51,14 +51,6 @@ def snippet_indices(
     return _frames_from(starts, num_frames, sampling)
 
 
-def random_snippet_indices(
-    num_frames: int, sampling: Sampling, rng: np.random.Generator
-) -> IntArray:
-    """Frame indices (U, T) of one training draw: a snippet from each segment, its start drawn
-    uniformly."""
-    return snippet_indices(num_frames, sampling, rng.random(sampling.num_snippets).tolist())
-
-
 def check_draw(draw: Sequence[float], sampling: Sampling) -> None:
     """Raises ValueError for a draw that is not one fraction in [0, 1) for each snippet."""
     if len(draw) != sampling.num_snippets or not all(0 <= fraction < 1 for fraction in draw):

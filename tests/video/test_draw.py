@@ -9,7 +9,7 @@ import pytest
 
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Sampling
-from dsanet_core.video import random_snippet_indices, read_clips, snippet_indices
+from dsanet_core.video import read_clips, snippet_indices
 from tests.dataset_files import write_list
 from tests.video.make import number_of, write_video
 
@@ -29,13 +29,6 @@ def test_fractions_divide_each_equal_part_of_the_starts() -> None:
     assert snippet_indices(32, SAMPLING, (0.1, 0.19, 0.2))[:, 0].tolist() == [1, 11, 22]
     # 4 frames: two starts, parts of two thirds of one.
     assert snippet_indices(4, SAMPLING, (0.9, 0.4, 0.6)).tolist() == [[0, 2], [0, 2], [1, 3]]
-
-
-def test_a_random_draw_is_one_of_the_fractions_that_its_generator_gives() -> None:
-    for num_frames in (1, 5, 64):
-        fractions = np.random.default_rng(3).random(3).tolist()
-        drawn = random_snippet_indices(num_frames, SAMPLING, np.random.default_rng(3))
-        np.testing.assert_array_equal(drawn, snippet_indices(num_frames, SAMPLING, fractions))
 
 
 def test_a_file_gives_the_drawn_snippets_whole_in_part_and_within_a_window(tmp_path: Path) -> None:
