@@ -186,7 +186,8 @@ def _note(name: str, row: Download, size: int, sha256: str) -> None:
     """Where it came from, in the entry: what was published of it, and what was found."""
     entry = {key: value for key, value in read_entry(name).items()
              if key not in ("path", "embedded")}
-    account = [row for row in entry["account"] if row[0] not in ("fetched", "published")]
+    account = [[what, how] for what, how in entry["account"]
+               if what not in ("fetched", "published")]
     account += [
         ["fetched", f"{row.address}, {size} bytes, sha256 {sha256} (published: {row.sha256}...)"],
         ["published", f"top-1 {row.top1:g} % on {row.trained_on}, {row.views}"],

@@ -35,7 +35,7 @@ def look_at(network: VideoNetwork) -> tuple[str, list[str]]:
         scores = torch.cat([network(clip[None].sub(mean).div(std)) for clip in clips])
     shown = f"{VIDEOS} drawn videos, {shape[1]} x {shape[3]} frames of {SIDE}x{SIDE}"
     features = torch.as_tensor(captured["hook_features"]).flatten(0, -2)
-    return shown, list(_faults(scores, features))
+    return shown, _faults(scores, features)
 
 
 def _clip(number: int, snippets: int, frames: int) -> Tensor:

@@ -159,8 +159,8 @@ def _add_unseen(
             found = "a shift, as the file's name says TSM" if shift else "no temporal shift"
             assumed.append(f"{found}: where this code shifts, the tensors do not show it "
                            "(--shift, --no-shift)")
-    elif choices.shift not in (None, shift):
-        shift = bool(choices.shift)
+    elif choices.shift is not None:
+        shift = choices.shift
     if not shift and form.name == "MMAction2":
         assumed.append("a TSN: C2D of MMAction2, which pools over time, has the same tensors")
     if shift:
