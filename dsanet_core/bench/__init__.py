@@ -18,13 +18,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from dsanet_core import synthetic
-from dsanet_core.analysis import analyze
 from dsanet_core.hooks import HookPoint, capture, hook_points
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
-from dsanet_core.video import encode_h264, read_clips
 from dsanet_core.zoo import create_model
 
 CLIP_SIZE = (256, 340)
@@ -40,6 +37,9 @@ def run_bench(
     The clip is a 10 s 340x256 H.264 file at 25 frames per second, made for the occasion.
     against: another row of the zoo, whose forwards alternate with those of `model`.
     """
+    from dsanet_core.analysis import analyze
+    from dsanet_core.video import read_clips
+
     network = create_model(model).eval()
     protocol = network.spec.protocol
     view = torch.randn(protocol.view_shape)
@@ -94,6 +94,9 @@ def _race(network: VideoNetwork, other: VideoNetwork, repeats: int) -> dict[str,
 
 def write_clip(path: Path) -> Path:
     """A 10 s 340x256 H.264 file: the first benchmark video of a seed, slowed down."""
+    from dsanet_core import synthetic
+    from dsanet_core.video import encode_h264
+
     made = synthetic.make_video(0, 0, size=CLIP_SIZE)
     count = CLIP_SECONDS * CLIP_FPS
     shown = np.arange(count) * synthetic.NUM_FRAMES // count

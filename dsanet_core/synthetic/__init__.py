@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsanet_core.synthetic.render import Painter
 from dsanet_core.synthetic.scene import Actor, Event, Scene, still
 from dsanet_core.synthetic.scripts import TABLE
 
@@ -75,6 +74,8 @@ def make_video(
     """
     if min(size) < 16 or index < 0:
         raise ValueError(f"size {size}, index {index}; expected sides >= 16 and index >= 0")
+    from dsanet_core.synthetic.render import Painter  # needs OpenCV, the categories do not
+
     digest = hashlib.sha256(f"dsanet-lens {VERSION} {seed} {index}".encode()).digest()
     rng = Random(int.from_bytes(digest, "big"))
     label = label_of(index)

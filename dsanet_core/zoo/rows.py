@@ -8,6 +8,7 @@ from typing import Any
 
 from dsanet_core.models.sda import SETTLED
 from dsanet_core.records import Protocol, Sampling
+from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.zoo.protocols import kinetics, something_something
 from dsanet_core.zoo.spec import ModelSpec
 
@@ -111,8 +112,6 @@ def _synth_protocol(group_size: int, sampling: Sampling) -> Protocol:
 
 
 def _synth_rows() -> Iterator[ModelSpec]:
-    from dsanet_core.synthetic import CATEGORIES  # draws videos: needs OpenCV
-
     def row(
         name: str, description: str, *, build: str, protocol: Protocol, **more: Any
     ) -> ModelSpec:
