@@ -2,7 +2,8 @@
 
 Streamlit 1.67 lets go of a session's files when its page begins to be drawn again, and deletes what
 nobody holds when any session's page is done: with several visitors a browser that is still fetching
-a picture, or playing a video, then finds it gone, and does not ask again.
+a picture, or playing a video, then finds it gone, and does not ask again. So it does where a page
+is left half drawn, to be drawn anew: its other half holds nothing yet.
 """
 
 from __future__ import annotations
@@ -17,9 +18,18 @@ LONGEST_SECONDS = 60.0
 """Where somebody's page is always being drawn, files are deleted all the same after so long."""
 
 
+_thread = threading.local()
+
+
+def page_is_whole() -> None:
+    """Said by the thread that draws a page, when it has drawn all of it."""
+    _thread.is_whole = True
+
+
 class Manager(Protocol):
     """What is used of Streamlit's `MediaFileManager`: called with nothing by the thread that draws
-    a page, `clear_session_refs` when it begins and `remove_orphaned_files` when it has ended."""
+    a page, `clear_session_refs` when it begins and `remove_orphaned_files` when it has ended, be it
+    whole or only to begin anew."""
 
     clear_session_refs: Callable[..., None]
     remove_orphaned_files: Callable[[], None]
@@ -37,13 +47,15 @@ class Patience:
 
     def clear_session_refs(self, session_id: str | None = None) -> None:
         if session_id is None:
+            _thread.is_whole = False
             with self._lock:
                 self._drawing.add(threading.get_ident())
         self.clear(session_id)
 
     def remove_orphaned_files(self) -> None:
         with self._lock:
-            self._drawing.discard(threading.get_ident())
+            if getattr(_thread, "is_whole", False):
+                self._drawing.discard(threading.get_ident())
             self._drawing &= {thread.ident for thread in threading.enumerate()}
             late = time.monotonic() - self._removed > LONGEST_SECONDS
             if self._drawing and not late:
