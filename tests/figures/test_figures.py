@@ -34,7 +34,7 @@ def test_every_figure_survives_json_and_suits_both_pages(name: str) -> None:
     assert figure.layout.title.text is None, "the page has the headline"
 
 
-@pytest.mark.parametrize("name", set(ALL) - {"kernel_ternary", "compare_snippets"})
+@pytest.mark.parametrize("name", sorted(set(ALL) - {"kernel_ternary", "compare_snippets"}))
 def test_the_quantity_has_a_name(name: str) -> None:
     layout = ALL[name].layout
     assert layout.xaxis.title.text or layout.yaxis.title.text
