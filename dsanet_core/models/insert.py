@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -24,8 +24,8 @@ class _Before:
 
     inserted: nn.Module
 
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor]) -> Tensor:
-        return cast(Tensor, self.inserted(inputs[0]))
+    def __call__(self, module: nn.Module, inputs: tuple[Tensor, *tuple[Any, ...]]) -> Any:
+        return self.inserted(inputs[0]), *inputs[1:]
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class _After:
 
     inserted: nn.Module
 
-    def __call__(self, module: nn.Module, inputs: tuple[Tensor], output: Tensor) -> Tensor:
+    def __call__(self, module: nn.Module, inputs: tuple[Any, ...], output: Tensor) -> Tensor:
         return cast(Tensor, self.inserted(output))
 
 

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.base import STATISTICS, VideoNetwork, channel_statistics
+from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised
 
 Temporal = Literal["none", "i3d", "c3d"]
 """Where temporal kernels of 3 stand. none: nowhere, a 2D network. i3d: in res4 and res5, on both
@@ -23,19 +26,6 @@ Axis = Literal["snippet", "clip"]
 a clip in order, as networks do whose snippets are single frames (TSM, SDA)."""
 
 
-def _conv(inputs: int, outputs: int, kernel: tuple[int, int], stride: int = 1) -> nn.Conv3d:
-    """Convolution of kernel (time, space) that keeps T and strides space only."""
-    time, space = kernel
-    return nn.Conv3d(
-        inputs,
-        outputs,
-        (time, space, space),
-        stride=(1, stride, stride),
-        padding=(time // 2, space // 2, space // 2),
-        bias=False,
-    )
-
-
 class BasicBlock(nn.Module):
     """Two 3x3 convolutions (ResNet-18), of temporal sizes `times`."""
 
@@ -43,19 +33,18 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, planes: int, stride: int, times: tuple[int, int]) -> None:
         super().__init__()
-        self.conv1 = _conv(inputs, planes, (times[0], 3), stride)
-        self.bn1 = nn.BatchNorm3d(planes)
+        self.conv1 = FoldedConv3d(inputs, planes, (times[0], 3, 3), stride)
+        self.bn1 = FoldedBatchNorm3d(planes)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = _conv(planes, planes, (times[1], 3))
-        self.bn2 = nn.BatchNorm3d(planes)
-        self.downsample = _shortcut(inputs, planes, stride)
+        self.conv2 = FoldedConv3d(planes, planes, (times[1], 3, 3))
+        self.bn2 = FoldedBatchNorm3d(planes)
+        self.downsample = _make_shortcut(inputs, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.bn2(self.conv2(x))
-        out: Tensor = self.relu(x + shortcut)
-        return out
+        shortcut = _shortcut(self.downsample, x)
+        x = self.relu(normalised(self.conv1, self.bn1, x))
+        x = normalised(self.conv2, self.bn2, x)
+        return _joined(x, shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -66,28 +55,39 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, planes: int, stride: int, times: tuple[int, int]) -> None:
         super().__init__()
         outputs = planes * self.expansion
-        self.conv1 = _conv(inputs, planes, (times[0], 1))
-        self.bn1 = nn.BatchNorm3d(planes)
+        self.conv1 = FoldedConv3d(inputs, planes, (times[0], 1, 1))
+        self.bn1 = FoldedBatchNorm3d(planes)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = _conv(planes, planes, (times[1], 3), stride)
-        self.bn2 = nn.BatchNorm3d(planes)
-        self.conv3 = _conv(planes, outputs, (1, 1))
-        self.bn3 = nn.BatchNorm3d(outputs)
-        self.downsample = _shortcut(inputs, outputs, stride)
+        self.conv2 = FoldedConv3d(planes, planes, (times[1], 3, 3), stride)
+        self.bn2 = FoldedBatchNorm3d(planes)
+        self.conv3 = FoldedConv3d(planes, outputs)
+        self.bn3 = FoldedBatchNorm3d(outputs)
+        self.downsample = _make_shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = x if self.downsample is None else self.downsample(x)
-        x = self.relu(self.bn1(self.conv1(x)))
-        x = self.relu(self.bn2(self.conv2(x)))
-        x = self.bn3(self.conv3(x))
-        out: Tensor = self.relu(x + shortcut)
-        return out
+        shortcut = _shortcut(self.downsample, x)
+        x = self.relu(normalised(self.conv1, self.bn1, x))
+        x = self.relu(normalised(self.conv2, self.bn2, x))
+        x = normalised(self.conv3, self.bn3, x)
+        return _joined(x, shortcut)
 
 
-def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+def _make_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
     if stride == 1 and inputs == outputs:
         return None
-    return nn.Sequential(_conv(inputs, outputs, (1, 1), stride), nn.BatchNorm3d(outputs))
+    return nn.Sequential(
+        FoldedConv3d(inputs, outputs, stride=stride), FoldedBatchNorm3d(outputs)
+    )
+
+
+def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
+    return x if downsample is None else normalised(downsample[0], downsample[1], x)
+
+
+def _joined(branch: Tensor, shortcut: Tensor) -> Tensor:
+    """The end of a block. The branch is the block's own and may be written to."""
+    joined = branch + shortcut if torch.is_grad_enabled() else branch.add_(shortcut)
+    return functional.relu(joined, inplace=True)
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -136,8 +136,8 @@ class VideoResNet(VideoNetwork):
         block, counts = BLOCKS[depth]
         super().__init__(width * 8 * block.expansion, num_classes, dropout)
         self.axis = axis
-        self.conv1 = _conv(3, width, (1, 7), stride=2)
-        self.bn1 = nn.BatchNorm3d(width)
+        self.conv1 = FoldedConv3d(3, width, (1, 7, 7), stride=2)
+        self.bn1 = FoldedBatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         inputs = width
@@ -163,7 +163,7 @@ class VideoResNet(VideoNetwork):
         num_clips, num_snippets = clips.shape[:2]
         whole = self.axis == "clip"  # (N, 3, U*T, H, W), else (N*U, 3, T, H, W)
         x = clips.transpose(1, 2).flatten(2, 3) if whole else clips.flatten(0, 1)
-        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))  # (B, width, frames, H/4, W/4)
+        x = self.maxpool(self.relu(normalised(self.conv1, self.bn1, x)))  # (B, width, frames, H/4, W/4)
         x = self.get_submodule("hook_stem")(x)
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last

@@ -19,10 +19,10 @@ from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
+from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, Size, normalised
 from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, insert_after, norms
 from dsanet_core.records import Aggregation
 
-Size = tuple[int, int, int]
 MIN_CHANNELS = 16
 
 _WHOLE = ("T", "H", "W")
@@ -116,30 +116,6 @@ def spread(x: Tensor, size: Size) -> Tensor:
     return last.permute(0, 4, 1, 2, 3)
 
 
-class FoldedConv3d(nn.Conv3d):
-    """A convolution without bias and the normalisation behind it: in evaluation mode one
-    convolution, with the running statistics folded into its weights."""
-
-    def forward(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:  # type: ignore[override]
-        if norm.training or norm.running_mean is None or norm.running_var is None:
-            out: Tensor = norm(self._convolve(x, self.weight, None))
-            return out
-        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
-        bias = torch.addcmul(norm.bias, norm.running_mean, scale, value=-1)
-        return self._convolve(x, self.weight * scale.view(-1, 1, 1, 1, 1), bias)
-
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """In two dimensions where that is the same: on a CPU up to four times faster."""
-        time, height, width = (size // 2 for size in self.kernel_size)
-        if height == width == 0:
-            out = functional.conv2d(x.flatten(3), weight[..., 0], bias, padding=(time, 0))
-            return out.view(*out.shape[:3], *x.shape[3:])
-        if time == 0 and x.shape[2] == 1:
-            out = functional.conv2d(x[:, :, 0], weight[:, :, 0], bias, padding=(height, width))
-            return out[:, :, None]
-        return functional.conv3d(x, weight, bias, padding=(time, height, width))
-
-
 def response_statistics(x: Tensor) -> Tensor:
     """(B, C, t, h, w) -> (B, 2, t, h, w): mean and mean square over channels."""
     x = x.float()
@@ -157,8 +133,8 @@ class Excitation(nn.Module):
     def __init__(self, channels: int, dependency: Dependency) -> None:
         super().__init__()
         self.dependency = dependency
-        self.conv = FoldedConv3d(channels, channels, dependency.conv, bias=False)
-        self.bn = nn.BatchNorm3d(channels)
+        self.conv = FoldedConv3d(channels, channels, dependency.conv)
+        self.bn = FoldedBatchNorm3d(channels)
         self.hook_response = HookPoint(
             "clip", "statistic", "frame", "row", "column", store=response_statistics
         )
@@ -167,7 +143,7 @@ class Excitation(nn.Module):
         """(B, C, T, H, W) -> (B, C, *grid)."""
         size = (x.shape[2], x.shape[3], x.shape[4])
         squeezed = squeeze(x, self.dependency.grid(size))
-        response: Tensor = self.hook_response(functional.relu(self.conv(squeezed, self.bn)))
+        response: Tensor = self.hook_response(functional.relu(normalised(self.conv, self.bn, squeezed)))
         return response
 
 
@@ -198,15 +174,15 @@ class SDA(nn.Module):
                 "Name more dependencies, or choose 'avg'.",
             )
         reduced = max(channels // reduction, MIN_CHANNELS)
-        self.down = FoldedConv3d(channels, reduced, 1, bias=False)
-        self.bn1 = nn.BatchNorm3d(reduced)
+        self.down = FoldedConv3d(channels, reduced)
+        self.bn1 = FoldedBatchNorm3d(reduced)
         self.mdm = nn.ModuleList(Excitation(reduced, dependency) for dependency in parsed)
         if aggregation == "sec":
             self.query = nn.Parameter(torch.randn(reduced) / reduced**0.5)
         else:
             self.register_parameter("query", None)
-        self.up = FoldedConv3d(reduced, channels, 1, bias=False)
-        self.bn2 = nn.BatchNorm3d(channels)
+        self.up = FoldedConv3d(reduced, channels)
+        self.bn2 = FoldedBatchNorm3d(channels)
         self.hook_dependency_weights = HookPoint("clip", "dependency")
         self.hook_gate = HookPoint("clip", "frame", "row", "column", store=channel_mean)
         self.hook_average_gate = HookPoint("clip", "frame", "row", "column", store=channel_mean)
@@ -223,7 +199,7 @@ class SDA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in and out: Eq. 8."""
-        reduced = functional.relu(self.down(x, self.bn1), inplace=True)
+        reduced = functional.relu(normalised(self.down, self.bn1, x), inplace=True)
         size = (x.shape[2], x.shape[3], x.shape[4])
         responses = [even(branch(reduced), size) for branch in self.branches]
         weights = self.hook_dependency_weights(self.select(responses))      # (B, M)
@@ -249,7 +225,7 @@ class SDA(nn.Module):
         """Eqs. 7 and 8: responses (B, C', t, h, w) of their grids -> (B, C, T, H, W)."""
         shares = weights.to(responses[0].dtype).view(*weights.shape, 1, 1, 1, 1).unbind(1)
         weighted = list(map(torch.mul, responses, shares))                  # each (B, C', t, h, w)
-        return torch.sigmoid_(self.up(self.mix(weighted, size), self.bn2))
+        return torch.sigmoid_(normalised(self.up, self.bn2, self.mix(weighted, size)))
 
     @staticmethod
     def mix(responses: Sequence[Tensor], size: Size) -> Tensor:

@@ -21,7 +21,6 @@ from dsanet_core.models.sda import (
     SDA,
     Dependency,
     Excitation,
-    FoldedConv3d,
     insert_sda,
     spread,
     squeeze,
@@ -222,24 +221,6 @@ def test_squeezing_and_spreading_are_adaptive_average_pooling(
     torch.testing.assert_close(squeezed, functional.adaptive_avg_pool3d(x, grid))
     back = spread(squeezed, size).expand(-1, -1, *size)
     torch.testing.assert_close(back, functional.adaptive_avg_pool3d(squeezed, size))
-
-
-@pytest.mark.parametrize("kernel", [(1, 1, 1), (3, 1, 1), (1, 3, 5), (3, 1, 3)])
-@pytest.mark.parametrize("frames", [1, 3])
-def test_a_folded_convolution_equals_the_two_layers(
-    kernel: tuple[int, int, int], frames: int
-) -> None:
-    torch.manual_seed(0)
-    folded, norm = FoldedConv3d(5, 6, kernel, bias=False), nn.BatchNorm3d(6)
-    plain = nn.Conv3d(5, 6, kernel, padding=[size // 2 for size in kernel], bias=False)
-    plain.load_state_dict(folded.state_dict())
-    stir(norm)
-    for module in (folded, plain, norm):
-        module.double()
-    x = torch.randn(2, 5, frames, 4, 6, dtype=torch.float64)
-    for mode in (True, False):
-        norm.train(mode)
-        torch.testing.assert_close(folded(x, norm), norm(plain(x)), rtol=0, atol=1e-12)
 
 
 def test_the_input_is_left_alone_and_gradients_change_nothing() -> None:
