@@ -51,7 +51,8 @@ class FoldedConv3d(nn.Conv3d):
         if torch.is_grad_enabled() or torch.compiler.is_compiling():
             return _fold(self.weight, norm)
         dtype = self.weight.dtype
-        if torch.is_autocast_enabled(device_type):
+        known = torch.amp.is_autocast_available(device_type)  # not of "meta", for one
+        if known and torch.is_autocast_enabled(device_type):
             dtype = torch.get_autocast_dtype(device_type)
         if any(source is None or source.is_inference() for source in sources):
             return _fold(self.weight, norm)  # nobody would notice that these were written to
