@@ -214,9 +214,13 @@ def build_parser() -> argparse.ArgumentParser:
     add_train(added)
     add_device(added)
 
-    added = command("bench", bench, "Time hook points, DSA, SDA, decoding and analysing here.")
-    added.add_argument("--model", default="dsa_i3d_synth", metavar="ROW", help="row of the zoo")
-    added.add_argument("--against", metavar="ROW", help="another row, forwards in turn")
+    added = command("bench", bench, "Measure this machine: modules, networks, decoding, analyses.")
+    added.add_argument("sections", nargs="*", metavar="SECTION", help="modules, networks, peers, "
+                       "precision, decoding, analysis, run, memory, start, growth; default: all")
+    added.add_argument("--model", metavar="ROW", help="look into this row of the zoo instead")
+    added.add_argument("--against", metavar="ROW", help="another row, forwards in turns")
+    added.add_argument("--repeats", type=_positive, metavar="N", help="instead of each section's "
+                       "own number; of videos in 'precision'")
     add_json(added)
     return parser
 

@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from dsanet_core.cli.output import Progress, log, print_json
-from dsanet_core.errors import printable
+from dsanet_core.errors import ModelError, printable
 
 if TYPE_CHECKING:
     from dsanet_core.catalogue import Comparison, Network
@@ -133,19 +133,26 @@ def _comparison_entry(comparison: Comparison) -> dict[str, Any]:
 
 
 def bench(args: argparse.Namespace) -> None:
+    if args.sections and (args.model or args.against):
+        raise ModelError(
+            f"sections ({', '.join(args.sections)}) together with --model or --against",
+            "one or the other", "Name sections, or rows that take turns.",
+        )
     with Progress("measuring"):
-        from dsanet_core.bench import run_bench
+        from dsanet_core.bench import run_bench, run_race
+        from dsanet_core.bench.machine import describe_machine
+        from dsanet_core.bench.table import as_text
 
-        figures = run_bench(model=args.model, against=args.against)
+        machine = describe_machine()
+        report = None if args.json else lambda line: print(as_text(line), flush=True)
+        if args.model or args.against:
+            lines = run_race(args.model or "dsa_i3d_synth", args.against, repeats=args.repeats,
+                             report=report)
+        else:
+            lines = run_bench(args.sections, repeats=args.repeats, report=report)
     if args.json:
-        print_json(figures)
+        print_json({"machine": machine, "lines": [line.to_dict() for line in lines]})
         return
-    for name, value in figures.items():
-        unit = ""
-        if name.endswith("_seconds"):
-            name, value, unit = name.removesuffix("_seconds"), f"{1000 * value:.4g}", " ms"
-        elif name.endswith("_share"):
-            value = f"{value:.3%}"
-        elif name == "ratio":
-            value = f"{value:.3f}"
-        print(f"{name.replace('_', ' '):<28}{value}{unit}")
+    print()
+    for name, value in machine.items():
+        print(f"{name}: {value}")
