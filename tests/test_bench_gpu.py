@@ -1,0 +1,282 @@
+"""The benchmark on a GPU: its dry run, and what it says where there is no GPU."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from dsanet_core.bench.gpu import Stage, plan, run_gpu_bench
+from dsanet_core.bench.gpu.__main__ import main, save
+from dsanet_core.bench.gpu.modes import (
+    BF16,
+    COMPILED,
+    difference,
+    hooks_are_guarded,
+    prepare,
+    without_hook_points,
+)
+from dsanet_core.bench.gpu.modules import floor_bytes
+from dsanet_core.bench.gpu.pairs import TSN_SHAPE, build, clip_shape, draw
+from dsanet_core.bench.gpu.profiling import by_kind, kind_of
+from dsanet_core.bench.gpu.report import NOT_RUN, Line
+from dsanet_core.bench.gpu.stage import Failure, Times
+from dsanet_core.bench.gpu.table import MEASURED, NOT_MEASURED, markdown
+from dsanet_core.bench.gpu.textbook import dsa_by_convolution, sda_expanded
+from dsanet_core.hooks import hook_points
+from dsanet_core.models.dsa import DSA
+from dsanet_core.models.sda import SDA
+
+ROOT = Path(__file__).resolve().parents[1]
+BARE = """
+import sys
+from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
+
+THERE = {"dsanet_core", "torch", "torchgen", "functorch", "numpy", "typing_extensions", "sympy",
+         "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "triton", "nvidia",
+         "cuda"} | sys.stdlib_module_names
+
+
+class Bare:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        known = path is not None or name in THERE or name.startswith("_sysconfigdata")
+        return PathFinder.find_spec(name, path, target) if known else None
+
+
+sys.meta_path[:] = [BuiltinImporter, FrozenImporter, Bare]
+for name in ("cv2", "av", "safetensors", "plotly", "pyarrow", "torchvision"):
+    try:
+        __import__(name)
+    except ModuleNotFoundError:
+        continue
+    raise SystemExit(f"{name} is there")
+
+from dsanet_core.bench.gpu.__main__ import main
+
+sys.exit(main(sys.argv[1:]))
+"""
+"""Python with torch, what torch needs, numpy and nothing else."""
+
+
+@pytest.fixture(scope="module")
+def dry() -> dict[str, Any]:
+    """The report of a dry run on a bare machine."""
+    done = subprocess.run(
+        [sys.executable, "-c", BARE, "--dry-run", "--repeats", "2", "--json"],
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    report: dict[str, Any] = json.loads(done.stdout[done.stdout.index("{"):])
+    return report
+
+
+def _quiet(**more: Any) -> Stage:
+    return Stage(torch.device("cpu"), quiet=True, **more)
+
+
+def test_a_dry_run_measures_every_line_with_torch_and_numpy_alone(dry: dict[str, Any]) -> None:
+    planned = plan().sections
+    assert dry["dry_run"] and dry["sections"].keys() == planned.keys()
+    for key, section in planned.items():
+        lines = dry["sections"][key]["lines"]
+        assert lines.keys() == section.lines.keys()
+        for name, line in lines.items():
+            assert line.keys() > {"reason"}, (name, line["reason"])
+            assert "Error" not in line["reason"], (name, line["reason"])
+
+
+def test_a_dry_run_fills_every_column_that_a_cpu_can(dry: dict[str, Any]) -> None:
+    for key, section in plan().sections.items():
+        wanted = {c.key for c in section.columns} - {"peak_gib", "difference"}
+        for name, line in dry["sections"][key]["lines"].items():
+            if key == "ceilings":
+                wanted = {"size", "ms", "gb_per_s" if "copy" in name else "tflops"}
+            assert all(line.get(column) is not None for column in wanted), (name, line)
+
+
+def test_compiled_and_graphed_answers_are_the_eager_ones(dry: dict[str, Any]) -> None:
+    for name, line in dry["sections"]["networks"]["lines"].items():
+        if "compiled" in name or "graph" in name:
+            assert line["reason"] == "equal to eager", name
+
+
+def test_modules_equal_their_textbook_forms_in_a_dry_run(dry: dict[str, Any]) -> None:
+    for line in dry["sections"]["modules"]["lines"].values():
+        assert "NOT EQUAL" not in line["reason"]
+
+
+def test_shares_of_kernel_time_are_all_of_it(dry: dict[str, Any]) -> None:
+    lines = dry["sections"]["limits"]["lines"].values()
+    assert sum(line["share"] for line in lines) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("arguments", [[], ["--device", "cpu"]])
+def test_without_a_gpu_every_line_is_not_measured_and_says_why(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not arguments and torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    target = tmp_path / "table.md"
+    assert main([*arguments, "--write", str(target)]) == 0
+    text = target.read_text()
+    assert text == capsys.readouterr().out.removesuffix("\n")
+    assert MEASURED not in text
+    lines = [line for section in plan().sections.values() for line in section.lines]
+    assert text.count(NOT_MEASURED) == len(lines)
+    assert text.count("no CUDA GPU") == len(lines)
+
+
+def test_a_table_without_results_replaces_none_that_has_some(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "table.md"
+    report = plan()
+    report.line("limits", "copies").fill(share=0.25, ms=1.0)
+    save(report, target)
+    measured = target.read_text()
+    assert measured.startswith(MEASURED)
+    save(plan(), target)
+    assert target.read_text() == measured and "stays as it is" in capsys.readouterr().err
+
+
+def test_a_dry_run_is_never_written(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit):
+        main(["--dry-run", "--write", str(tmp_path / "table.md")])
+    report = plan(dry=True)
+    report.line("limits", "copies").fill(share=0.25, ms=1.0)
+    assert not report.has_results and "Dry run" in markdown(report)
+
+
+def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
+    report = plan()
+    report.line("capture", "tsn_r50").fill(
+        "a | b\nc", off_ms=2.0, off_ms_low=1.0, off_ms_high=3.0, points=7
+    )
+    text = markdown(report)
+    for block in text.split("\n\n"):
+        rows = [row for row in block.splitlines() if row.startswith("|")]
+        assert len({row.count("|") for row in rows}) <= 1, block
+    assert "| tsn_r50 | 2.00 (1.00 to 3.00) |  |  | 7 | a / b c |" in text
+
+
+def test_what_fails_is_a_line_and_the_others_go_on() -> None:
+    def fail() -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
+
+    raced = _quiet(dry=True, repeats=2).race({"bad": fail, "good": lambda: None})
+    assert raced["bad"] == Failure("OutOfMemoryError: CUDA out of memory. Tried to allocate")
+    assert isinstance(raced["good"], Times) and len(raced["good"].ms) == 2
+
+
+def test_what_is_compared_takes_turns() -> None:
+    turns: list[str] = []
+    actions = {name: lambda name=name: turns.append(name) for name in ("a", "b")}
+    _quiet(dry=True, repeats=3).race(actions)
+    assert turns[2:] == ["a", "b"] * 3
+
+
+def test_a_ratio_is_taken_round_by_round() -> None:
+    ratio = Times((2.0, 20.0, 4.0)).over(Times((1.0, 10.0, 2.0)))
+    assert ratio.values("ratio") == {"ratio": 2.0, "ratio_low": 2.0, "ratio_high": 2.0}
+
+
+def test_precisions_leave_the_flags_as_they_were() -> None:
+    was = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
+    for name, tf32 in (("fp32", False), ("tf32", True), ("bf16", True)):
+        with _quiet().precision(name):
+            assert torch.backends.cudnn.allow_tf32 == tf32
+            assert (torch.get_float32_matmul_precision() == "highest") != tf32
+            assert torch.is_autocast_enabled("cpu") == (name == "bf16")
+    assert was == (torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32)
+
+
+def test_textbook_forms_equal_the_modules() -> None:
+    torch.manual_seed(0)
+    for channels in (16, 32):
+        dsa, sda = DSA(channels, 4).eval(), SDA(channels).eval()
+        x = torch.randn(8, channels, 4, 8, 8).to(memory_format=torch.channels_last_3d)
+        with torch.inference_mode():
+            for book, module in ((dsa_by_convolution, dsa), (sda_expanded, sda)):
+                expected = book(module, x.clone())
+                torch.testing.assert_close(module(x.clone()), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_floor_counts_bytes_that_must_be_moved() -> None:
+    x = torch.zeros(4, 16, 2, 3, 3)
+    size = 4 * x.numel()
+    assert floor_bytes(SDA(16), x, in_place=False) == 3 * size
+    assert floor_bytes(DSA(16, 4), x, in_place=False) == 2 * size + size // 8
+    assert floor_bytes(DSA(16, 4), x, in_place=True) == 3 * size // 8
+
+
+def test_a_network_without_hook_points_gives_the_same_answers() -> None:
+    stage = _quiet(dry=True)
+    for row in ("dsa_i3d_r50", "sda_tsn_r50"):
+        network = build(stage, row).eval()
+        mute = without_hook_points(network)
+        assert hook_points(network) and not hook_points(mute)
+        shape = (4, 3, 4, 32, 32) if row.startswith("dsa") else (8, 3, 1, 32, 32)
+        clips = draw(stage, 2, shape)
+        with torch.no_grad():
+            torch.testing.assert_close(mute(clips), network(clips))
+
+
+def test_compiled_networks_that_differ_in_inserted_modules_are_told_apart() -> None:
+    """torch does not look at forward hooks unless asked to: SDA-TSN would be run as TSN."""
+    stage = _quiet(dry=True)
+    clips = draw(stage, 2, clip_shape(stage, TSN_SHAPE))
+    with hooks_are_guarded():
+        networks = [build(stage, row).eval() for row in ("sda_tsn_r50", "tsn_r50")]
+        compiled = [prepare(stage, network, clips, COMPILED) for network in networks]
+        for action in compiled:
+            action()
+        for network, action in zip(networks, compiled, strict=True):
+            assert difference(action(), prepare(stage, network, clips, BF16)()) < 0.01
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("sm90_xmma_fprop_implicit_gemm_bf16bf16_bf16f32_f32_nhwckrsc_nhwc_tilesize128x128x64",
+         "convolution and matmul"),
+        ("nvjet_tst_192x192_64x4_2x1_v_bz_coopA_NNT", "convolution and matmul"),
+        ("cutlass_80_tensorop_s16816gemm_bf16_128x128", "convolution and matmul"),
+        ("void cudnn::ops::nchwToNhwcKernel<float, float, float, false, true>", "copies"),
+        ("Memcpy DtoD (Device -> Device)", "copies"),
+        ("void at::native::elementwise_kernel<128, 2, at::native::gpu_kernel_impl_nocast<"
+         "at::native::direct_copy_kernel_cuda", "copies"),
+        ("void at::native::vectorized_elementwise_kernel<4, at::native::CUDAFunctor_add",
+         "elementwise"),
+        ("void at::native::batch_norm_transform_input_channels_last_kernel", "normalisation"),
+        ("void at::native::reduce_kernel<512, 1, at::native::ReduceOp", "pooling and reduction"),
+        ("triton_poi_fused__native_batch_norm_legit_no_training_relu_3", "elementwise"),
+        ("triton_red_fused_mean_5", "pooling and reduction"),
+        ("something_else", "other"),
+    ],
+)
+def test_kernels_have_kinds(name: str, kind: str) -> None:
+    assert kind_of(name) == kind
+    assert by_kind({name: 2.0})[kind] == 1
+
+
+def test_a_line_that_failed_has_no_values() -> None:
+    line = Line("x")
+    assert line.reason == NOT_RUN
+    line.fill("remark", ms=1.0)
+    line.fail("no memory")
+    assert (line.values, line.reason) == ({}, "no memory")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
+def test_on_a_gpu_a_dry_run_measures_every_line() -> None:
+    report = run_gpu_bench(Stage(torch.device("cuda"), dry=True, repeats=3, quiet=True))
+    for section in report.sections.values():
+        for line in section.lines.values():
+            assert line.values, (line.name, line.reason)
+            assert "NOT EQUAL" not in line.reason, (line.name, line.reason)
