@@ -3,6 +3,7 @@
 #   make test             the tests, with a real browser
 #   make lint             ruff and mypy
 #   make bench            cost of hook points, DSA, decoding and analysis on this machine
+#   make bench-gpu        these networks on one CUDA GPU: docs/benchmarks_gpu.md
 #   make train-embedded   train the weights in checkpoints/ again (some two hours on two cores)
 #   make runs             run them on the benchmark again: checkpoints/runs/ and docs/embedded.md
 #   make trust            how far attributions can be trusted: docs/trust.md (some hours)
@@ -15,7 +16,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := app
-.PHONY: app test lint bench train-embedded runs trust ablations environment
+.PHONY: app test lint bench bench-gpu train-embedded runs trust ablations environment
 
 environment: $(STAMP)
 
@@ -37,6 +38,9 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m dsanet_core bench
+
+bench-gpu: $(STAMP)
+	$(BIN)/python -m dsanet_core.bench.gpu --write docs/benchmarks_gpu.md
 
 train-embedded: $(STAMP)
 	$(BIN)/python -m tools.embedded train
