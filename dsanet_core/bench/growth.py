@@ -13,18 +13,20 @@ from pathlib import Path
 from typing import Any
 
 from dsanet_core.bench.clips import CLIP, CLIP_SECONDS, write_clip, write_repeated
-from dsanet_core.bench.memory import ask_child, peak_megabytes
+from dsanet_core.bench.fresh import ask_section
+from dsanet_core.bench.memory import DecoderPeaks, peak_megabytes
 from dsanet_core.bench.timing import Line, in_turns
 from dsanet_core.models.base import VideoNetwork
 
 SECTION = "growth"
 REPEATS = 5
 ROW = "dsa_i3d_synth"
+LENGTH = "seconds of video"
 AXES: dict[str, tuple[int, ...]] = {
     "snippets": (4, 8, 16, 32, 64),
     "frames per snippet": (1, 2, 4, 8, 16),
     "resolution": (64, 96, 128, 192, 256),
-    "seconds of video": (10, 60, 300, 1200, 3600),
+    LENGTH: (10, 60, 300, 1200, 3600),
     "videos of a dataset": (25, 50, 100, 200),
     "categories": (10, 100, 1000, 10000),
 }
@@ -43,7 +45,7 @@ def measure(
 
 def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iterator[Line]:
     words = {
-        "seconds of video": f"frames of 8 x 4, stride 4, by read_clips; {CLIP}, repeated",
+        LENGTH: f"frames of 8 x 4, stride 4, by read_clips; {CLIP}, repeated",
         "videos of a dataset": f"{ROW}, random weights, run over synth:seed=7",
     }.get(axis, f"analysis by {ROW}, random weights, with other {axis}; {CLIP}")
     names = {value: f"{value} {axis}" for value in values}
@@ -57,17 +59,19 @@ def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iter
         yield turns.line(SECTION, name, words, over=first, at=(axis, value))
     for value, name in names.items():
         asked = json.dumps([axis, value, str(clip)])
-        peak = float(ask_child(f"print(growth.peak_of({asked!r}))", SECTION))
-        yield Line(SECTION, f"{name}, peak memory", f"{words}; a fresh process", peak, "MB",
+        peak = float(ask_section(SECTION, f"print(growth.peak_of({asked!r}))"))
+        holder = "the decoder's process" if axis == LENGTH else "a fresh process"
+        yield Line(SECTION, f"{name}, peak memory", f"{words}; {holder}", peak, "MB",
                    at=(axis, value))
 
 
 def peak_of(asked: str) -> float:
-    """MB that this process has held at most, after one point. asked: axis, value, clip, as JSON."""
+    """MB that this process has held at most, or its decoder's where the video's length grows, after
+    one point. asked: axis, value, clip, as JSON."""
     axis, value, clip = json.loads(asked)
-    with ExitStack() as stack:
+    with ExitStack() as stack, DecoderPeaks() as decoder:
         _action(axis, value, Path(clip), stack)()
-    return peak_megabytes()
+    return decoder.megabytes if axis == LENGTH else peak_megabytes()
 
 
 def _action(axis: str, value: int, clip: Path, stack: ExitStack) -> Callable[[], object]:
@@ -76,7 +80,7 @@ def _action(axis: str, value: int, clip: Path, stack: ExitStack) -> Callable[[],
     from dsanet_core.video import read_clips
     from dsanet_core.zoo import model_spec
 
-    if axis == "seconds of video":
+    if axis == LENGTH:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         path = write_repeated(clip, Path(folder) / "long.mp4", value // CLIP_SECONDS)
         return partial(read_clips, path, model_spec(ROW).protocol.sampling)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import subprocess
+import logging
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from dsanet_core.bench.clips import CLIP, write_clip
+from dsanet_core.bench.fresh import ask_section
 from dsanet_core.bench.timing import Line, Wanted, line_of
 
 SECTION = "memory"
@@ -25,29 +26,50 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
         path = write_clip(Path(folder) / "clip.mp4")
         for row, wanted in ROWS.items():
             protocol = model_spec(row).protocol.describe()
+            code = f"print(*memory.peaks_of_analysis({row!r}, {str(path)!r}))"
             peaks = [
-                float(ask_child(f"print(memory.peak_of_analysis({row!r}, {str(path)!r}))"))
+                [float(peak) for peak in ask_section(SECTION, code).split()]
                 for _ in range(max(1, repeats or REPEATS))
             ]
+            mine, decoders = (list(column) for column in zip(*peaks, strict=True))
             yield line_of(SECTION, f"peak of an analysis by {row}",
-                          f"{protocol}; {CLIP}; a fresh process, its decoder's apart", peaks, "MB",
-                          wanted=wanted)
+                          f"{protocol}; {CLIP}; a fresh process", mine, "MB", wanted=wanted)
+            yield line_of(SECTION, f"peak of its decoder, {row}",
+                          f"{protocol}; {CLIP}; the confined process beside it", decoders, "MB")
 
 
-def ask_child(code: str, section: str = "memory") -> str:
-    """What a fresh process prints that runs a line of code with a section's module at hand."""
-    command = [sys.executable, "-c", f"from dsanet_core.bench import {section}; {code}"]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout.strip()
-
-
-def peak_of_analysis(row: str, path: str) -> float:
-    """MB that this process has held at most, after an analysis with random weights."""
+def peaks_of_analysis(row: str, path: str) -> tuple[float, float]:
+    """MB that this process and its decoder's have held at most, after an analysis with random
+    weights."""
     from dsanet_core.analysis import analyze
     from dsanet_core.zoo import create_model
 
-    analyze(path, create_model(row).eval())
-    return peak_megabytes()
+    with DecoderPeaks() as decoder:
+        analyze(path, create_model(row).eval())
+    return peak_megabytes(), decoder.megabytes
+
+
+class DecoderPeaks(logging.Handler):
+    """The most that any decoding process has held while this is open, as the sandbox's log says."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.megabytes = 0.0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.megabytes = max(self.megabytes, getattr(record, "peak_bytes", 0) / 1e6)
+
+    def __enter__(self) -> DecoderPeaks:
+        from dsanet_core.video.sandbox import log
+
+        self._log, self._level = log, log.level
+        log.setLevel(logging.DEBUG)
+        log.addHandler(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._log.removeHandler(self)
+        self._log.setLevel(self._level)
 
 
 def peak_megabytes() -> float:

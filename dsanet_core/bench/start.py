@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
 
+from dsanet_core.bench.fresh import run_python
 from dsanet_core.bench.timing import Line, Wanted, in_turns
 
 SECTION = "start"
 REPEATS = 15
-ROOT = Path(__file__).parents[2]
 PYTHON = "python -c pass"
 COMMANDS: dict[str, tuple[tuple[str, ...], Wanted | None]] = {
     "python -m dsanet_core --help": (("-m", "dsanet_core", "--help"), Wanted("median", "<", 0.3)),
@@ -25,16 +21,9 @@ COMMANDS: dict[str, tuple[tuple[str, ...], Wanted | None]] = {
 def measure(repeats: int | None = None) -> Iterator[Line]:
     """Fresh processes, files in the cache of the system after the first turns."""
     variants: dict[str, Callable[[], object]] = {
-        name: partial(_run, arguments) for name, (arguments, _) in COMMANDS.items()
+        name: partial(run_python, *arguments) for name, (arguments, _) in COMMANDS.items()
     }
     turns = in_turns(variants, repeats or REPEATS)
     for name, (_, wanted) in COMMANDS.items():
         yield turns.line(SECTION, name, "a fresh process, from its start to its end", wanted=wanted,
                          over="" if name == PYTHON else PYTHON)
-
-
-def _run(arguments: Sequence[str]) -> None:
-    subprocess.run(
-        [sys.executable, *arguments], check=True, stdout=subprocess.DEVNULL, cwd=ROOT,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-    )
