@@ -2,7 +2,7 @@
 #   make app              the page on http://localhost:8501
 #   make test             the tests, with a real browser
 #   make lint             ruff and mypy
-#   make bench            cost of hook points, DSA, decoding and analysis on this machine
+#   make bench            what things cost on this machine: docs/benchmarks.md
 #   make bench-gpu        these networks on one CUDA GPU: docs/benchmarks_gpu.md
 #   make train-embedded   train the weights in checkpoints/ again (some two hours on two cores)
 #   make runs             run them on the benchmark again: checkpoints/runs/ and docs/embedded.md
@@ -37,7 +37,8 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 bench: $(STAMP)
-	$(BIN)/python -m dsanet_core bench
+	@sh tools/setup.sh browser $(VENV)
+	$(BIN)/python -m tools.bench
 
 bench-gpu: $(STAMP)
 	$(BIN)/python -m dsanet_core.bench.gpu --write docs/benchmarks_gpu.md
