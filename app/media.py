@@ -17,7 +17,6 @@ from typing import Protocol
 LONGEST_SECONDS = 60.0
 """Where somebody's page is always being drawn, files are deleted all the same after so long."""
 
-
 _thread = threading.local()
 
 
@@ -43,7 +42,7 @@ class Patience:
     remove: Callable[[], None]
     _drawing: set[int] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _removed: float = field(default_factory=time.monotonic)
+    _waiting_since: float | None = None
 
     def clear_session_refs(self, session_id: str | None = None) -> None:
         if session_id is None:
@@ -57,10 +56,12 @@ class Patience:
             if getattr(_thread, "is_whole", False):
                 self._drawing.discard(threading.get_ident())
             self._drawing &= {thread.ident for thread in threading.enumerate()}
-            late = time.monotonic() - self._removed > LONGEST_SECONDS
-            if self._drawing and not late:
+            now = time.monotonic()
+            if self._waiting_since is None:
+                self._waiting_since = now
+            if self._drawing and now - self._waiting_since <= LONGEST_SECONDS:
                 return
-            self._removed = time.monotonic()
+            self._waiting_since = None
         self.remove()
 
 

@@ -108,4 +108,6 @@ def test_where_somebody_always_draws_files_go_after_a_while(
     stage.begins("a")
     stage.begins("b")
     stage.ends("b")
+    assert stage.manager.read_file(picture) is not None, "it begins to wait, however idle before"
+    stage.ends("b")
     assert stage.manager.read_file(picture) is None
