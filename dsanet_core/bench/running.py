@@ -14,6 +14,8 @@ from dsanet_core.bench.analysing import forward_all
 from dsanet_core.bench.timing import Line, line_of, median_and_spread
 
 if TYPE_CHECKING:
+    from dsanet_core.datasets import Dataset
+    from dsanet_core.records import Protocol
     from dsanet_core.runs.store import Progress
 
 SECTION = "run"
@@ -40,7 +42,7 @@ def measure(repeats: int | None = None, *, videos: int = VIDEOS) -> Iterator[Lin
         to_tensor(dataset.clips(row, protocol.sampling), protocol)
         for row in range(min(ALONE, videos))
     ]
-    whole, running, alone = [], [], []
+    whole, running, alone, drawing = [], [], [], []
     for _ in range(max(1, repeats or REPEATS)):
         rates: list[float] = []
         with tempfile.TemporaryDirectory() as folder:
@@ -52,14 +54,26 @@ def measure(repeats: int | None = None, *, videos: int = VIDEOS) -> Iterator[Lin
         for views in held:
             forward_all(network, views)
         alone.append(len(held) / (time.perf_counter() - start))
+        drawing.append(_drawn_per_second(dataset, protocol))
     words = (f"{ROW} on {dataset.name}, videos drawn in {available_cores()} processes beside the "
-             "network, in turns with the network alone")
+             "network, in turns with either of them alone")
     ratio, spread = median_and_spread(np.divide(running, alone).tolist())
     yield line_of(SECTION, "run, from its first answer on", words, running, "videos/s",
                   ratio=ratio, ratio_spread=spread, ratio_of="run / network alone")
     yield line_of(SECTION, "run, start and summary included", words, whole, "videos/s")
     yield line_of(SECTION, "network alone", f"{ROW}, {len(held)} videos that lie ready, no capture",
                   alone, "videos/s")
+    yield line_of(SECTION, "videos drawn alone", f"{dataset.name}, {available_cores()} processes, "
+                  "from the first one on", drawing, "videos/s")
+
+
+def _drawn_per_second(dataset: Dataset, protocol: Protocol) -> float:
+    from dsanet_core.runs.answers import network_inputs
+
+    inputs = network_inputs(dataset, range(len(dataset)), protocol, None)
+    next(inputs)
+    start = time.perf_counter()
+    return sum(1 for _ in inputs) / (time.perf_counter() - start)
 
 
 def _note_rate(rates: list[float], progress: Progress) -> None:
