@@ -6,13 +6,23 @@ with `dry` all of it runs with tiny networks, also on a CPU.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 from types import ModuleType
 
 import torch
 
-from dsanet_core.bench.gpu import against, ceilings, limits, machine, modules, networks, steps
+from dsanet_core.bench.gpu import (
+    against,
+    ceilings,
+    latency,
+    limits,
+    machine,
+    modules,
+    networks,
+    steps,
+)
 from dsanet_core.bench.gpu.report import Report
 from dsanet_core.bench.gpu.stage import MAX_CALLS, SAMPLE_MS, WARM_UP, Failure, Stage
 
@@ -22,8 +32,8 @@ __all__ = ["Report", "Stage", "plan", "run_gpu_bench"]
 def plan(*, dry: bool = False) -> Report:
     """A report with every line and nothing measured."""
     return Report.of(
-        [ceilings.plan(), networks.plan(), *against.plan(), modules.plan(), steps.plan(),
-         limits.plan()],
+        [ceilings.plan(), networks.plan(), *against.plan(), latency.plan(), modules.plan(),
+         steps.plan(), limits.plan()],
         dry=dry,
     )
 
@@ -48,10 +58,12 @@ def run_gpu_bench(
         torch.cuda.set_device(stage.device)
         torch.backends.cudnn.benchmark = True
     try:
-        for room in (ceilings, networks, modules, steps):
-            _run(stage, report, room)
-            if after_section is not None:
-                after_section(report)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of compilers and algorithms that were tried
+            for room in (ceilings, networks, latency, modules, steps):
+                _run(stage, report, room)
+                if after_section is not None:
+                    after_section(report)
     finally:
         torch.backends.cudnn.benchmark = tries
     limits.settle(report)

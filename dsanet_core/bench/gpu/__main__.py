@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import warnings
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -26,7 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.device(device), dry=chosen.dry_run, budget_seconds=chosen.budget,
         repeats=chosen.repeats or (2 if chosen.dry_run else 15),
     )
-    warnings.filterwarnings("ignore", module=r"torch\..*")
     keep = partial(save, path=chosen.write) if chosen.write else None
     report = run_gpu_bench(stage, after_section=keep)
     if keep is not None:
@@ -41,6 +39,7 @@ def save(report: Report, path: Path) -> None:
     if MEASURED in there and not report.has_results:
         print(f"{path} holds results and stays as it is", file=sys.stderr)
         return
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(markdown(report), encoding="utf-8")
 
 

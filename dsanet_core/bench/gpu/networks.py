@@ -27,8 +27,8 @@ from dsanet_core.models.base import VideoNetwork
 
 RISE = 1.03
 """A batch is doubled as long as that makes this much more clips per second."""
-FP32_MEMORY = 2.4
-"""Memory of a pass in fp32 over that in bf16, with some to spare."""
+ALL_MEMORY = 4.5
+"""Memory of a pass in fp32 and of two recorded graphs, over that of a pass in bf16."""
 
 
 def plan() -> Section:
@@ -151,7 +151,7 @@ def _compare(line: Line, answers: Mapping[str, Tensor], row: str, mode: Mode) ->
 
 
 def _search(stage: Stage, network: VideoNetwork, shape: tuple[int, ...], limit: int) -> int:
-    """The batch from which on doubling brings little, or memory is short for fp32."""
+    """The batch from which on doubling brings little, or memory is short for all modes."""
     best, best_rate, batch = 0, 0.0, 1 if stage.dry else 4
     while batch <= limit:
         tried = stage.attempt(f"batch {batch}", partial(_try, stage, network, shape, batch))
@@ -164,7 +164,7 @@ def _search(stage: Stage, network: VideoNetwork, shape: tuple[int, ...], limit: 
         if rate < best_rate * RISE:
             break
         best, best_rate = batch, rate
-        if peak * 2 * FP32_MEMORY > stage.free_bytes():
+        if peak * 2 * ALL_MEMORY > stage.free_bytes():
             break
         batch *= 2
     return best

@@ -78,6 +78,10 @@ class Stage:
     quiet: bool = False
     started: float = field(default_factory=time.monotonic)
 
+    def __post_init__(self) -> None:
+        if self.device.type == "cuda" and self.device.index is None:
+            self.device = torch.device("cuda", 0)
+
     @property
     def is_cuda(self) -> bool:
         return self.device.type == "cuda"

@@ -77,14 +77,15 @@ def _held(stage: Stage, batch: int) -> float:
 
 
 def _fitting(stage: Stage) -> tuple[int, Mapping[str, Action]]:
-    """Steps of the largest batch that fits in fp32."""
+    """Steps of the largest batch that fits in fp32. Short memory has many names: any failure is
+    tried again with fewer clips."""
     batch = 2 if stage.dry else BATCH
     while True:
         tried = stage.attempt(f"{batch} clips", partial(_tried, stage, batch))
         if not isinstance(tried, Failure):
             return batch, tried
         stage.clear()
-        if batch == 1 or "OutOfMemory" not in tried.reason:
+        if batch == 1:
             raise RuntimeError(tried.reason)
         batch //= 2
 
