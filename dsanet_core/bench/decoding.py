@@ -17,7 +17,7 @@ from dsanet_core.bench.timing import Line, in_turns, line_of
 from dsanet_core.records import Sampling
 
 SECTION = "decoding"
-REPEATS = 40
+REPEATS = 20
 SAMPLING = Sampling(num_snippets=8, frames_per_snippet=4, frame_stride=8)
 OURS = "read_clips"
 Reader = Callable[[Path, list[int]], Any]

@@ -56,7 +56,8 @@ def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iter
         }
         turns = in_turns(actions, repeats, warm_up=1)
     for value, name in names.items():
-        yield turns.line(SECTION, name, words, over=first, at=(axis, value))
+        over = "" if name == first else first
+        yield turns.line(SECTION, name, words, over=over, at=(axis, value))
     for value, name in names.items():
         asked = json.dumps([axis, value, str(clip)])
         peak = float(ask_section(SECTION, f"print(growth.peak_of({asked!r}))"))

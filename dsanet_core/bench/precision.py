@@ -36,8 +36,7 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
             for compared in both.values():
                 compared.show(clips, row)
         for name, compared in both.items():
-            yield from compared.lines(name, f"{dataset.name}, {len(dataset)} videos"
-                                      if len(dataset) == VIDEOS else dataset.name)
+            yield from compared.lines(name, dataset.name)
 
 
 class _Both:
