@@ -39,7 +39,17 @@ WAIT_MILLISECONDS = 90_000
 BASE_PATH_PROBES = ("/_stcore/health", "/_stcore/host-config")
 """Streamlit's page looks for its server under the page's own path first, and gets a 404."""
 
-BUSY = '[data-testid="stStatusWidget"], [data-testid="stProgress"], [data-testid="stSpinner"]'
+BUSY = (
+    '[data-testid="stApp"]:not([data-test-script-state="notRunning"]), '
+    '[data-testid="stStatusWidget"], [data-testid="stProgress"], [data-testid="stSpinner"]'
+)
+
+MEDIA = "/media/"
+"""In the address of every picture and video that a page shows."""
+NOT_SHOWN = """() => [
+    ...[...document.images].filter(image => image.complete && !image.naturalWidth),
+    ...[...document.querySelectorAll('video')].filter(video => video.error),
+].map(each => each.currentSrc || each.src)"""
 
 
 class Watched:
@@ -47,8 +57,10 @@ class Watched:
 
     def __init__(self, browser: Browser, address: str) -> None:
         self.context = browser.new_context(viewport={"width": 1280, "height": 1000})
+        self.context.set_default_timeout(WAIT_MILLISECONDS)
         self.page = self.context.new_page()
         self.problems: list[str] = []
+        self._refused: set[str] = set()
         self._host = urlsplit(address).netloc
         self.page.on("console", lambda message: self._note_message(message.type, message.text))
         self.page.on("pageerror", lambda error: self.problems.append(f"page error: {error}"))
@@ -58,16 +70,26 @@ class Watched:
     def check(self) -> None:
         """Nothing failed, nothing left this machine, and no traceback is on the page."""
         assert not self.problems, "\n".join(self.problems)
+        # Who leaves a page asks for pictures that nobody will see: by then they may be gone.
+        broken = self._refused & set(self.page.evaluate(NOT_SHOWN))
+        assert not broken, f"on the page, and not to be had: {broken}"
         assert self.page.locator('[data-testid="stException"]').count() == 0
         assert "Traceback" not in self.page.locator("body").inner_text()
 
     def _note_message(self, kind: str, text: str) -> None:
         # What could not be loaded is noted with its address below.
-        if kind == "error" and not text.startswith("Failed to load resource"):
+        loading = text.startswith("Failed to load resource") or (
+            "source error" in text and MEDIA in text
+        )
+        if kind == "error" and not loading:
             self.problems.append(f"console: {text}")
 
     def _note_response(self, response: Response) -> None:
-        if response.status >= 400 and not response.url.endswith(BASE_PATH_PROBES):
+        if response.status < 400 or response.url.endswith(BASE_PATH_PROBES):
+            return
+        if urlsplit(response.url).path.startswith(MEDIA):
+            self._refused.add(response.url)
+        else:
             self.problems.append(f"{response.status} {response.url}")
 
     def _note_address(self, url: str) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import http.client
 import json
+import socket
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
@@ -12,8 +12,8 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import pytest
-from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
 
 from tests.browser.stage import running_app
 
@@ -42,19 +42,17 @@ def ask(
 def status_of_socket(address: str, *, origin: str | None, host: str | None = None) -> int:
     """101 for a connection that is taken, else the status of the refusal."""
 
-    async def try_it() -> int:
-        uri = f"ws://{host or urlsplit(address).netloc}/_stcore/stream"
-        parts = urlsplit(address)
+    uri = f"ws://{host or urlsplit(address).netloc}/_stcore/stream"
+    parts = urlsplit(address)
+    with closing(socket.create_connection((parts.hostname, parts.port), timeout=30)) as line:
         try:
-            async with connect(
-                uri, origin=origin, host=parts.hostname, port=parts.port,
-                subprotocols=["streamlit"], proxy=None, open_timeout=30,
+            with connect(
+                uri, sock=line, origin=origin, subprotocols=["streamlit"], proxy=None,
+                open_timeout=30,
             ):
                 return 101
         except InvalidStatus as error:
             return error.response.status_code
-
-    return asyncio.run(try_it())
 
 
 def test_the_page_itself_is_let_in_and_other_sites_are_not(address: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.provider import CLIENT, SECRET, Provider, running_provider
 from tests.browser.stage import WAIT_MILLISECONDS, running_app
@@ -40,10 +40,16 @@ def address(browser: Browser, scratch: Path, provider: Provider) -> Iterator[str
         yield address
 
 
+def new_page(browser: Browser) -> Page:
+    context = browser.new_context()
+    context.set_default_timeout(WAIT_MILLISECONDS)
+    return context.new_page()
+
+
 def test_every_page_asks_first_and_then_says_who_is_signed_in(
     browser: Browser, address: str, provider: Provider
 ) -> None:
-    page = browser.new_context().new_page()
+    page = new_page(browser)
     for path in ("", "/runs", "/zoo"):
         page.goto(address + path)
         expect(page.get_by_text(ASKED)).to_be_visible()
@@ -55,7 +61,7 @@ def test_every_page_asks_first_and_then_says_who_is_signed_in(
     expect(page.get_by_text(LET_IN)).to_be_visible()
     page.reload()
     expect(page.get_by_text(LET_IN)).to_be_visible()
-    other = browser.new_context().new_page()
+    other = new_page(browser)
     other.goto(address)
     expect(other.get_by_text(ASKED)).to_be_visible()
     other.context.close()
@@ -67,7 +73,7 @@ def test_every_page_asks_first_and_then_says_who_is_signed_in(
 def test_who_is_not_on_the_list_is_told_so(
     browser: Browser, address: str, provider: Provider
 ) -> None:
-    page = browser.new_context().new_page()
+    page = new_page(browser)
     page.goto(address)
     provider.person = {"sub": "2", "email": "eve@lab.example"}
     page.get_by_role("button", name="Sign in").click()

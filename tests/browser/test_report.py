@@ -22,6 +22,7 @@ INK_OF = "place => getComputedStyle(document.querySelector(place)).fill"
 
 def open_report(context: BrowserContext, path: Path) -> tuple[Page, list[str], list[str]]:
     """The page of a report, every request that it makes, and everything its console says."""
+    context.set_default_timeout(WAIT_MILLISECONDS)
     page = context.new_page()
     requests: list[str] = []
     said: list[str] = []
@@ -106,3 +107,4 @@ def test_the_pages_give_the_report_of_what_they_show(
     expect(report.locator(".plot .main-svg:first-child")).to_have_count(9)
     assert [url for url in requests if not url.startswith(("data:", target.as_uri()))] == []
     assert said == []
+    watched.context.close()

@@ -36,7 +36,7 @@ def choice(page: Page, label: str) -> str:
 
 
 def test_upload_inspect_compare_kernels_and_deep_links(
-    browser: Browser, address: str, scratch: Path, old_avi: Path, tmp_path: Path
+    browser: Browser, address: str, shared_scratch: Path, old_avi: Path, tmp_path: Path
 ) -> None:
     watched = Watched(browser, address)
     page = watched.page
@@ -107,10 +107,11 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     wait_until_drawn(other.page, "uploads live only in the session that brought them")
     assert old_avi.name not in other.page.locator("body").inner_text()
     other.check()
+    other.context.close()
 
-    assert len(list(scratch.rglob("*.upload"))) == 2
+    assert len(list(shared_scratch.rglob("*.upload"))) == 2
     watched.context.close()
     end = time.monotonic() + WAIT_MILLISECONDS / 1000
-    while list(scratch.rglob("*.upload")) and time.monotonic() < end:
+    while list(shared_scratch.rglob("*.upload")) and time.monotonic() < end:
         time.sleep(0.1)
-    assert not list(scratch.rglob("*.upload")), "the session ended, and its files with it"
+    assert not list(shared_scratch.rglob("*.upload")), "the session ended, and its files with it"

@@ -112,6 +112,7 @@ def test_from_a_bar_to_a_video_and_back(
 
     assert shown(page)["chosen"] == videos
     watched.check()
+    watched.context.close()
 
 
 def test_keyboard_search_and_a_narrow_window(
@@ -140,3 +141,4 @@ def test_keyboard_search_and_a_narrow_window(
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     page.wait_for_function(NAMES_STAND_APART)  # Plotly follows the window a moment later
     watched.check()
+    watched.context.close()

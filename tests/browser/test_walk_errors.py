@@ -109,6 +109,7 @@ def test_from_a_cell_to_a_video_and_back(
     wait_until_drawn(page, "listed below")
     assert {key: query(page)[key] for key in chosen} == chosen
     watched.check()
+    watched.context.close()
 
 
 def test_two_runs_and_a_narrow_window(
@@ -141,3 +142,4 @@ def test_two_runs_and_a_narrow_window(
     wait_until_drawn(page, LAST)
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     watched.check()
+    watched.context.close()

@@ -45,3 +45,4 @@ def test_the_drawings_lead_to_their_pages_within_the_session(
     wait_until_drawn(page, "Glossary")
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     watched.check()
+    watched.context.close()
