@@ -227,6 +227,7 @@ def test_a_network_without_hook_points_gives_the_same_answers() -> None:
             torch.testing.assert_close(mute(clips), network(clips))
 
 
+@pytest.mark.filterwarnings("ignore")  # of the compiler, about what it looks through
 def test_compiled_networks_that_differ_in_inserted_modules_are_told_apart() -> None:
     """torch does not look at forward hooks unless asked to: SDA-TSN would be run as TSN."""
     stage = _quiet(dry=True)
