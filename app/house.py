@@ -6,12 +6,13 @@ import secrets
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Hashable
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from importlib import import_module
+from pathlib import Path
 
 import streamlit as st
-import torch
 
 from app import cloakroom, health, settings
 from app.jobs import Job, Workroom
@@ -21,6 +22,12 @@ from dsanet_core.records import Clips, Sampling
 
 THREADS_PER_DEVICE = 2
 """While one waits for the network, the other decodes the next session's video."""
+BREATH_SECONDS = 1.0
+"""In which a browser draws the first page, with all cores to itself and the server."""
+PREPARED = ("dsanet_core.checkpoints.load", "dsanet_core.runs.effects")
+"""What takes seconds to import, with torch, and what the first page does without."""
+GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
+"""One of them is there where a driver for GPUs is: NVIDIA's, its Jetson's, WSL's, AMD's."""
 
 
 @dataclass
@@ -109,9 +116,10 @@ class Session:
 
 @st.cache_resource(show_spinner=False)
 def the_house() -> House:
-    devices = [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
-    for device in devices:
-        process_of(device).warm()
+    devices = _devices()
+    later = threading.Timer(BREATH_SECONDS, _prepare, (devices,))
+    later.daemon = True
+    later.start()
     rooms = {
         device: Workroom(f"networks.{device}", threads=THREADS_PER_DEVICE) for device in devices
     }
@@ -119,6 +127,24 @@ def the_house() -> House:
     for device in devices:
         health.observe(f"networks on {device}", partial(_facts, house, device))
     return house
+
+
+def _devices() -> list[str]:
+    """Every GPU, else the CPU. Only torch knows how many it can use, and its import takes seconds:
+    it is asked where there may be one."""
+    if not any(Path(file).exists() for file in GPU_FILES):
+        return ["cpu"]
+    import torch
+
+    return [f"cuda:{index}" for index in range(torch.cuda.device_count())] or ["cpu"]
+
+
+def _prepare(devices: Sequence[str]) -> None:
+    """What the first question needs is made ready while the visitor chooses a video."""
+    for device in devices:
+        process_of(device).warm()
+    for name in PREPARED:
+        import_module(name)
 
 
 def _facts(house: House, device: str) -> dict[str, object]:

@@ -20,7 +20,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 from app import ROOT, logs, python_path
-from app.network_worker import Recent, Task, receive, send
+from app.network_messages import Recent, Task, receive, send
 from dsanet_core.errors import LensError
 
 POLL_SECONDS = 0.05

@@ -13,25 +13,27 @@ import hashlib
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import streamlit as st
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from app import answers, brought, samples
+from app import answers, samples
 from app.answers import Answer
 from app.dataset import run_videos
 from app.house import House, the_house, the_session
 from app.jobs import Job
+from app.network_messages import Task
 from app.network_process import process_of
-from app.network_worker import Task
 from app.source import Source
-from dsanet_core import checkpoints, synthetic, video, zoo
+from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.errors import CheckpointError, LensError, VideoError
 from dsanet_core.records import Analysis, Attribution, Video
-from dsanet_core.zoo import ModelSpec
+
+if TYPE_CHECKING:
+    from dsanet_core.zoo import ModelSpec
 
 MAX_PLAYED_BYTES = 32 << 20
 SPECS_KEPT = 256
@@ -153,6 +155,8 @@ def model_of(weights_sha256: str) -> str | None:
 
 def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
     """What a network of the zoo is without SDA; None for one that is not in it."""
+    from dsanet_core import zoo
+
     if name not in zoo.list_models():
         return None
     spec = zoo.model_spec(name)
@@ -169,6 +173,8 @@ def take_upload(file: UploadedFile) -> str:
 
 def take_weights(file: UploadedFile) -> None:
     """Spool an uploaded checkpoint, which then waits to be checked (`brought`)."""
+    from app import brought
+
     try:
         brought.take(file, file.name)
     finally:

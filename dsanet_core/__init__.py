@@ -10,6 +10,8 @@ Names are loaded on first use: records open without torch, networks build withou
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from dsanet_core.lazy import loader
+
 if TYPE_CHECKING:
     from dsanet_core import figures as figures
     from dsanet_core.analysis import analyze as analyze
@@ -147,20 +149,18 @@ _HOMES = {
     "whatif": ("Change", "parse_change", "rank_blocks", "what_if"),
     "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
 }
-_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+_load = loader(__name__, _HOMES)
 
 _ROOMS = ("figures",)
 """Rooms that are public as a whole."""
 
-__all__ = sorted([*_HOME_OF, *_ROOMS])
+__all__ = sorted([name for names in _HOMES.values() for name in names] + [*_ROOMS])
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"{__name__}.{name}")
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+    return _load(name)
 
 
 def __dir__() -> list[str]:

@@ -15,6 +15,7 @@ FLOORS = {
     "records": 0,
     "version": 0,
     "hooks": 0,
+    "lazy": 0,
     "video": 1,
     "models": 1,
     "serialize": 1,

@@ -296,12 +296,22 @@ def test_a_wrong_call_shows_the_usage(capsys: pytest.CaptureFixture[str], args: 
     assert "usage:" in capsys.readouterr().err
 
 
+COMMANDS = ("models", "import", "weights", "predict", "compare", "explain", "report", "whatif",
+            "run", "effects", "train", "bench")
+
+
 def test_help_needs_no_heavy_package() -> None:
     heavy = ("torch", "torchvision", "av", "cv2", "plotly", "streamlit", "numpy", "safetensors")
     blocked = f"import sys; sys.modules.update(dict.fromkeys({heavy!r}))\n"
-    program = f"{blocked}from dsanet_core.cli import main; main(['predict', '--help'])"
+    program = (
+        f"{blocked}from dsanet_core.cli import main\n"
+        f"for command in {[[], *([name] for name in COMMANDS)]!r}:\n"
+        "    try: main([*command, '--help'])\n"
+        "    except SystemExit as ended: assert ended.code == 0, command\n"
+    )
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "--views" in done.stdout, done.stderr
+    assert done.stdout.count("usage:") == 1 + len(COMMANDS)
 
 
 def test_a_reader_that_left_is_no_error(

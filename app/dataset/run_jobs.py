@@ -23,7 +23,6 @@ from app.dataset.run_queue import Queue
 from dsanet_core import cli
 from dsanet_core.cli.output import load_members
 from dsanet_core.errors import LensError, RunError
-from dsanet_core.runs.engine import describe_run
 from dsanet_core.runs.files import DAMAGED, keeping, set_aside
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import MANIFEST, RunFolder
@@ -169,6 +168,8 @@ def is_run(path: Path) -> bool:
 
 def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Manifests of the runs that a command line asks for by their ids, several for an ensemble."""
+    from dsanet_core.runs.engine import describe_run
+
     args = _parse(wanted)
     args.device = "cpu"  # the process at work takes the GPU, not the server
     dataset = data_roots.open_inside(

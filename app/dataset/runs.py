@@ -13,7 +13,6 @@ from dsanet_core import checkpoints
 from dsanet_core.datasets import PYAV, Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError
 from dsanet_core.records import Run, RunEffects
-from dsanet_core.runs import effects
 from dsanet_core.runs.summary import FILE, load_run
 
 FOLDER = ROOT / "runs"
@@ -51,6 +50,8 @@ def effects_of(run_id: str) -> RunEffects | None:
 
     Raises RecordError for a file that is not readable.
     """
+    from dsanet_core.runs import effects
+
     folder = _file(run_id).parent
     path = folder / effects.FILE
     return _effects(folder, path.stat().st_mtime_ns) if path.is_file() else None
@@ -117,7 +118,9 @@ def _load(path: Path, changed: int) -> Run:
 
 @st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
 def _effects(folder: Path, changed: int) -> RunEffects | None:
-    return effects.load_effects(folder)
+    from dsanet_core.runs import load_effects
+
+    return load_effects(folder)
 
 
 class _Facts(NamedTuple):

@@ -1,12 +1,27 @@
 """Networks over datasets: every video through the same path as a single one, kept as it is done,
-resumable, on one machine or many, and boiled down to a `Run` once all are."""
+resumable, on one machine or many, and boiled down to a `Run` once all are.
+
+Names are loaded on first use: finished runs are read without torch.
+"""
 
 from __future__ import annotations
 
-from dsanet_core.runs.effects import load_effects, run_effects, save_effects
-from dsanet_core.runs.engine import run_dataset
-from dsanet_core.runs.metrics import mean_average_precision
-from dsanet_core.runs.summary import load_run, save_run
+from typing import TYPE_CHECKING
+
+from dsanet_core.lazy import loader
+
+if TYPE_CHECKING:
+    from dsanet_core.runs.effects import load_effects, run_effects, save_effects
+    from dsanet_core.runs.engine import run_dataset
+    from dsanet_core.runs.metrics import mean_average_precision
+    from dsanet_core.runs.summary import load_run, save_run
+
+__getattr__ = loader(__name__, {
+    "effects": ("load_effects", "run_effects", "save_effects"),
+    "engine": ("run_dataset",),
+    "metrics": ("mean_average_precision",),
+    "summary": ("load_run", "save_run"),
+})
 
 __all__ = [
     "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",

@@ -23,17 +23,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 
 from dsanet_core.errors import RunError
 from dsanet_core.records import Array
-from dsanet_core.runs.answers import Answer, Failure
 from dsanet_core.runs.files import DAMAGED, keeping, set_aside, write_atomically
 from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of, write_shard
 from dsanet_core.runs.summary import FILE as SUMMARY
+
+if TYPE_CHECKING:
+    from dsanet_core.runs.answers import Answer, Failure
 
 MANIFEST, PROGRESS, LOCK = "run.json", "progress.json", "lock"
 LOCK_TRIES, LOCK_PAUSE_SECONDS = 10, 0.02

@@ -15,8 +15,8 @@ from streamlit.testing.v1 import AppTest
 
 from app import samples
 from app.jobs import WAITING
+from app.network_messages import Task
 from app.network_process import NetworkProcess
-from app.network_worker import Task
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from tests.weights import tiny_network

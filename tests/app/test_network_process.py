@@ -21,8 +21,9 @@ import streamlit as st
 
 from app import answers, health, network_process, settings
 from app.house import the_house
+from app.network_messages import Task
 from app.network_process import NetworkProcess, WorkerError, process_of
-from app.network_worker import Networks, Task, outcome
+from app.network_worker import Networks, outcome
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
