@@ -47,8 +47,10 @@ def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = N
     was_training, macs = shadow.training, dict[str, int]()
     shadow.eval()
     with torch.inference_mode(), ExitStack() as hooks:
+        lifts = {module.up for module in shadow.modules() if isinstance(module, SDA)}
         for name, module in shadow.named_modules():
-            hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
+            if module not in lifts:  # counted by their SDA
+                hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
         shadow(torch.empty(input_shape, dtype=next(shadow.parameters()).dtype, device="meta"))
     shadow.train(was_training)
     dsa_params, dsa_macs = _share(shadow, DSA, macs)
@@ -114,9 +116,11 @@ def _own_macs(module: nn.Module, output: Tensor) -> int:
 
 
 def _sda_macs(module: SDA, output: Tensor) -> int:
-    """What SDA does beside its convolutions: per value one addition to squeeze for a dependency,
-    one to join the responses and one product with the gate; per value of a response, on its own
-    grid, one product with its weight and, with QSA, one addition for its key."""
+    """What SDA does beside its other convolutions: the one that brings the joined responses back to
+    all channels, at full size as the paper has it (in evaluation mode it runs on the responses'
+    grids); per value one addition to squeeze for a dependency, one to join the responses and one
+    product with the gate; per value of a response, on its own grid, one product with its weight
+    and, with QSA, one addition for its key."""
     clips, channels = len(output), module.down.out_channels
     size = (output.shape[2], output.shape[3], output.shape[4])
     places = prod(size)
@@ -125,4 +129,4 @@ def _sda_macs(module: SDA, output: Tensor) -> int:
         grid = branch.dependency.grid(size)
         values += places if grid != size else 0
         values += prod(grid) * (1 if module.query is None else 2)
-    return clips * channels * values + output.numel()
+    return clips * channels * values + output.numel() * (channels + 1)

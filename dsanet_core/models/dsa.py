@@ -41,7 +41,11 @@ class DSA(nn.Module):
 
     channels: C of the features. num_snippets: U. kernel_size: L, odd. alpha: hidden width of the
     kernel MLP in units of U. beta: share of channels that are aggregated.
+    owns_input: the features that come in are read by nobody else, so that where no gradient is
+    wanted they are changed in place.
     """
+
+    owns_input = False
 
     def __init__(
         self,
@@ -96,14 +100,19 @@ class DSA(nn.Module):
                 f"a multiple of {self.num_snippets} snippets with {self.channels} channels",
                 "Fold clips and snippets into the first dimension, clip by clip.",
             )
-        leading, rest = x[:, : self.aggregated], x[:, self.aggregated :]
+        leading = x[:, : self.aggregated]
+        if leading.stride(1) == 1:  # channels_last: gathered once, for all that read it here
+            leading = leading.clone()
         leading = torch.unflatten(leading, 0, (-1, self.num_snippets))     # (N, U, C', *space)
         descriptor = self.hook_descriptor(self.squeeze(leading))           # (N, C', U)
         kernel = self.generate(descriptor.flatten(0, 1))                   # (N*C', L)
         kernel = torch.unflatten(kernel, 0, (-1, self.aggregated))         # (N, C', L)
         kernel = self.hook_kernel(kernel).to(x.dtype)
         aggregated = self.aggregate(leading, kernel).flatten(0, 1)
-        return torch.cat([aggregated, rest], dim=1)                        # keeps channels_last
+        if self.owns_input and not torch.is_grad_enabled():
+            x[:, : self.aggregated] = aggregated
+            return x
+        return torch.cat([aggregated, x[:, self.aggregated :]], dim=1)     # keeps channels_last
 
     @staticmethod
     def squeeze(x: Tensor) -> Tensor:
@@ -121,9 +130,13 @@ class DSA(nn.Module):
         grouped convolution does the same ten times slower.
         """
         num_snippets, taps = x.shape[1], kernel.shape[-1]
-        weights = kernel[(...,) + (None,) * (x.ndim - 3)].unsqueeze(1)  # (N, 1, C', L, *1)
+        weights = kernel.movedim(-1, 0).unsqueeze(-1)                   # (L, N, C', 1)
+        if x.stride(2) == 1:  # channels_last: as many in a row as the features have, side by side
+            weights = weights.mT.repeat(1, 1, x.shape[-1], 1).mT        # (L, N, C', W)
+        gaps = (None,) * (x.ndim - 4)
+        weights = weights[(slice(None), slice(None), None, slice(None), *gaps)]
         centre = taps // 2
-        out = x * weights[:, :, :, centre]
+        out = x * weights[centre]                                       # weights: (N, 1, C', *1)
         for tap in range(taps):
             shift = tap - centre
             reach = num_snippets - abs(shift)  # snippets that have a neighbour at this offset
@@ -131,7 +144,7 @@ class DSA(nn.Module):
                 continue
             source = x.narrow(1, max(shift, 0), reach)
             target = out.narrow(1, max(-shift, 0), reach)
-            target.addcmul_(source, weights[:, :, :, tap])
+            target.addcmul_(source, weights[tap])
         return out
 
     def extra_repr(self) -> str:
@@ -172,6 +185,7 @@ def insert_dsa(
         before = bns[min(index, len(bns)) - 1] if index else None
         channels = before.num_features if before else convs[0].in_channels
         dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
+        dsa.owns_input = position != "I"  # where the shortcut reads it too
         if index < len(convs):
             insert_before(block, convs[index], "dsa", dsa)
         else:

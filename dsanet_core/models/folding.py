@@ -18,7 +18,7 @@ Size = tuple[int, int, int]
 class _Kept(NamedTuple):
     """Folded tensors, and what tells whether those that they were made of are still the same."""
 
-    made_of: tuple[object, ...]
+    made_of: tuple[torch.dtype, list[tuple[int, int]]]
     weight: Tensor
     bias: Tensor
 
@@ -32,31 +32,39 @@ class FoldedConv3d(nn.Conv3d):
 
     _kept: _Kept | None = None
 
-    def __init__(self, inputs: int, outputs: int, kernel: Size = (1, 1, 1), stride: int = 1) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, kernel: Size = (1, 1, 1), stride: int = 1
+    ) -> None:
         padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
         super().__init__(
             inputs, outputs, kernel, stride=(1, stride, stride), padding=padding, bias=False
         )
 
-    def forward(self, x: Tensor, norm: nn.BatchNorm3d | None = None) -> Tensor:
+    def forward(
+        self, x: Tensor, norm: nn.BatchNorm3d | None = None, with_bias: bool = True
+    ) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H / stride, W / stride), normalised by the running
-        statistics of `norm` where it is given."""
+        statistics of `norm` where it is given; with_bias: else without what does not depend on x,
+        for all but one of the terms of a sum."""
         if norm is None:
             return self._convolve(x, self.weight, None)
-        return self._convolve(x, *self._folded(norm, x.device.type))
+        weight, bias = self._folded(norm, x.device)
+        return self._convolve(x, weight, bias if with_bias else None)
 
-    def _folded(self, norm: nn.BatchNorm3d, device_type: str) -> tuple[Tensor, Tensor]:
+    def _folded(self, norm: nn.BatchNorm3d, device: torch.device) -> tuple[Tensor, Tensor]:
         """Weight and bias; kept for the next time where no gradient is wanted."""
-        sources = (self.weight, norm.weight, norm.bias, norm.running_mean, norm.running_var)
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or device.type == "meta":
             return _fold(self.weight, norm)
+        mean, variance = norm.running_mean, norm.running_var
+        assert mean is not None and variance is not None
+        sources = (self.weight, norm.weight, norm.bias, mean, variance)
         dtype = self.weight.dtype
-        known = torch.amp.is_autocast_available(device_type)  # not of "meta", for one
-        if known and torch.is_autocast_enabled(device_type):
-            dtype = torch.get_autocast_dtype(device_type)
-        if any(source is None or source.is_inference() for source in sources):
-            return _fold(self.weight, norm)  # nobody would notice that these were written to
-        made_of = (dtype, *((source.data_ptr(), source._version) for source in sources if source is not None))
+        if torch.is_autocast_enabled(device.type):
+            dtype = torch.get_autocast_dtype(device.type)
+        try:
+            made_of = (dtype, [(source.data_ptr(), source._version) for source in sources])
+        except RuntimeError:  # made in inference mode: nothing tells whether they were written to
+            return _fold(self.weight, norm)
         kept = self._kept
         if kept is None or kept.made_of != made_of:
             weight, bias = _fold(self.weight, norm)

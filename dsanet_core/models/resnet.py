@@ -163,7 +163,8 @@ class VideoResNet(VideoNetwork):
         num_clips, num_snippets = clips.shape[:2]
         whole = self.axis == "clip"  # (N, 3, U*T, H, W), else (N*U, 3, T, H, W)
         x = clips.transpose(1, 2).flatten(2, 3) if whole else clips.flatten(0, 1)
-        x = self.maxpool(self.relu(normalised(self.conv1, self.bn1, x)))  # (B, width, frames, H/4, W/4)
+        x = self.relu(normalised(self.conv1, self.bn1, x))    # (B, width, frames, H/2, W/2)
+        x = self.maxpool(x)                                   # (B, width, frames, H/4, W/4)
         x = self.get_submodule("hook_stem")(x)
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last

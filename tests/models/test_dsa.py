@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import capture
 from dsanet_core.models.dsa import DSA, insert_dsa
-from dsanet_core.models.resnet import BasicBlock, Bottleneck
+from dsanet_core.models.resnet import BasicBlock, Bottleneck, VideoResNet
 from tests.models.networks import stir, tiny
 
 POSITIONS = ("I", "II", "III", "IV")
@@ -230,6 +230,27 @@ def test_the_input_is_left_as_it_was() -> None:
     kept = x.clone()
     DSA(8, beta=1)(x)
     assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last_3d])
+def test_features_that_nobody_else_reads_are_changed_in_place(layout: torch.memory_format) -> None:
+    dsa = make_dsa(8, beta=1 / 2)
+    x = torch.randn(4, 8, 2, 3, 3, dtype=torch.float64).contiguous(memory_format=layout)
+    expected = dsa(x).detach()
+    dsa.owns_input = True
+    assert torch.equal(dsa(x).detach(), expected), "a gradient may be wanted: not in place"
+    with torch.no_grad():
+        out = dsa(x)
+    assert out.data_ptr() == x.data_ptr()
+    torch.testing.assert_close(out, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("position", POSITIONS)
+def test_what_the_shortcut_reads_too_is_not_changed(position: str) -> None:
+    network = VideoResNet(50, 3, temporal="i3d", width=8)
+    insert_dsa(network, position=position)
+    owners = {module.owns_input for module in network.modules() if isinstance(module, DSA)}
+    assert owners == {position != "I"}
 
 
 def test_channels_last_gives_the_same_numbers_and_stays_channels_last() -> None:
