@@ -5,7 +5,8 @@ feature in bytes, |x'| that of the leading int(beta C) channels that DSA aggrega
 
 - DSA into new memory: 2 |x| + |x'|. All is read and all is written, and the leading channels are
   read once more, as their average makes the kernel that the first of them needs.
-- DSA in place: 3 |x'|. The other channels stay where they are.
+- DSA in place: 3 |x'|. The other channels stay where they are. In channels_last the leading ones
+  of a place are 32 bytes in a row in bf16 at res3; memory that is read in longer pieces moves more.
 - SDA: 3 |x|. The gate of every place hangs on averages over all of them, so x is read once to know
   the averages and once to be multiplied, and the product is written. What is in between is a
   quarter of the channels and might be computed again; it counts for nothing.
@@ -136,6 +137,8 @@ def _made(stage: Stage, place: Place, precision: Precision) -> tuple[Module, Ten
     x = torch.empty(rows, channels, *space, device=stage.device, dtype=dtype,
                     memory_format=torch.channels_last_3d)
     x.normal_().relu_()
+    if isinstance(module, DSA):
+        module.__dict__["owns_input"] = True  # as in the networks, behind a normalisation
     module.eval().to(stage.device)
     module.to(memory_format=torch.channels_last_3d)
     return module, x
