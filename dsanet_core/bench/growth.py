@@ -46,7 +46,7 @@ def measure(
 def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iterator[Line]:
     words = {
         LENGTH: f"frames of 8 x 4, stride 4, by read_clips; {CLIP}, repeated",
-        "videos of a dataset": f"{ROW}, random weights, run over synth:seed=7",
+        "videos of a dataset": f"{ROW}, random weights, run over synth:seed=7, workers apart",
     }.get(axis, f"analysis by {ROW}, random weights, with other {axis}; {CLIP}")
     names = {value: f"{value} {axis}" for value in values}
     first = names[values[0]]

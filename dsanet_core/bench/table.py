@@ -83,7 +83,7 @@ def growth_cells(lines: Sequence[Line]) -> list[list[str]]:
     """The columns of `GROWTH_COLUMNS`: time and memory of a point in one row."""
     memory = {line.at: quantity(line.median, line.unit) for line in lines if line.unit == "MB"}
     return [
-        [line.at[0], f"{line.at[1]:g}", quantity(line.median, "s"), quantity(line.spread, "s"),
+        [line.at[0], f"{line.at[1]:g}", quantity(line.median, "s"), cells(line)[3],
          str(line.repeats), "" if line.ratio is None else f"{line.ratio:.2f}",
          memory.get(line.at, "")]
         for line in lines if line.at and line.unit == "s"
