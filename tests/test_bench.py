@@ -73,7 +73,9 @@ def test_textbook_dsa_is_the_module(space: tuple[int, int, int]) -> None:
     x = torch.randn(12, 16, *space)
     with torch.inference_mode():
         expected = textbook_dsa(module, x)
-        torch.testing.assert_close(module(x.clone()), expected, rtol=0, atol=1e-5)
+        for owns_input in (False, True):
+            module.owns_input = owns_input
+            torch.testing.assert_close(module(x.clone()), expected, rtol=0, atol=1e-5)
         assert not torch.equal(expected, x)
 
 

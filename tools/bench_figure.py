@@ -9,6 +9,7 @@ from html import escape
 from dsanet_core.bench import Line
 
 WIDTH, HEIGHT = 300, 210
+COLUMNS = 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 30, 40
 SERIES = {"s": ("#3b6fb6", "seconds"), "MB": ("#b5651d", "MB at most")}
 """Unit -> colour and name, a row of charts each."""
@@ -23,13 +24,15 @@ def growth_svg(lines: Sequence[Line]) -> str:
     if not axes:
         raise ValueError("no line is of growth")
     charts = []
-    for row, unit in enumerate(SERIES):
-        for column, axis in enumerate(axes):
+    for below, unit in enumerate(SERIES):
+        for index, axis in enumerate(axes):
+            row, column = index // COLUMNS * len(SERIES) + below, index % COLUMNS
             points = [(line.at[1], line.median) for line in lines
                       if line.at and line.at[0] == axis and line.unit == unit]
             place = f"translate({column * WIDTH},{row * HEIGHT})"
             charts.append(f'<g transform="{place}">{_chart(axis, unit, points)}</g>')
-    size = f"{len(axes) * WIDTH} {len(SERIES) * HEIGHT}"
+    rows = math.ceil(len(axes) / COLUMNS) * len(SERIES)
+    size = f"{min(len(axes), COLUMNS) * WIDTH} {rows * HEIGHT}"
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}"><style>{STYLE}</style>'
             f'{"".join(charts)}</svg>\n')
 

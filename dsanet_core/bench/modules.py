@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -17,6 +19,7 @@ Module = TypeVar("Module", bound=nn.Module)
 SECTION = "modules"
 REPEATS = 60
 DSA_SHAPE = (12, 128, 8, 28, 28)
+IN_PLACE, NEW_MEMORY = "DSA, as in the networks (in place)", "DSA into new memory"
 SDA_SHAPE = (1, 128, 8, 28, 28)
 EQUAL = 1e-5
 """Two orders of adding up the same float32 values differ by less, for values around 1."""
@@ -27,6 +30,8 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
     """DSA at 3 clips of 4 snippets, SDA at the res3 shape of 8 frames; float32, in evaluation."""
     torch.manual_seed(0)
     dsa, sda = settled(DSA(DSA_SHAPE[1], num_snippets=4, beta=1 / 8)), settled(SDA(SDA_SHAPE[1]))
+    inplace = copy.deepcopy(dsa)
+    inplace.owns_input = True  # as behind a normalisation in the networks
     for layout, memory in LAYOUTS.items():
         x = torch.randn(DSA_SHAPE).contiguous(memory_format=memory)
         words = (f"12 snippets x 128 channels x 8 x 28 x 28, beta 1/8, float32, {layout}, the "
@@ -34,13 +39,13 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
         plain = "textbook DSA (grouped conv3d)"
         with torch.inference_mode():
             turns = in_turns(
-                {"DSA": dsa, plain: lambda given: textbook_dsa(dsa, given)},
+                {IN_PLACE: inplace, NEW_MEMORY: dsa, plain: partial(textbook_dsa, dsa)},
                 repeats or REPEATS, prepare=x.clone,
             )
-            different = _difference(dsa(x.clone()), textbook_dsa(dsa, x))
-        is_target = layout == "contiguous"
-        yield turns.line(SECTION, "DSA", words, under=plain,
-                         wanted=Wanted("ratio", ">=", 8) if is_target else None)
+            different = _difference(inplace(x.clone()), textbook_dsa(dsa, x))
+        yield turns.line(SECTION, IN_PLACE, words, under=plain,
+                         wanted=Wanted("ratio", ">=", 8))
+        yield turns.line(SECTION, NEW_MEMORY, words, under=plain)
         yield turns.line(SECTION, plain, words)
         yield line_of(SECTION, "DSA against its textbook form, largest difference", words,
                       [different], "of values around 1", wanted=Wanted("median", "<=", EQUAL))
@@ -50,7 +55,7 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
     plain = "textbook SDA (expanded responses)"
     with torch.inference_mode():
         turns = in_turns(
-            {"SDA": sda, plain: lambda given: textbook_sda(sda, given)},
+            {"SDA": sda, plain: partial(textbook_sda, sda)},
             repeats or REPEATS, prepare=x.clone,
         )
         different = _difference(sda(x.clone()), textbook_sda(sda, x))
