@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 import streamlit as st
 from streamlit.runtime.scriptrunner import RerunException
 
-from app import media, samples, services, state, words
+from app import samples, services, state, words
 from app.dataset import run_widgets
 from app.exports import export as export
 from app.exports import report as report
@@ -56,8 +56,6 @@ def page(title: str, lead: str) -> Iterator[None]:
         if drawn:
             services.let_go()
         state.publish()
-        if drawn:
-            media.page_is_whole()
 
 
 def say(error: LensError) -> None:

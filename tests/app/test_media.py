@@ -32,10 +32,6 @@ class Stage:
         return url.rpartition("/")[2].partition(".")[0]
 
     def ends(self, visitor: str) -> None:
-        self.visitors[visitor].submit(media.page_is_whole).result()
-        self.breaks_off(visitor)
-
-    def breaks_off(self, visitor: str) -> None:
         self.visitors[visitor].submit(self.manager.remove_orphaned_files).result()
 
 
@@ -66,21 +62,6 @@ def test_the_end_of_another_page_takes_no_picture_of_one_that_is_being_drawn(
     assert (stage.manager.read_file(picture) is not None) == is_patient
 
 
-@pytest.mark.parametrize("is_patient", [False, True])
-def test_a_page_that_breaks_off_to_begin_anew_keeps_the_pictures_it_has_not_come_to(
-    stage: Stage, is_patient: bool
-) -> None:
-    if is_patient:
-        be_patient(stage.manager)
-    picture = drawn_by_a(stage)
-    stage.begins("a")
-    stage.breaks_off("a")
-    assert (stage.manager.read_file(picture) is not None) == is_patient
-    stage.begins("a")
-    stage.ends("a")
-    assert stage.manager.read_file(picture) is None
-
-
 def test_a_picture_that_nobody_shows_any_more_goes(stage: Stage) -> None:
     be_patient(stage.manager)
     picture = drawn_by_a(stage)
@@ -107,7 +88,5 @@ def test_where_somebody_always_draws_files_go_after_a_while(
     picture = drawn_by_a(stage)
     stage.begins("a")
     stage.begins("b")
-    stage.ends("b")
-    assert stage.manager.read_file(picture) is not None, "it begins to wait, however idle before"
     stage.ends("b")
     assert stage.manager.read_file(picture) is None
