@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,9 @@ raises ends the analysis: that is how a caller cancels."""
 THUMBNAIL_SIDE = 112
 THUMBNAIL_LONG_SIDE = 448
 PIXELS_PER_BATCH = 2**20
+"""Of one forward on a CPU; more is no faster there."""
+GPU_BYTES_PER_PIXEL = 1024
+"""Of one forward on a GPU: twice what a ResNet-50 holds at once in float32, its input included."""
 _POINTS = ("hook_snippet_scores", "*.hook_kernel", "*.sda.hook_dependency_weights")
 _SELECTION_POINTS = (
     "*.sda.hook_gate",
@@ -172,15 +175,17 @@ def run_network(
             f"{len(views)} views", f"{protocol.num_views}", "Make them with to_tensor()."
         )
     device = next(network.parameters()).device
-    step = rows_per_batch(views)
+    step = rows_per_batch(views, device)
     points = (*_POINTS, *network.appearance_points, *(_SELECTION_POINTS if selections else ()))
     logits = []
     listening = capture(points, interventions=interventions)
     with torch.inference_mode(), _precision(protocol, device), listening as captured:
-        for start in range(0, len(views), step):
-            logits.append(network(views[start : start + step].to(device)).float().cpu())
+        done = 0
+        for clips in _on_device(torch.split(views, step), device):
+            logits.append(network(clips).float().cpu())
+            done += len(clips)
             if progress is not None:
-                progress("network", min(1.0, (start + step) / len(views)))
+                progress("network", done / len(views))
     snippet_logits = captured["hook_snippet_scores"].float()  # (views, U, classes)
     own_scores = snippet_logits.softmax(-1).flatten(0, 1).numpy()
     selecting = {
@@ -230,9 +235,37 @@ def _selection(block: str, module: SDA, captured: Captured) -> Selection:
     )
 
 
-def rows_per_batch(clips: Tensor) -> int:
-    """How many clips (N, U, 3, T, H, W) one forward takes, so that memory is bounded."""
-    return max(1, PIXELS_PER_BATCH // (clips[0].numel() // 3))
+def rows_per_batch(clips: Tensor, device: torch.device | None = None) -> int:
+    """How many clips (N, U, 3, T, H, W) one forward takes, so that memory is bounded: on a GPU by
+    what is free there. device: None for where the clips are."""
+    device = device or clips.device
+    pixels = PIXELS_PER_BATCH
+    if device.type == "cuda":
+        pixels = torch.cuda.mem_get_info(device)[0] // 2 // GPU_BYTES_PER_PIXEL
+    return max(1, pixels // (clips[0].numel() // 3))
+
+
+def _on_device(batches: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """The batches where the network is. On a GPU the next one travels, from pinned memory and in a
+    stream of its own, while this one is worked on."""
+    if device.type != "cuda":
+        yield from batches
+        return
+    working = torch.cuda.current_stream(device)
+    travelling = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+
+    def send(batch: Tensor) -> Tensor:
+        with torch.cuda.stream(travelling):
+            return batch.pin_memory().to(device, non_blocking=True)
+
+    ahead = send(batches[0])
+    for following in [*batches[1:], None]:
+        working.wait_stream(travelling)
+        batch = ahead
+        batch.record_stream(working)
+        if following is not None:
+            ahead = send(following)
+        yield batch
 
 
 def _half(maps: Array) -> Array:

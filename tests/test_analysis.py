@@ -292,6 +292,20 @@ def test_bfloat16_is_what_the_protocol_says_it_is() -> None:
     assert "bfloat16" in half.protocol.describe()
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_a_gpu_answers_as_the_cpu_does_however_the_views_are_batched(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = with_protocol(tiny(), num_crops=3)
+    expected = analyze(made_clips(), network)
+    network.to("cuda")
+    for bytes_per_pixel in (1024, 2**40):  # all views at once, and one by one
+        monkeypatch.setattr(analysis_module, "GPU_BYTES_PER_PIXEL", bytes_per_pixel)
+        found = analyze(made_clips(), network)
+        np.testing.assert_allclose(found.video_scores, expected.video_scores, atol=1e-4)
+        np.testing.assert_allclose(found.kernels[0].values, expected.kernels[0].values, atol=1e-4)
+
+
 def test_what_does_not_fit_is_refused_in_words(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"num_snippets=5.*expected.*num_snippets=8"):
         analyze(made_clips(sampling=Sampling(5, 4, 4)), tiny())

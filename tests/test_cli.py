@@ -126,6 +126,18 @@ def test_crops_change_the_protocol_and_say_so(
     assert one["video_scores"] != three["video_scores"], "the clip is wider than high"
 
 
+def test_precision_changes_the_protocol_and_hardly_the_answer(
+    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path
+) -> None:
+    full, half = (
+        answer(capsys, "predict", clip, "--model", weights, "--precision", precision)["analysis"]
+        for precision in ("float32", "bfloat16")
+    )
+    assert (full["protocol"]["precision"], half["protocol"]["precision"]) == ("float32", "bfloat16")
+    assert full["video_scores"] != half["video_scores"]
+    np.testing.assert_allclose(full["video_scores"], half["video_scores"], atol=0.05)
+
+
 def test_compare_says_whether_the_networks_agree(
     capsys: pytest.CaptureFixture[str], clip: Path, weights: Path, average_weights: Path
 ) -> None:

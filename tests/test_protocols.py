@@ -141,6 +141,8 @@ def test_another_normalisation_and_impossible_numbers_are_refused() -> None:
         with_protocol(network, clips=4, crops=2)
     with pytest.raises(ModelError, match="0 clips"):
         with_protocol(network, clips=0)
+    with pytest.raises(ModelError, match=r"precision 'half'; .*one of float32, bfloat16, float16"):
+        with_protocol(network, precision="half")
     network.spec = None
     with pytest.raises(ModelError, match="without a spec"):
         with_protocol(network, clips=1)
@@ -152,6 +154,8 @@ def test_clips_and_crops_change_the_rows_own_protocol() -> None:
     assert protocol.sampling == replace(network.spec.protocol.sampling, num_snippets=12)
     assert (protocol.num_groups, protocol.num_crops, protocol.num_views) == (3, 3, 9)
     assert (protocol.side, protocol.group_size) == (64, 4)
+    half = with_protocol(network, precision="bfloat16").spec.protocol
+    assert half == replace(network.spec.protocol, precision="bfloat16")
     assert with_protocol(network).spec == network.spec
 
 

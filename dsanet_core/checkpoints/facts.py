@@ -26,7 +26,6 @@ MAX_NUMBER, MAX_PARTS = 65_536, 64
 """Of one argument of a network: the largest number, and how many a list or mapping may hold."""
 MAX_FRAMES, MAX_STRIDE, MAX_PIXELS = 4096, 10_000, 2048
 """Of a protocol: frames of a video, frames between two of them, side of a picture."""
-PRECISIONS = ("float32", "bfloat16", "float16")
 _SAVE = "Save the checkpoint again with save_checkpoint()."
 
 
@@ -203,8 +202,6 @@ def _require_protocol(protocol: Protocol) -> None:
             raise ValueError(f"{key} {numbers}; expected three numbers")
     if not all(abs(n) <= MAX_NUMBER for n in protocol.mean) or min(protocol.std) < 1e-6:
         raise ValueError(f"mean {protocol.mean}, std {protocol.std}; expected std above zero")
-    if protocol.precision not in PRECISIONS:
-        raise ValueError(f"precision {protocol.precision!r}; expected one of {PRECISIONS}")
 
 
 def _accuracy(values: dict[str, Any], name: str) -> dict[str, Any]:

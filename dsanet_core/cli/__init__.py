@@ -20,7 +20,7 @@ from dsanet_core.cli.explain import METHODS, explain
 from dsanet_core.cli.networks import bench, show_models
 from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
-from dsanet_core.cli.train import add_train, train
+from dsanet_core.cli.train import PRECISIONS, add_train, train
 from dsanet_core.cli.video import compare, predict
 from dsanet_core.cli.weights import import_weights, weights
 from dsanet_core.cli.whatif import effects, whatif
@@ -73,6 +73,9 @@ def build_parser() -> argparse.ArgumentParser:
                            "8x3x2 (frames x crops x clips) or 4x8x3 (frames x snippets x crops)")
         added.add_argument("--views", type=_views, metavar="KxC", help="K clips of C crops "
                            "(1 or 3), such as 10x3, instead of the model's own protocol's")
+        added.add_argument("--precision", choices=PRECISIONS, help="what the network computes in "
+                           "(default: the model's own, float32); bfloat16 is the fastest where "
+                           "the processor or GPU has it")
 
     def add_model(added: argparse.ArgumentParser) -> None:
         added.add_argument("--model", default="dsa_i3d_synth", metavar="M",

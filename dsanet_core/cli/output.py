@@ -80,7 +80,9 @@ def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> V
             "The length of an untrimmed video says how many clips there are.",
         )
     network = load_model(model, args.device)
-    return with_protocol(network, args.protocol or protocol, clips=clips, crops=crops)
+    return with_protocol(
+        network, args.protocol or protocol, clips=clips, crops=crops, precision=args.precision
+    )
 
 
 def load_members(model: str, args: argparse.Namespace) -> Ensemble:

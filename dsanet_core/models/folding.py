@@ -40,16 +40,16 @@ class FoldedConv3d(nn.Conv3d):
             inputs, outputs, kernel, stride=(1, stride, stride), padding=padding, bias=False
         )
 
-    def forward(
-        self, x: Tensor, norm: nn.BatchNorm3d | None = None, with_bias: bool = True
-    ) -> Tensor:
+    def forward(self, x: Tensor, norm: nn.BatchNorm3d | None = None) -> Tensor:
         """(B, C, T, H, W) -> (B, C', T, H / stride, W / stride), normalised by the running
-        statistics of `norm` where it is given; with_bias: else without what does not depend on x,
-        for all but one of the terms of a sum."""
+        statistics of `norm` where it is given."""
         if norm is None:
             return self._convolve(x, self.weight, None)
-        weight, bias = self._folded(norm, x.device)
-        return self._convolve(x, weight, bias if with_bias else None)
+        return self._convolve(x, *self._folded(norm, x.device))
+
+    def further_term(self, x: Tensor, norm: nn.BatchNorm3d) -> Tensor:
+        """By how much the normalised output is more for an input that is more by x."""
+        return self._convolve(x, self._folded(norm, x.device)[0], None)
 
     def _folded(self, norm: nn.BatchNorm3d, device: torch.device) -> tuple[Tensor, Tensor]:
         """Weight and bias; kept for the next time where no gradient is wanted."""

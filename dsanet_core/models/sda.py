@@ -284,7 +284,7 @@ class SDA(nn.Module):
             return torch.sigmoid_(normalised(self.up, self.bn2, mixed))
         first, *rest = parts
         lifted = [normalised(self.up, self.bn2, first)]
-        lifted += [self.up(part, self.bn2, False) for part in rest]         # each (B, C, t, h, w)
+        lifted += [self.up.further_term(part, self.bn2) for part in rest]   # each (B, C, t, h, w)
         return torch.sigmoid_(spread(_sum(lifted, size), size)).expand(-1, -1, *size)
 
     def extra_repr(self) -> str:

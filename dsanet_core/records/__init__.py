@@ -5,7 +5,7 @@ from __future__ import annotations
 from dsanet_core.records.analysis import Analysis
 from dsanet_core.records.base import Array, best_of
 from dsanet_core.records.inside import Aggregation, Kernel, Selection
-from dsanet_core.records.model import CONSENSUS, Familiarity, Model, Protocol
+from dsanet_core.records.model import CONSENSUS, PRECISIONS, Familiarity, Model, Protocol
 from dsanet_core.records.run import DISTANCES, Calibration, Layers, Run
 from dsanet_core.records.video import Clips, Frames, Sampling, ShortVideoPolicy, Video
 from dsanet_core.records.why import (
@@ -25,6 +25,7 @@ __all__ = [
     "DISTANCES",
     "METHODS",
     "METHOD_NAMES",
+    "PRECISIONS",
     "Aggregation",
     "Analysis",
     "Array",

@@ -19,6 +19,8 @@ CONSENSUS = {
     "3d": "features joined by 3D convolutions over all frames, scores averaged",
 }
 """How the snippets of a view become its scores; only with "average" does each stand alone."""
+PRECISIONS = ("float32", "bfloat16", "float16")
+"""What a network computes in; the two halves by autocast."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ class Protocol:
         require(self.num_crops in (1, 3), f"num_crops is {self.num_crops}; expected 1 or 3")
         require(0 < self.crop <= self.resize, f"crop {self.crop} of resize {self.resize}")
         require(self.side > 0, f"resolution {self.resolution}")
+        require(
+            self.precision in PRECISIONS, f"precision {self.precision!r}; one of {PRECISIONS}"
+        )
 
     @property
     def side(self) -> int:

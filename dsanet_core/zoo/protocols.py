@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import Protocol, Sampling
+from dsanet_core.records import PRECISIONS, Protocol, Sampling
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's, on the 0-1 scale."""
@@ -68,12 +68,14 @@ def with_protocol(
     *,
     clips: int | None = None,
     crops: int | None = None,
+    precision: str | None = None,
 ) -> VideoNetwork:
     """The same network under another test protocol; it shares its parameters with the given one,
     whose own protocol stays.
 
     protocol: a name of `TEST_PROTOCOLS`; None: the network's own. clips: groups of group_size
-    snippets, instead of the protocol's; crops: 1 or 3, instead of the protocol's.
+    snippets, instead of the protocol's; crops: 1 or 3, instead of the protocol's; precision:
+    "float32", or "bfloat16" or "float16" by autocast, instead of the protocol's.
     Raises ModelError if there is no such protocol, or it shows frames that the network was not
     made for: another number of them in a snippet, or of snippets in a clip where snippets meet in
     the network, of another size or normalised in another way.
@@ -101,10 +103,12 @@ def with_protocol(
             chosen = replace(chosen, sampling=sampling)
         if crops is not None:
             chosen = replace(chosen, num_crops=crops)
+        if precision is not None:
+            chosen = replace(chosen, precision=precision)
     except ValueError as error:
         raise ModelError(
-            f"{clips} clips, {crops} crops ({error})", "at least 1 clip, 1 or 3 crops",
-            "Choose such numbers.",
+            f"{clips} clips, {crops} crops and precision {precision} ({error})",
+            f"at least 1 clip, 1 or 3 crops, one of {', '.join(PRECISIONS)}", "Choose such.",
         ) from error
     view = copy.copy(network)  # of the module alone: its parts and parameters are the same objects
     view.spec = replace(network.spec, protocol=chosen)

@@ -138,3 +138,12 @@ def test_autocast_keeps_weights_of_its_own() -> None:
         assert rough.dtype == torch.bfloat16
         torch.testing.assert_close(rough.float(), exact, rtol=0.02, atol=0.05)
         assert torch.equal(run(layers, x), exact)
+
+
+def test_the_terms_of_a_sum_are_normalised_once() -> None:
+    layers = pair().eval()
+    first, second = torch.randn(2, 1, 5, 2, 4, 4, dtype=torch.float64)
+    further = layers["conv"].further_term(second, layers["norm"])
+    torch.testing.assert_close(
+        run(layers, first) + further, run(layers, first + second), rtol=0, atol=1e-12
+    )
