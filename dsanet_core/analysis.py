@@ -318,16 +318,16 @@ def describe_model(network: VideoNetwork) -> Model:
 
 def make_thumbnails(clips: Clips) -> Array:
     """(snippets, frames, h, w, 3) uint8 of what each snippet saw, short side 112 at the most."""
-    import cv2
+    from torchvision.transforms.v2 import functional as tv
 
     height, width = clips.frames.rgb.shape[1:3]
     short, long = sorted((height, width))
     scale = min(1.0, THUMBNAIL_SIDE / short, THUMBNAIL_LONG_SIDE / long)
-    size = max(1, round(width * scale)), max(1, round(height * scale))
+    size = [max(1, round(height * scale)), max(1, round(width * scale))]
     used, position = np.unique(clips.position, return_inverse=True)
-    small = np.stack(
-        [cv2.resize(clips.frames.rgb[i], size, interpolation=cv2.INTER_AREA) for i in used]
-    )
+    frames = torch.from_numpy(clips.frames.rgb).permute(0, 3, 1, 2)
+    frames = frames if len(used) == len(frames) else frames[torch.from_numpy(used)]
+    small = tv.resize(frames, size, antialias=True).permute(0, 2, 3, 1).numpy()
     return np.asarray(small[position.reshape(clips.position.shape)])
 
 

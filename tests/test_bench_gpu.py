@@ -27,7 +27,7 @@ from dsanet_core.bench.gpu.profiling import by_kind, kind_of
 from dsanet_core.bench.gpu.report import NOT_RUN, Line
 from dsanet_core.bench.gpu.stage import Failure, Times
 from dsanet_core.bench.gpu.table import MEASURED, NOT_MEASURED, markdown
-from dsanet_core.bench.gpu.textbook import dsa_by_convolution, sda_expanded
+from dsanet_core.bench.textbook import textbook_dsa, textbook_sda
 from dsanet_core.hooks import hook_points
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
@@ -202,7 +202,7 @@ def test_textbook_forms_equal_the_modules() -> None:
         dsa, sda = DSA(channels, 4).eval(), SDA(channels).eval()
         x = torch.randn(8, channels, 4, 8, 8).to(memory_format=torch.channels_last_3d)
         with torch.inference_mode():
-            for book, module in ((dsa_by_convolution, dsa), (sda_expanded, sda)):
+            for book, module in ((textbook_dsa, dsa), (textbook_sda, sda)):
                 expected = book(module, x.clone())
                 torch.testing.assert_close(module(x.clone()), expected, rtol=1e-4, atol=1e-5)
 

@@ -20,8 +20,9 @@ def textbook_dsa(module: DSA, x: Tensor) -> Tensor:
     _, _, frames, height, width = x.shape
     num_snippets, channels = module.num_snippets, module.aggregated
     leading, rest = torch.split_with_sizes(x, [channels, x.shape[1] - channels], 1)
-    pooled = functional.adaptive_avg_pool3d(leading, 1).view(-1, num_snippets, channels)
+    pooled = functional.adaptive_avg_pool3d(leading.float(), 1).view(-1, num_snippets, channels)
     kernel = module.generate(pooled.transpose(1, 2).reshape(-1, num_snippets))  # (N*C', L)
+    kernel = kernel.to(x.dtype)
     groups, taps = kernel.shape
     snippets = leading.view(-1, num_snippets, channels, frames, height, width)
     snippets = snippets.transpose(1, 2).reshape(1, groups, num_snippets, frames, height * width)
@@ -47,7 +48,8 @@ def textbook_sda(module: SDA, x: Tensor) -> Tensor:
     if module.query is None:
         weights = stacked.new_full(stacked.shape[:2], 1 / len(responses))
     else:
-        weights = torch.softmax(stacked.mean((3, 4, 5)) @ module.query, -1)  # (B, M)
+        keys = stacked.mean((3, 4, 5)).float()                               # (B, M, C')
+        weights = torch.softmax((keys @ module.query).float(), -1).to(stacked.dtype)  # (B, M)
     mixed = (stacked * weights.view(*weights.shape, 1, 1, 1, 1)).sum(1)      # (B, C', T, H, W)
     return x * torch.sigmoid(_normalised(mixed, module.up, module.bn2))
 

@@ -28,7 +28,7 @@ from dsanet_core.bench.gpu.modes import difference
 from dsanet_core.bench.gpu.profiling import kernel_times, longest
 from dsanet_core.bench.gpu.report import Column, Line, Report, Section
 from dsanet_core.bench.gpu.stage import Action, Failure, Precision, Stage, Times
-from dsanet_core.bench.gpu.textbook import dsa_by_convolution, sda_expanded
+from dsanet_core.bench.textbook import textbook_dsa, textbook_sda
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
 
@@ -157,8 +157,8 @@ def _calls(
     def book(feature: Tensor = x) -> Tensor:
         with torch.inference_mode(), stage.precision(precision):
             if isinstance(module, DSA):
-                return dsa_by_convolution(module, feature)
-            return sda_expanded(module, feature)
+                return textbook_dsa(module, feature)
+            return textbook_sda(module, feature)
 
     return run, book
 
