@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from functools import lru_cache
 from pathlib import Path
 
@@ -40,6 +41,16 @@ def clip(label: int) -> Path:
 
 
 @lru_cache(maxsize=64)
+def picture(label: int) -> str:
+    """The thumbnail as a data URL, which is on the page and not fetched by it: a file would be
+    deleted with every drawing of the page that breaks off before the gallery."""
+    import cv2
+
+    done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(thumbnail(label)[..., ::-1]))
+    assert done
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
 def thumbnail(label: int) -> Array:
     """Four moments of a sample side by side, (H, 4 W, 3) uint8."""
     frames = synthetic.make_video(SEED, label, size=(96, 96), frame_index=THUMBNAIL_FRAMES).rgb

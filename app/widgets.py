@@ -138,7 +138,7 @@ def _gallery() -> None:
         ):
             label = synthetic.CATEGORIES.index(name)
             with cell:
-                st.image(samples.thumbnail(label), width="stretch", alt=f"Four frames: {name}")
+                st.image(samples.picture(label), width="stretch", alt=f"Four frames: {name}")
                 st.button(
                     name,
                     key=f"pick_{label}",

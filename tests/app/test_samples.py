@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -45,6 +47,15 @@ def test_a_sample_is_made_once_and_has_the_same_bytes_each_time(folder: Path) ->
         path.unlink()
         assert samples.clip(11).read_bytes() == first, f"after {len(clutter)} bytes of clutter"
     assert [other.name for other in path.parent.iterdir()] == [path.name]
+
+
+def test_pictures_are_thumbnails_that_a_page_need_not_fetch() -> None:
+    kind, _, text = samples.picture(3).partition(",")
+    assert kind == "data:image/jpeg;base64"
+    picture = cv2.imdecode(np.frombuffer(base64.b64decode(text), np.uint8), cv2.IMREAD_COLOR_RGB)
+    thumbnail = samples.thumbnail(3)
+    assert picture.shape == thumbnail.shape
+    assert np.abs(picture.astype(int) - thumbnail).mean() < 8
 
 
 def test_thumbnails_show_four_moments_of_the_video() -> None:

@@ -26,7 +26,7 @@ def open_report(context: BrowserContext, path: Path) -> tuple[Page, list[str], l
     page = context.new_page()
     requests: list[str] = []
     said: list[str] = []
-    page.on("request", lambda request: requests.append(request.url[:100]))
+    page.on("request", lambda request: requests.append(request.url[:1000]))
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
     page.goto(path.as_uri())
