@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dsanet_core import bench
-from dsanet_core.bench import clips, machine, networks, running
+from dsanet_core.bench import clips, compiled, machine, networks, running
 from dsanet_core.bench.modules import settled
 from dsanet_core.bench.table import as_markdown, as_text, cells
 from dsanet_core.bench.textbook import textbook_dsa, textbook_sda
@@ -115,6 +115,18 @@ def test_two_networks_race_with_and_without_capture() -> None:
     ]
     assert lines[0].ratio_of == "tiny_sda_tsn_synth / tiny_tsn_synth"
     assert lines[2].ratio_of == "tiny_sda_tsn_synth, captured / tiny_sda_tsn_synth"
+
+
+@pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
+def test_compiled_networks_race_each_other_and_themselves() -> None:
+    nets = [tiny_network("sda_tsn_synth"), tiny_network("tsn_synth")]
+    lines = list(compiled.race(nets, 1, backend="eager"))
+    assert [each.ratio_of for each in lines if each.ratio] == [
+        "tiny_sda_tsn_synth, compiled / tiny_tsn_synth, compiled",
+        "tiny_sda_tsn_synth, compiled / tiny_sda_tsn_synth",
+        "tiny_tsn_synth, compiled / tiny_tsn_synth",
+    ]
+    assert [each.is_met for each in lines if "largest difference" in each.name] == [True, True]
 
 
 def test_a_network_is_looked_into() -> None:

@@ -18,6 +18,7 @@ __all__ = ["SECTIONS", "Line", "measure_section", "run_bench", "run_race", "writ
 SECTIONS: dict[str, str] = {
     "modules": "DSA and SDA against their textbook forms",
     "networks": "Networks with DSA and SDA over those without",
+    "compiled": "The same, compiled",
     "peers": "Slow-only R50 against PyTorchVideo's",
     "precision": "Answers in bfloat16",
     "decoding": "Frames of a short clip",

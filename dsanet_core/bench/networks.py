@@ -55,7 +55,7 @@ def race(
     words = {}
     for network in networks:
         name, clip = network.spec.name, one_clip(network)
-        words[name] = _in_words(clip)
+        words[name] = in_words(clip)
         variants[name] = partial(network, clip)
         if captured:
             words[with_capture(name)] = f"{words[name]}, all {len(hook_points(network))} points"
@@ -80,7 +80,7 @@ def inside(row: str | VideoNetwork, *, repeats: int | None = None) -> Iterator[L
     """
     network = _network(row)
     clip, name = one_clip(network), network.spec.name
-    words, count = _in_words(clip), repeats or INSIDE_REPEATS
+    words, count = in_words(clip), repeats or INSIDE_REPEATS
     with torch.inference_mode():
         turns = in_turns({name: lambda: network(clip)}, count)
         with capture() as captured:
@@ -151,7 +151,7 @@ def _seen(network: VideoNetwork, clip: Tensor) -> None:
         network(clip)
 
 
-def _in_words(clip: Tensor) -> str:
+def in_words(clip: Tensor) -> str:
     _, snippets, _, frames, height, _ = clip.shape
     shown = f"{snippets} x {frames} x {height}\u00b2"
     return f"one clip of {shown}, random weights, evaluation, float32"

@@ -218,8 +218,9 @@ def build_parser() -> argparse.ArgumentParser:
     add_device(added)
 
     added = command("bench", bench, "Measure this machine: modules, networks, decoding, analyses.")
-    added.add_argument("sections", nargs="*", metavar="SECTION", help="modules, networks, peers, "
-                       "precision, decoding, analysis, run, memory, start, growth; default: all")
+    added.add_argument("sections", nargs="*", metavar="SECTION", help="modules, networks, "
+                       "compiled, peers, precision, decoding, analysis, run, memory, start, "
+                       "growth; default: all")
     added.add_argument("--model", metavar="ROW", help="look into this row of the zoo instead")
     added.add_argument("--against", metavar="ROW", help="another row, forwards in turns")
     added.add_argument("--repeats", type=_positive, metavar="N", help="instead of each section's "
