@@ -30,7 +30,7 @@ app: $(STAMP)
 
 test: $(STAMP)
 	@sh tools/setup.sh browser $(VENV)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
