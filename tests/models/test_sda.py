@@ -24,6 +24,8 @@ from dsanet_core.models.sda import (
     insert_sda,
     spread,
     squeeze,
+    squeezes,
+    sums,
 )
 from tests.models.networks import stir, tiny
 
@@ -221,6 +223,21 @@ def test_squeezing_and_spreading_are_adaptive_average_pooling(
     torch.testing.assert_close(squeezed, functional.adaptive_avg_pool3d(x, grid))
     back = spread(squeezed, size).expand(-1, -1, *size)
     torch.testing.assert_close(back, functional.adaptive_avg_pool3d(squeezed, size))
+
+
+def test_nothing_is_squeezed_or_lifted_at_a_finer_grid_than_it_needs() -> None:
+    size = (8, 28, 28)
+    lst, lt, ls, s122 = grids = tuple(Dependency.parse(name).grid(size) for name in FOUR)
+    assert dict(squeezes(grids, size)) == {s122: size, lt: size, ls: s122, lst: ls}
+    assert sums(grids) == ((1,), (0, 2, 3)), "LT alone, the others on the grid of S122"
+    uneven = Dependency.parse("S122").grid((8, 7, 7))
+    assert dict(squeezes((ls, uneven), (8, 7, 7)))[ls] == (8, 7, 7), "its places overlap"
+
+    sda, lifted = module(FOUR, "sec"), []
+    sda.up.register_forward_hook(lambda layer, inputs, out: lifted.append(out.shape[2:]))
+    with torch.no_grad():
+        sda(torch.randn(1, 20, 4, 8, 8, dtype=torch.float64))
+    assert lifted == [(1, 8, 8)]
 
 
 def test_the_input_is_left_alone_and_gradients_change_nothing() -> None:
