@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -30,6 +31,12 @@ def _average(frames: Tensor) -> Tensor:
     places = frames.shape[2]
     ones = frames.new_full((*frames.shape[:2], 1, places), 1 / places)
     return (ones @ frames).mean((1, 2))
+
+
+def _unrounded(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast: rounded logits would decide between categories that are close."""
+    known = torch.amp.is_autocast_available(device.type)  # not on "meta"
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()
 
 
 class VideoNetwork(nn.Module):
@@ -82,6 +89,8 @@ class VideoNetwork(nn.Module):
                 "Group the snippets as the model's protocol says.",
             )
         features = self.hook_features(self.encode(clips))                   # (N, U, C)
-        scores = self.hook_snippet_scores(self.fc(self.dropout(features)))  # (N, U, classes)
+        with _unrounded(clips.device):
+            scores = self.fc(self.dropout(features).to(self.fc.weight.dtype))
+        scores = self.hook_snippet_scores(scores)                         # (N, U, classes)
         video_scores: Tensor = scores.mean(1)                             # (N, classes)
         return video_scores

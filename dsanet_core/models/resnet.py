@@ -169,6 +169,7 @@ class VideoResNet(VideoNetwork):
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last
             x = self.get_submodule(f"hook_res{index + 2}")(x)
-        x = x.mean((3, 4)).transpose(1, 2)                    # (B, frames, C)
+        wide = torch.promote_types(x.dtype, torch.float32)
+        x = x.mean((3, 4), dtype=wide).transpose(1, 2)        # (B, frames, C)
         features: Tensor = x.reshape(num_clips, num_snippets, -1, x.shape[-1]).mean(2)
         return features
