@@ -14,29 +14,35 @@ from dsanet_core.hooks import HookPoint
 STATISTICS = ("mean", "deviation", "change")
 
 
-def channel_statistics(x: Tensor) -> Tensor:
-    """(S, C, T, H, W) -> (S, C, 3): mean and standard deviation over a snippet, and the mean
-    absolute change from frame to frame (0 for a single frame)."""
-    frames = x.float().permute(0, 2, 3, 4, 1).flatten(2, 3)                 # (S, T, H*W, C)
-    mean = _average(frames)                                                 # (S, C)
-    deviation = _average((frames - mean[:, None, None]).square_()).sqrt_()
-    change = torch.zeros_like(mean)
-    if frames.shape[1] > 1:
-        change = _average((frames[:, 1:] - frames[:, :-1]).abs_())
-    return torch.stack([mean, deviation, change], -1)
-
-
-def _average(frames: Tensor) -> Tensor:
-    """(S, T, P, C) -> (S, C), as a product with ones: ten times faster than a mean on a CPU."""
-    places = frames.shape[2]
-    ones = frames.new_full((*frames.shape[:2], 1, places), 1 / places)
-    return (ones @ frames).mean((1, 2))
-
-
 def _unrounded(device: torch.device) -> AbstractContextManager[object]:
     """No autocast: rounded logits would decide between categories that are close."""
     known = torch.amp.is_autocast_available(device.type)  # not on "meta"
     return torch.autocast(device.type, enabled=False) if known else nullcontext()
+
+
+def channel_statistics(x: Tensor) -> Tensor:
+    """(S, C, T, H, W) -> (S, C, 3): mean and standard deviation over a snippet, and the mean
+    absolute change from frame to frame (0 for a single frame)."""
+    x = x.float()
+    mean = average_places(x).mean(1)                                        # (S, C)
+    apart = x - mean[:, :, None, None, None]
+    deviation = average_places(apart.square_()).mean(1).sqrt_()
+    change = torch.zeros_like(mean)
+    if x.shape[2] > 1:
+        change = average_places((x[:, :, 1:] - x[:, :, :-1]).abs_()).mean(1)
+    return torch.stack([mean, deviation, change], -1)
+
+
+def average_places(x: Tensor) -> Tensor:
+    """(S, C, T, H, W) -> (S, T, C), in float32 at least.
+
+    As a product with ones, which for channels_last is ten times faster than a mean on a CPU.
+    """
+    places = x.permute(0, 2, 3, 4, 1).flatten(2, 3)                         # (S, T, H*W, C)
+    places = places.to(torch.promote_types(x.dtype, torch.float32))
+    ones = places.new_full((*places.shape[:2], 1, places.shape[2]), 1 / places.shape[2])
+    with _unrounded(x.device):
+        return (ones @ places).squeeze(2)
 
 
 class VideoNetwork(nn.Module):

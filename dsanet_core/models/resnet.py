@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
-from dsanet_core.models.base import STATISTICS, VideoNetwork, channel_statistics
+from dsanet_core.models.base import STATISTICS, VideoNetwork, average_places, channel_statistics
 from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised
 
 Temporal = Literal["none", "i3d", "c3d"]
@@ -169,7 +169,6 @@ class VideoResNet(VideoNetwork):
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last
             x = self.get_submodule(f"hook_res{index + 2}")(x)
-        wide = torch.promote_types(x.dtype, torch.float32)
-        x = x.mean((3, 4), dtype=wide).transpose(1, 2)        # (B, frames, C)
+        x = average_places(x)                                 # (B, frames, C)
         features: Tensor = x.reshape(num_clips, num_snippets, -1, x.shape[-1]).mean(2)
         return features
