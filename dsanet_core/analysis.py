@@ -16,6 +16,7 @@ from torch import Tensor
 
 from dsanet_core.checkpoints import Weights, load_model
 from dsanet_core.counting import complexity
+from dsanet_core.devices import free_bytes
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import Captured, Intervention, capture
 from dsanet_core.models.base import VideoNetwork
@@ -241,7 +242,7 @@ def rows_per_batch(clips: Tensor, device: torch.device | None = None) -> int:
     device = device or clips.device
     pixels = PIXELS_PER_BATCH
     if device.type == "cuda":
-        pixels = torch.cuda.mem_get_info(device)[0] // 2 // GPU_BYTES_PER_PIXEL
+        pixels = free_bytes(device) // 2 // GPU_BYTES_PER_PIXEL
     return max(1, pixels // (clips[0].numel() // 3))
 
 

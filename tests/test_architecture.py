@@ -21,6 +21,7 @@ FLOORS = {
     "serialize": 1,
     "synthetic": 1,
     "workers": 1,
+    "devices": 1,
     "zoo": 2,
     "datasets": 2,
     "familiarity": 2,

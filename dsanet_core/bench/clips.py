@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
+
+Target = TypeVar("Target")
 
 CLIP_SIZE = (256, 340)
 CLIP_SECONDS = 10
@@ -25,11 +27,17 @@ def write_clip(path: Path) -> Path:
     return path
 
 
-def write_repeated(source: Path, path: Path, times: int) -> Path:
-    """The packets of a video over and over: a long one without encoding it."""
+def write_repeated(
+    source: Path, target: Target, times: int, *, container: str = "mp4"
+) -> Target:
+    """The packets of a video over and over: a long one without encoding it.
+
+    target: a path, or a file that is open for writing; it is given back. container: FFmpeg's name.
+    """
     import av
 
-    with av.open(str(source)) as before, av.open(str(path), "w", format="mp4") as after:
+    file: Any = str(target) if isinstance(target, Path) else target
+    with av.open(str(source)) as before, av.open(file, "w", format=container) as after:
         stream: Any = before.streams.video[0]
         copy = after.add_stream_from_template(stream)
         packets: list[Any] = [packet for packet in before.demux(stream) if packet.size]
@@ -41,4 +49,4 @@ def write_repeated(source: Path, path: Path, times: int) -> Path:
                 again.duration, again.time_base = packet.duration, stream.time_base
                 again.is_keyframe, again.stream = packet.is_keyframe, copy
                 after.mux(again)
-    return path
+    return target

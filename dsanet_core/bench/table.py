@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from dsanet_core.bench.timing import Line
@@ -42,7 +42,7 @@ def as_markdown(
         "compared took turns in one run, in alternating order; a ratio is the median of the turns' "
         "own ratios. Absolute times are this machine's, ratios travel better. *met* compares the "
         "figure with what is wanted, as measured here.",
-        _table(("machine", ""), [list(pair) for pair in machine.items()]),
+        grid(("machine", ""), [list(pair) for pair in machine.items()]),
         f"{met} of {len(wanted)} wanted figures are met.",
     ]
     for section, members in groupby(lines, lambda line: line.section):
@@ -51,11 +51,11 @@ def as_markdown(
         grown = [line for line in of_section if line.at]
         plain = [line for line in of_section if not line.at]
         if plain:
-            parts.append(_table(COLUMNS, [cells(line) for line in plain]))
+            parts.append(grid(COLUMNS, [cells(line) for line in plain]))
         if grown:
             if figure:
                 parts.append(f"![Time and memory]({figure})")
-            parts.append(_table(GROWTH_COLUMNS, growth_cells(grown)))
+            parts.append(grid(GROWTH_COLUMNS, growth_cells(grown)))
             said = dict.fromkeys((line.at[0], line.protocol) for line in grown
                                  if line.at and line.unit == "s")
             parts.append("\n".join(f"- {axis}: {protocol}." for axis, protocol in said))
@@ -99,6 +99,11 @@ def quantity(value: float, unit: str) -> str:
     return f"{value * 1e3:.3g} ms" if value >= 1e-4 else f"{value * 1e6:.3g} \u00b5s"
 
 
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def grid(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown. No text in it can end a cell or a line."""
     lines = [columns, ["---"] * len(columns), *rows]
-    return "\n".join(f"| {' | '.join(cell.replace('|', '/') for cell in line)} |" for line in lines)
+    return "\n".join("| " + " | ".join(map(_plain, line)) + " |" for line in lines)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.replace("|", "/").split())

@@ -21,6 +21,7 @@ from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
+from dsanet_core.models.base import mean_of_rows
 from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, Size, normalised
 from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, insert_after, norms
 from dsanet_core.records import Aggregation
@@ -90,7 +91,7 @@ def squeeze(x: Tensor, grid: Size) -> Tensor:
         rows = functional.adaptive_avg_pool2d(x.flatten(3), (grid[0], x[0, 0, 0].numel()))
         return torch.unflatten(rows, 3, places)
     last = x.permute(0, 2, 3, 4, 1)                                         # (B, T, h, w, C)
-    mean = x.new_full((len(x), 1, frames), 1 / frames) @ last.flatten(2)    # (B, 1, h*w*C)
+    mean = mean_of_rows(last.flatten(2)).to(x.dtype)                        # (B, h*w*C)
     return mean.view(len(x), 1, *last.shape[2:]).permute(0, 4, 1, 2, 3)
 
 

@@ -317,3 +317,13 @@ def test_bad_settings_are_refused_in_words() -> None:
         insert_dsa(tiny("i3d_synth"), stages=(6,))
     with pytest.raises(ModelError, match="'V'"):
         insert_dsa(tiny("i3d_synth"), position="V")  # type: ignore[arg-type]
+
+
+def test_autocast_rounds_no_average() -> None:
+    x = torch.randn(2, 4, 8, 2, 3, 3)
+    last = x.flatten(0, 1).to(memory_format=torch.channels_last_3d).unflatten(0, (2, 4))
+    with torch.autocast("cpu", torch.bfloat16):
+        for layout in (x, last):
+            found = DSA.squeeze(layout)
+            assert found.dtype == torch.float32
+            torch.testing.assert_close(found, x.mean((3, 4, 5)).transpose(1, 2))

@@ -12,6 +12,7 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from dsanet_core.bench.clips import write_repeated
 from dsanet_core.records import Sampling
 from dsanet_core.video import read_clips, sandbox
 
@@ -81,19 +82,8 @@ def repeat_video(source: Path, target: Path, times: int, *, is_live: bool = Fals
 
     is_live: written as to a network, so that the header knows no duration and there is no index.
     """
-    file: Any = _WriteOnly(target) if is_live else str(target)
-    with av.open(str(source)) as before, av.open(file, "w", format=_format(target)) as after:
-        stream: Any = before.streams.video[0]
-        copy = after.add_stream_from_template(stream)
-        packets: list[Any] = [packet for packet in before.demux(stream) if packet.size]
-        lasts = round(len(packets) / stream.average_rate / stream.time_base)
-        for lap in range(times):
-            for packet in packets:
-                again: Any = av.Packet(bytes(packet))
-                again.pts, again.dts = packet.pts + lap * lasts, packet.dts + lap * lasts
-                again.duration, again.time_base = packet.duration, stream.time_base
-                again.is_keyframe, again.stream = packet.is_keyframe, copy
-                after.mux(again)
+    file = _WriteOnly(target) if is_live else target
+    write_repeated(source, file, times, container=_format(target))
     return target
 
 

@@ -16,6 +16,7 @@ from dsanet_core.zoo import build_model, model_spec
 I3D_SHAPE = (4, 3, 4, 224, 224)
 TSN_SHAPE = (8, 3, 1, 224, 224)
 
+
 class Pair(NamedTuple):
     """A network and the one it is an addition to; shape of one clip, (U, 3, T, H, W)."""
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 
+from dsanet_core.devices import free_bytes
+
 Precision = Literal["fp32", "tf32", "bf16"]
 Action = Callable[[], Any]
 
@@ -106,11 +108,7 @@ class Stage:
 
     def free_bytes(self) -> int:
         """Bytes that can still be allocated; plenty where nobody knows."""
-        if not self.is_cuda:
-            return 1 << 40
-        free, _ = torch.cuda.mem_get_info(self.device)
-        cached = torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return free + cached
+        return free_bytes(self.device) if self.is_cuda else 1 << 40
 
     def attempt(self, what: str, action: Callable[[], Any]) -> Any:
         """What the action returns, or a Failure; memory that it had taken is free again."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from dsanet_core.bench.gpu.report import Column, Line, Report, Section
+from dsanet_core.bench.table import grid
 
 MEASURED = "<!-- measured on a GPU -->"
 """Stands in a file that holds results, so that nothing writes over it that holds none."""
@@ -36,14 +37,14 @@ def markdown(report: Report) -> str:
 def _facts(title: str, facts: Mapping[str, str]) -> str:
     if not facts:
         return ""
-    return f"## {title}\n\n" + _grid(["", ""], [(name, text) for name, text in facts.items()])
+    return f"## {title}\n\n" + grid(["", ""], [(name, text) for name, text in facts.items()])
 
 
 def _section(section: Section) -> str:
     heads = ["", *(column.title for column in section.columns), "remark"]
     rows = [_row(section.columns, line) for line in section.lines.values()]
     notes = "\n\n".join(section.notes)
-    return f"## {section.title}\n\n{section.about}\n\n{_grid(heads, rows)}\n\n{notes}"
+    return f"## {section.title}\n\n{section.about}\n\n{grid(heads, rows)}\n\n{notes}"
 
 
 def _row(columns: Sequence[Column], line: Line) -> list[str]:
@@ -61,13 +62,3 @@ def _cell(column: Column, line: Line) -> str:
         ends = (line.values[f"{column.key}_{end}"] for end in ("low", "high"))
         text += f" ({' to '.join(column.form.format(end) for end in ends)})"
     return text
-
-
-def _grid(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(map(_plain, line)) + " |" for line in lines)
-
-
-def _plain(text: str) -> str:
-    """Text that cannot end a cell or a line."""
-    return " ".join(text.replace("|", "/").split())
