@@ -11,6 +11,8 @@ from dsanet_core.bench import Line
 WIDTH, HEIGHT = 300, 210
 COLUMNS = 3
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 30, 40
+EDGE = 12
+"""For the half of the last label that stands outside its chart."""
 SERIES = {"s": ("#3b6fb6", "seconds"), "MB": ("#b5651d", "MB at most")}
 """Unit -> colour and name, a row of charts each."""
 STYLE = ("text{font:11px sans-serif;fill:#777}.title{font-size:12px;font-weight:bold}"
@@ -32,7 +34,7 @@ def growth_svg(lines: Sequence[Line]) -> str:
             place = f"translate({column * WIDTH},{row * HEIGHT})"
             charts.append(f'<g transform="{place}">{_chart(axis, unit, points)}</g>')
     rows = math.ceil(len(axes) / COLUMNS) * len(SERIES)
-    size = f"{min(len(axes), COLUMNS) * WIDTH} {rows * HEIGHT}"
+    size = f"{min(len(axes), COLUMNS) * WIDTH + EDGE} {rows * HEIGHT}"
     return (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size}"><style>{STYLE}</style>'
             f'{"".join(charts)}</svg>\n')
 
