@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
 import streamlit as st
+from streamlit.errors import StreamlitAPIException
 
 
 class Key(StrEnum):
@@ -80,6 +82,7 @@ QUIET = (
 """
 
 _RESTORED = "restored_from_address"
+_LAST_DRAWING = "last_drawing"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
 _GONE = "gone"
@@ -102,21 +105,43 @@ WEIGHTS_SHIFT, WEIGHTS_BETA = NEW_WEIGHTS[4:]
 WEIGHTS_CHOSEN, WEIGHTS_TOLD = "weights_chosen", "weights_told"
 WEIGHTS_DELETE = "weights_delete_asked"
 
+KEPT = (
+    *Key, *NEW_RUN, *NEW_WEIGHTS,
+    SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, WEIGHTS_CHOSEN,
+)
+"""Choices that outlive the page on which they are made."""
 
-def restore() -> None:
+
+def restore(page: str) -> None:
     """Take over what the address says, once per session: later runs may see a stale address.
 
-    Then hold on to every choice: Streamlit forgets what a page without its widget does not set.
+    Then set every choice anew for widgets that were not there in the last drawing. The others are
+    left alone: what is set replaces what the browser has, and that may be newer than this drawing.
     """
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
-    held = (SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, WEIGHTS_CHOSEN)
-    for name in (*Key, *held, *NEW_RUN, *NEW_WEIGHTS):
+    drawn, without_widget = st.session_state.get(_LAST_DRAWING, ("", KEPT))
+    _set_anew(without_widget if drawn == page else KEPT)
+
+
+def keep(page: str) -> None:
+    """Hold on to every choice when a page is drawn to its end: Streamlit forgets those without a
+    widget."""
+    st.session_state[_LAST_DRAWING] = (page, _set_anew(KEPT))
+
+
+def _set_anew(names: Sequence[str]) -> list[str]:
+    """Those that could be set: what has a widget in this drawing already cannot."""
+    done = []
+    for name in names:
         if name in st.session_state:
-            st.session_state[name] = st.session_state[name]
+            with suppress(StreamlitAPIException):
+                st.session_state[name] = st.session_state[name]
+                done.append(name)
+    return done
 
 
 def publish() -> None:
@@ -165,9 +190,13 @@ def get(key: Key) -> str | None:
     return str(value) if value else None
 
 
-def put(key: Key, value: str) -> None:
-    """Set a choice; call it from a widget's callback or before the widget of this key is drawn."""
-    st.session_state[key] = value
+def put(key: str, value: Any) -> None:
+    """Set a choice; call it from a widget's callback or before the widget of this key is drawn.
+
+    Only where it is another one: see `restore`.
+    """
+    if key not in st.session_state or st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def settle(key: str, options: Sequence[str], default: str | None) -> None:
@@ -175,7 +204,7 @@ def settle(key: str, options: Sequence[str], default: str | None) -> None:
     if key in QUIET:
         st.session_state.setdefault(_OWN_CHOICE, {})[key] = default
     if st.session_state.get(key) not in options:
-        st.session_state[key] = default
+        put(key, default)
 
 
 def gone(key: Key, options: Sequence[str]) -> str | None:

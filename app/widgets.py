@@ -17,6 +17,7 @@ from app.dataset import run_widgets
 from app.exports import export as export
 from app.exports import report as report
 from app.jobs import Job
+from app.page_end import PageEnd
 from app.services import Question, Source
 from app.state import Key
 from dsanet_core import synthetic
@@ -34,12 +35,14 @@ PATIENCE_SECONDS = 0.4
 @contextmanager
 def page(title: str, lead: str) -> Iterator[None]:
     """Title, deep link, and errors as sentences: what a page raises never shows as a traceback."""
-    state.restore()
+    state.restore(title)
     st.title(title)
     st.markdown(lead)
     drawn = True
     try:
         yield
+    except PageEnd:
+        pass
     except RerunException:
         drawn = False
         raise
@@ -55,6 +58,7 @@ def page(title: str, lead: str) -> Iterator[None]:
     finally:
         if drawn:
             services.let_go()
+            state.keep(title)
         state.publish()
 
 
@@ -96,7 +100,7 @@ def choose_video() -> Source:
         with gallery:
             _gallery()
     if source is None:
-        st.stop()
+        raise PageEnd
     if source.of_run is not None:
         run_widgets.way_back(source.of_run)
     return source
@@ -229,7 +233,7 @@ def _suggest(part: str, title: str, why: str) -> NoReturn:
         for name in names:
             label = f"Show {words.escape(name)}"
             st.button(label, key=f"take_{name}", on_click=state.put, args=(Key.MODEL, name))
-    st.stop()
+    raise PageEnd
 
 
 def wait_for(source: Source, names: Sequence[str]) -> list[Analysis]:
@@ -243,17 +247,17 @@ def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]
     if state.is_stopped(wish):
         st.info("Stopped: nothing was computed for this video.", icon=":material/stop_circle:")
         st.button("Run again", on_click=state.resume, icon=":material/replay:")
-        st.stop()
+        raise PageEnd
     try:
         jobs = services.request(source, questions)
         if not _all_finish(jobs):
             _progress(jobs, wish)
-            st.stop()
+            raise PageEnd
         return [services.result(job, source) for job in jobs]
     except LensError as error:
         say(error)
         st.button("Run again", on_click=services.release, icon=":material/replay:")
-        st.stop()
+        raise PageEnd from None
 
 
 def finish_soon(job: Job) -> bool:

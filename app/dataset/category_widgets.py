@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import services, state, tables, words
 from app.dataset import run_widgets, run_words, runs
+from app.page_end import PageEnd
 from app.state import Key
 from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
 from dsanet_core.records import Array, Run
@@ -94,7 +95,7 @@ def choose_rows(table: CategoryTable) -> list[CategoryRow]:
             f"“{words.escape(words.shorten(wanted))}”. Search for less.",
             icon=":material/search_off:",
         )
-        st.stop()
+        raise PageEnd
     shown = str(st.session_state[Key.SHOWN])
     return most_improved(found, None if shown == run_words.EVERY else int(shown))
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import PAGE_FOLDER, state, words
 from app.dataset import category_widgets, effects, layer_words, run_widgets, runs
+from app.page_end import PageEnd
 from app.state import Key
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
@@ -82,7 +83,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
             "off.",
             icon=":material/info:",
         )
-        st.stop()
+        raise PageEnd
     same = (layers.blocks, layers.quantities)
     alike = [name for name, part in able.items() if (part.blocks, part.quantities) == same]
     state.settle(Key.AGAINST, list(able), next(iter(alike or able)))
@@ -126,7 +127,7 @@ def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) ->
             f"“{words.escape(search)}” in its name or group. Search for less.",
             icon=":material/search_off:",
         )
-        st.stop()
+        raise PageEnd
     return ordered.take(rows)
 
 
@@ -227,4 +228,4 @@ def _suggest(why: str, run: Run | None = None) -> NoReturn:
         )
     if run is not None and runs.effects_of(run.id) is not None:
         effects.section(run, run.classes, chosen=state.get(Key.TRUE_CATEGORY) or "")
-    st.stop()
+    raise PageEnd

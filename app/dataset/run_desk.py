@@ -66,8 +66,8 @@ def form(*, expanded: bool) -> None:
 
 def _benchmark() -> str:
     left, right = st.columns(2)
-    _first(state.NEW_RUN_SEED, DEFAULT_SEED)
-    _first(state.NEW_RUN_VIDEOS, DEFAULT_VIDEOS)
+    st.session_state.setdefault(state.NEW_RUN_SEED, DEFAULT_SEED)
+    st.session_state.setdefault(state.NEW_RUN_VIDEOS, DEFAULT_VIDEOS)
     seed = left.number_input("Seed", 0, MOST_SEED, key=state.NEW_RUN_SEED)
     count = right.number_input("Number of videos", 1, MOST_VIDEOS, key=state.NEW_RUN_VIDEOS)
     return f"synth:seed={seed},n={count}"
@@ -93,11 +93,6 @@ def _files() -> tuple[str, str, int | None]:
         placeholder="all", help="Drawn at random, but always the same ones",
     )
     return path.strip(), split.strip(), limit
-
-
-def _first(key: str, value: int) -> None:
-    if key not in st.session_state:
-        st.session_state[key] = value
 
 
 def _tell(entry: Entry | None) -> None:

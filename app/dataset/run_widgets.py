@@ -13,6 +13,7 @@ import streamlit as st
 from app import PAGE_FOLDER, services, state, words
 from app.dataset import run_videos, run_words, runs
 from app.dataset.run_videos import RunVideo
+from app.page_end import PageEnd
 from app.state import Key
 from dsanet_core.records import Array, Run
 
@@ -36,11 +37,11 @@ def choose_runs(key: Key, label: str, default: Sequence[str]) -> list[Run]:
     """Some finished runs, in the order in which they were chosen; ends the page without any."""
     ids = _ids()
     wanted = [name for name in st.session_state.get(key) or default if name in ids]
-    st.session_state[key] = wanted or ids[:1]
+    state.put(key, wanted or ids[:1])
     st.multiselect(label, ids, key=key, format_func=title)
     if not st.session_state[key]:
         st.info("Choose a run above.", icon=":material/arrow_upward:")
-        st.stop()
+        raise PageEnd
     return _known(st.session_state[key])
 
 
@@ -64,7 +65,7 @@ def _ids() -> list[str]:
             "`python -m dsanet_core run synth:seed=7,n=500 --model dsa_i3d_synth`",
             icon=":material/info:",
         )
-        st.stop()
+        raise PageEnd
     return ids
 
 

@@ -4,6 +4,7 @@ import streamlit as st
 
 from app import readings
 from app.dataset import run_desk, run_table
+from app.page_end import PageEnd
 from app.widgets import page
 
 with page(
@@ -17,7 +18,7 @@ with page(
     st.subheader("All runs")
     if not entries:
         st.info("Nothing has been run here. Start a run above.", icon=":material/arrow_upward:")
-        st.stop()
+        raise PageEnd
     chosen = run_desk.choose(entries)
     st.caption(readings.RUNS)
     run_desk.export(entries)

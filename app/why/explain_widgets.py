@@ -9,6 +9,7 @@ import numpy as np
 import streamlit as st
 
 from app import services, state, widgets
+from app.page_end import PageEnd
 from app.services import Source
 from app.state import Key
 from app.why import explain_words as words
@@ -64,7 +65,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
             f"No method can be trusted here. {words.not_offered(trust)} Choose another network.",
             icon=":material/info:",
         )
-        st.stop()
+        raise PageEnd
     with left:
         state.settle(Key.METHOD, able, _best(able, trust[analyses[0].model.name]))
         st.selectbox(
@@ -122,7 +123,7 @@ def wait_for(
                 "another category or another network.",
                 icon=":material/info:",
             )
-            st.stop()
+            raise PageEnd
     asked = [
         questions.attribution(name, method, analysis.model.classes.index(category), snippet)
         for name, analysis in zip(names, analyses, strict=True)

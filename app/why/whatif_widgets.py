@@ -30,13 +30,18 @@ NETWORK_ORDER, STRONGEST_FIRST = "order of the network", "strongest first"
 
 def settle(analysis: Analysis) -> list[str]:
     """The chosen changes that fit this network and video, in the order in which they are made."""
-    texts = words.expand(st.session_state.get(Key.CHANGES) or (), analysis)
+    texts = _now(analysis)
     _put(analysis, texts)
     return texts
 
 
+def _now(analysis: Analysis) -> list[str]:
+    """The changes as they stand: a callback may be called before the last one was drawn."""
+    return words.expand(st.session_state.get(Key.CHANGES) or (), analysis)
+
+
 def _put(analysis: Analysis, texts: Sequence[str]) -> None:
-    st.session_state[Key.CHANGES] = words.shorten(words.expand(texts, analysis), analysis)
+    state.put(Key.CHANGES, words.shorten(words.expand(texts, analysis), analysis))
 
 
 def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
@@ -47,16 +52,16 @@ def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
     with cells[0]:
         _choice(
             f"Order of the {word}s", "order", list(words.ORDERS), order,
-            lambda chosen: [t for t in texts if t not in words.ORDERS] + [chosen], analysis,
+            lambda now, chosen: [t for t in now if t not in words.ORDERS] + [chosen], analysis,
             words.ORDERS.__getitem__,
         )
     for cell, label, kind in ((cells[1], "Without", Drop), (cells[2], "Repeating", Repeat)):
         form = kind.form.partition(":")[0]
         key = f"whatif_{form}"
-        st.session_state[key] = words.snippets(texts, kind)
+        state.put(key, words.snippets(texts, kind))
 
         def take(form: str = form, key: str = key) -> None:
-            kept = [text for text in texts if words.how_of(text)[0] != form]
+            kept = [text for text in _now(analysis) if words.how_of(text)[0] != form]
             _put(analysis, [*kept, *(f"{form}:{place}" for place in st.session_state[key])])
 
         with cell:
@@ -67,10 +72,10 @@ def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
                 if kind is Drop else "In its place the one before it is shown again.",
             )
     if analysis.protocol.sampling.frames_per_snippet > 1:
-        st.session_state["whatif_freeze"] = words.FREEZE in texts
+        state.put("whatif_freeze", words.FREEZE in texts)
 
         def freeze() -> None:
-            kept = [text for text in texts if text != words.FREEZE]
+            kept = [text for text in _now(analysis) if text != words.FREEZE]
             _put(analysis, [*kept, *[words.FREEZE] * st.session_state["whatif_freeze"]])
 
         with cells[3]:
@@ -93,11 +98,11 @@ def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
         named = (f"{words.KERNEL}{other}" if way == words.KERNEL else way for way in blocks[block])
         return [words.AS_IT_IS, *named]
 
-    def set_all(chosen: str) -> list[str]:
-        return [*_without(texts, blocks), *(f"{chosen}:{block}" for block in blocks if chosen)]
+    def set_all(now: Sequence[str], chosen: str) -> list[str]:
+        return [*_without(now, blocks), *(f"{chosen}:{block}" for block in blocks if chosen)]
 
-    def set_one(block: str, chosen: str) -> list[str]:
-        kept = [text for text in texts if words.how_of(text)[1] != block]
+    def set_one(block: str, now: Sequence[str], chosen: str) -> list[str]:
+        kept = [text for text in now if words.how_of(text)[1] != block]
         return [*kept, f"{chosen}:{block}"] if chosen else kept
 
     chosen = {done.get(block, words.AS_IT_IS) for block in blocks}
@@ -114,7 +119,7 @@ def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
         for label, name, options, value, taken in choices
     ]
     if any(words.KERNEL in ways for ways in blocks.values()):
-        drawn.append(partial(_choose_kernel_source, analysis, texts))
+        drawn.append(partial(_choose_kernel_source, analysis))
     for start in range(0, len(drawn), ACROSS):
         for cell, draw in zip(st.columns(ACROSS), drawn[start : start + ACROSS], strict=False):
             with cell:
@@ -130,13 +135,13 @@ def _choice(
     analysis: Analysis,
     said: Any,
 ) -> None:
-    """A select box whose value comes from the list of changes. taken: of what was chosen, the
-    changes then."""
+    """A select box whose value comes from the list of changes. taken: of the changes and of what
+    was chosen, the changes then."""
     key = f"whatif_{name}"
-    st.session_state[key] = value
+    state.put(key, value)
 
     def take() -> None:
-        _put(analysis, taken(st.session_state[key]))
+        _put(analysis, taken(_now(analysis), st.session_state[key]))
 
     st.selectbox(
         label, options, key=key, format_func=said, on_change=take, placeholder="each its own"
@@ -147,17 +152,17 @@ def _kernel_source(texts: Sequence[str]) -> str:
     """Id of the sample whose kernels stand in where a block takes another video's."""
     options = [samples.sample_id(label) for label in range(len(synthetic.CATEGORIES))]
     for source in words.sources(texts)[:1]:
-        st.session_state[Key.KERNEL_OF] = source
+        state.put(Key.KERNEL_OF, source)
     state.settle(Key.KERNEL_OF, options, options[0])
     return str(st.session_state[Key.KERNEL_OF])
 
 
-def _choose_kernel_source(analysis: Analysis, texts: Sequence[str]) -> None:
+def _choose_kernel_source(analysis: Analysis) -> None:
     def take() -> None:
         chosen = f"{words.KERNEL}{st.session_state[Key.KERNEL_OF]}"
         _put(analysis, [
             f"{chosen}:{words.how_of(text)[1]}" if text.startswith(words.KERNEL) else text
-            for text in texts
+            for text in _now(analysis)
         ])
 
     st.selectbox(

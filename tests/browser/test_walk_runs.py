@@ -37,6 +37,7 @@ def start(page: Page, videos: int) -> None:
         page.get_by_text("Start a run", exact=True).click()
     page.get_by_role("combobox", name="Network").click()
     page.get_by_role("option", name="tsn_synth", exact=True).click()
+    # At once, as the page is being drawn for the network: nothing that is typed is lost.
     count.fill(str(videos))
     count.press("Enter")
     expect(page.get_by_role("button", name="Start", exact=True)).to_be_enabled()
