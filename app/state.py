@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from contextlib import suppress
 from enum import StrEnum
 from typing import Any
 
 import streamlit as st
-from streamlit.errors import StreamlitAPIException
 
 
 class Key(StrEnum):
@@ -82,7 +80,7 @@ QUIET = (
 """
 
 _RESTORED = "restored_from_address"
-_LAST_DRAWING = "last_drawing"
+_DRAWN = "page_drawn_last"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
 _GONE = "gone"
@@ -112,36 +110,32 @@ KEPT = (
 """Choices that outlive the page on which they are made."""
 
 
+def kept(key: str) -> dict[str, Any]:
+    """Arguments of a widget under a key of `KEPT`."""
+    return {"key": key, "persist_state": "session"}
+
+
 def restore(page: str) -> None:
     """Take over what the address says, once per session: later runs may see a stale address.
 
-    Then set every choice anew for widgets that were not there in the last drawing. The others are
-    left alone: what is set replaces what the browser has, and that may be newer than this drawing.
+    On another page than the last one that was drawn every choice is set anew: a widget does not
+    know what one with its key said on a page before. Never else: what is set replaces what the
+    browser has, and that may be newer than this drawing.
     """
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
-    drawn, without_widget = st.session_state.get(_LAST_DRAWING, ("", KEPT))
-    _set_anew(without_widget if drawn == page else KEPT)
-
-
-def keep(page: str) -> None:
-    """Hold on to every choice when a page is drawn to its end: Streamlit forgets those without a
-    widget."""
-    st.session_state[_LAST_DRAWING] = (page, _set_anew(KEPT))
-
-
-def _set_anew(names: Sequence[str]) -> list[str]:
-    """Those that could be set: what has a widget in this drawing already cannot."""
-    done = []
-    for name in names:
-        if name in st.session_state:
-            with suppress(StreamlitAPIException):
+    if st.session_state.get(_DRAWN) != page:
+        for name in KEPT:
+            if name in st.session_state:
                 st.session_state[name] = st.session_state[name]
-                done.append(name)
-    return done
+
+
+def note_drawn(page: str) -> None:
+    """Call it when a page is drawn to its end."""
+    st.session_state[_DRAWN] = page
 
 
 def publish() -> None:

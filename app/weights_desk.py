@@ -8,7 +8,7 @@ from app import PAGE_FOLDER, brought, services, state, tables, widgets, words
 from app import weights_words as texts
 from app.jobs import Job
 from app.settings import WEIGHTS_VARIABLE
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.public.labels import known_lists
 from dsanet_core.errors import LensError
@@ -55,13 +55,14 @@ def _form() -> None:
     )
     left, right = st.columns(2)
     name = left.text_input(
-        "Name", key=state.WEIGHTS_NAME, max_chars=64, placeholder=brought.suggested_name(spooled),
+        "Name", **kept(state.WEIGHTS_NAME), max_chars=64,
+        placeholder=brought.suggested_name(spooled),
         help="What the weights are called on every page: of a-z, 0-9, _, . and -. Without one they "
         "are called like the file.",
     )
     kinds = [FROM_FILE, *known_lists(), OWN_LIST]
     state.settle(state.WEIGHTS_CLASSES, kinds, FROM_FILE)
-    classes = right.selectbox("Names of the outputs", kinds, key=state.WEIGHTS_CLASSES)
+    classes = right.selectbox("Names of the outputs", kinds, **kept(state.WEIGHTS_CLASSES))
     names = None
     if classes == OWN_LIST:
         names = st.file_uploader(
@@ -112,20 +113,22 @@ def _unsaid(classes: str | None) -> Choices:
         )
         cells = st.columns(4)
         frames = cells[0].number_input(
-            "Frames", 1, MOST_FRAMES, value=None, key=state.WEIGHTS_FRAMES, placeholder=FROM_FILE,
+            "Frames", 1, MOST_FRAMES, value=None, **kept(state.WEIGHTS_FRAMES),
+            placeholder=FROM_FILE,
             help="Of a snippet; for networks of single frames (TSN, TSM, SDA), of a clip",
         )
         stride = cells[1].number_input(
-            "Stride", 1, MOST_STRIDE, value=None, key=state.WEIGHTS_STRIDE, placeholder=FROM_FILE,
+            "Stride", 1, MOST_STRIDE, value=None, **kept(state.WEIGHTS_STRIDE),
+            placeholder=FROM_FILE,
             help="Between the frames of a snippet",
         )
         state.settle(state.WEIGHTS_SHIFT, list(SHIFTS), FROM_FILE)
         shift = cells[2].selectbox(
-            "Temporal shift", list(SHIFTS), key=state.WEIGHTS_SHIFT,
+            "Temporal shift", list(SHIFTS), **kept(state.WEIGHTS_SHIFT),
             help="Whether features are shifted in time (TSM)",
         )
         beta = cells[3].number_input(
-            "Beta of DSA", 0.0, 1.0, value=None, key=state.WEIGHTS_BETA, step=0.125,
+            "Beta of DSA", 0.0, 1.0, value=None, **kept(state.WEIGHTS_BETA), step=0.125,
             placeholder=FROM_FILE, help="The share of channels that DSA aggregates",
         )
     return Choices(frames, stride, SHIFTS[shift], beta or None, classes)
@@ -175,7 +178,7 @@ def _refused(error: Exception) -> None:
     )
 
 
-def kept() -> None:
+def library() -> None:
     """The users' weights as a table, the account of a chosen one, and what is damaged."""
     entries, faults = brought.kept(), brought.damaged()
     if not entries and not faults:
@@ -186,7 +189,7 @@ def kept() -> None:
         begun = {name: brought.begun(name) for name in entries}
         tables.table(texts.rows(entries, specs, begun), formats=texts.FORMATS)
         state.settle(state.WEIGHTS_CHOSEN, list(entries), next(iter(entries)))
-        chosen = st.selectbox("What was understood of", list(entries), key=state.WEIGHTS_CHOSEN)
+        chosen = st.selectbox("What was understood of", list(entries), **kept(state.WEIGHTS_CHOSEN))
         is_new = st.session_state.get(state.WEIGHTS_TOLD) == chosen
         _account(texts.account(entries[chosen], specs[chosen]), expanded=is_new)
         with st.container(horizontal=True):

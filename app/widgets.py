@@ -19,7 +19,7 @@ from app.exports import report as report
 from app.jobs import Job
 from app.page_end import PageEnd
 from app.services import Question, Source
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core import synthetic
 from dsanet_core.errors import LensError
 from dsanet_core.figures import dependency_response, kernel_ternary, palette
@@ -58,7 +58,7 @@ def page(title: str, lead: str) -> Iterator[None]:
     finally:
         if drawn:
             services.let_go()
-            state.keep(title)
+            state.note_drawn(title)
         state.publish()
 
 
@@ -131,7 +131,7 @@ def _gallery() -> None:
     st.segmented_control(
         "Or pick a sample of a known category",
         groups,
-        key=state.SAMPLE_GROUP,
+        **kept(state.SAMPLE_GROUP),
         format_func=str.capitalize,
         required=True,
     )
@@ -162,7 +162,7 @@ def choose_model(key: Key, label: str, default: str) -> str:
     about = "\n".join(
         f"- {words.escape(f'{name}: {card.description}')}" for name, card in cards.items()
     )
-    st.selectbox(label, names, key=key, help=about, on_change=state.forget_gone, args=(key,))
+    st.selectbox(label, names, **kept(key), help=about, on_change=state.forget_gone, args=(key,))
     chosen = str(st.session_state[key])
     if gone is not None:
         st.info(
@@ -181,7 +181,7 @@ def choose_categories(analysis: Analysis, source: Source) -> list[int]:
         "Follow one more category",
         classes,
         index=None,
-        key=Key.CATEGORY,
+        **kept(Key.CATEGORY),
         placeholder="The most probable ones are shown; choose another",
     )
     names = [name for name, _ in analysis.top(3)]
@@ -217,10 +217,10 @@ def _choose_block_and_view(
     state.settle(Key.VIEW, list(views), next(iter(views)))
     left, right = st.columns(2)
     with left:
-        st.selectbox(label, blocks, key=Key.BLOCK, format_func=words.block_name)
+        st.selectbox(label, blocks, **kept(Key.BLOCK), format_func=words.block_name)
     with right:
         word = words.snippet_word([analysis])
-        st.selectbox(f"{word.capitalize()}s joined", views, key=Key.VIEW)
+        st.selectbox(f"{word.capitalize()}s joined", views, **kept(Key.VIEW))
     return str(st.session_state[Key.BLOCK]), views[st.session_state[Key.VIEW]]
 
 

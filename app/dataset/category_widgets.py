@@ -10,7 +10,7 @@ import streamlit as st
 from app import services, state, tables, words
 from app.dataset import run_widgets, run_words, runs
 from app.page_end import PageEnd
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
 from dsanet_core.records import Array, Run
 
@@ -25,7 +25,7 @@ def choose() -> list[Run]:
     state.settle(Key.BASE, list(by_id), fit[0].id)
     if len(fit) > 1:
         st.selectbox(
-            "Base, from which gains are counted", list(by_id), key=Key.BASE,
+            "Base, from which gains are counted", list(by_id), **kept(Key.BASE),
             format_func=run_widgets.title,
         )  # fmt: skip
     base = by_id.pop(str(st.session_state[Key.BASE]))
@@ -73,7 +73,8 @@ def choose_weights(chosen: Sequence[Run]) -> int | None:
     state.settle(Key.WEIGHTS_OF, list(able), list(able)[-1])
     if len(able) > 1:
         st.selectbox(
-            "Attention weights of", list(able), key=Key.WEIGHTS_OF, format_func=run_widgets.title
+            "Attention weights of", list(able), **kept(Key.WEIGHTS_OF),
+            format_func=run_widgets.title,
         )
     return able[str(st.session_state[Key.WEIGHTS_OF])]
 
@@ -83,10 +84,10 @@ def choose_rows(table: CategoryTable) -> list[CategoryRow]:
     left, right = st.columns([1, 3], gap="medium")
     with left:
         state.settle(Key.SHOWN, run_words.SHOWN, run_words.DEFAULT_SHOWN)
-        st.selectbox("Categories shown, most gained first", run_words.SHOWN, key=Key.SHOWN)
+        st.selectbox("Categories shown, most gained first", run_words.SHOWN, **kept(Key.SHOWN))
     with right:
         wanted = st.text_input(
-            "Search", key=Key.SEARCH, placeholder="words of a category's name, e.g. moving down"
+            "Search", **kept(Key.SEARCH), placeholder="words of a category's name, e.g. moving down"
         )
     found = run_words.search(table.rows, wanted)
     if not found:
@@ -127,7 +128,7 @@ def chart(drawn: go.Figure, table: CategoryTable) -> None:
 def choose_category(table: CategoryTable) -> None:
     """The same choice as a click, from the keyboard and of every category."""
     st.selectbox(
-        "Category", [row.name for row in table.rows], key=Key.TRUE_CATEGORY, on_change=_turn
+        "Category", [row.name for row in table.rows], **kept(Key.TRUE_CATEGORY), on_change=_turn
     )
 
 

@@ -10,7 +10,7 @@ import streamlit as st
 from app import state, tables, words
 from app.dataset import error_choice, error_words, run_widgets, runs
 from app.dataset.error_choice import ANY, EVERY, THIS_WRONG, VIDEOS_SHOWN, WRONG, Choice, View
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.figures import palette
 from dsanet_core.figures.errors import Cell, confusion_matrix, share_bars
 from dsanet_core.records import Array, Run
@@ -30,7 +30,7 @@ def choose_other(run: Run) -> Run | None:
     ids = [NO_OTHER, *(name for name in runs.folders() if name != run.id)]
     state.settle(Key.AGAINST, ids, NO_OTHER)
     st.selectbox(
-        "Against", ids, key=Key.AGAINST,
+        "Against", ids, **kept(Key.AGAINST),
         format_func=lambda name: runs.title(name) if name else "no other run",
     )
     chosen = str(st.session_state[Key.AGAINST])
@@ -65,14 +65,14 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
         state.settle(Key.ERRORS_SIZE, options, error_choice.default_size(len(classes)))
         if len(options) > 1:
             st.segmented_control(
-                "Most confused categories", options, key=Key.ERRORS_SIZE, required=True
+                "Most confused categories", options, **kept(Key.ERRORS_SIZE), required=True
             )
     with unit:
         state.settle(Key.ERRORS_UNIT, error_words.UNITS, error_words.SHARES)
-        st.segmented_control("Numbers", error_words.UNITS, key=Key.ERRORS_UNIT, required=True)
+        st.segmented_control("Numbers", error_words.UNITS, **kept(Key.ERRORS_UNIT), required=True)
     with search:
         wanted = st.text_input(
-            "Search categories", key=Key.ERRORS_SEARCH,
+            "Search categories", **kept(Key.ERRORS_SEARCH),
             placeholder="part of a name: it and what it is confused with",
         )
     shown = error_choice.shown_categories(
@@ -105,7 +105,7 @@ def pairs(seen: View, choice: Choice, confusion: Array) -> None:
     state.settle(Key.ERRORS_DIRECTION, ways, error_words.TOGETHER)
     with st.container(horizontal=True, gap="large"):
         _choose_side(seen)
-        st.segmented_control("Count", ways, key=Key.ERRORS_DIRECTION, required=True)
+        st.segmented_control("Count", ways, **kept(Key.ERRORS_DIRECTION), required=True)
     way = str(st.session_state[Key.ERRORS_DIRECTION])
     found = confused_pairs(confusion, both_directions=way == error_words.TOGETHER)
     if not found:
@@ -135,7 +135,7 @@ def _choose_side(seen: View) -> None:
     if seen.pair is not None:
         state.settle(Key.ERRORS_SIDE, SIDES, SIDES[0])
         st.segmented_control(
-            "Answers of", SIDES, key=Key.ERRORS_SIDE, required=True,
+            "Answers of", SIDES, **kept(Key.ERRORS_SIDE), required=True,
             format_func=lambda place: words.escape(seen.names[int(place)]),
         )
 
@@ -167,19 +167,19 @@ def filters(seen: View) -> None:
     ):
         with box:
             st.selectbox(
-                label, categories, key=key, format_func=lambda name: name or "any category"
+                label, categories, **kept(key), format_func=lambda name: name or "any category"
             )
     told = error_choice.outcomes(seen)
     with right:
-        st.selectbox("Answers", list(told), key=Key.ERROR_OUTCOME, format_func=told.__getitem__)
+        st.selectbox("Answers", list(told), **kept(Key.ERROR_OUTCOME), format_func=told.__getitem__)
     with left:
-        st.slider("How sure it is (%)", 0, 100, key=Key.ERRORS_SURE)
+        st.slider("How sure it is (%)", 0, 100, **kept(Key.ERRORS_SURE))
     with middle:
         st.text_input(
-            "Search videos", key=Key.ERRORS_VIDEO_SEARCH, placeholder="part of a name"
+            "Search videos", **kept(Key.ERRORS_VIDEO_SEARCH), placeholder="part of a name"
         )
     with right:
-        st.selectbox("Order", error_choice.ORDERS, key=Key.ERRORS_ORDER)
+        st.selectbox("Order", error_choice.ORDERS, **kept(Key.ERRORS_ORDER))
 
 
 def videos(seen: View, choice: Choice, places: Array) -> None:

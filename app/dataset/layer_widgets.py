@@ -12,7 +12,7 @@ import streamlit as st
 from app import PAGE_FOLDER, state, words
 from app.dataset import category_widgets, effects, layer_words, run_widgets, runs
 from app.page_end import PageEnd
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
 from dsanet_core.runs import order
@@ -58,7 +58,7 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
     names = list(kinds)
     state.settle(Key.LAYERS_OF, names, names[0])
     if len(names) > 1:
-        st.segmented_control("What to show", names, key=Key.LAYERS_OF, required=True)
+        st.segmented_control("What to show", names, **kept(Key.LAYERS_OF), required=True)
     name = str(st.session_state[Key.LAYERS_OF])
     if name == layer_words.WEIGHTS and is_uniform(kinds[name]):
         _suggest(layer_words.nothing_selected(run, kinds[name]), run)
@@ -69,7 +69,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
     """What is drawn, every category with videos in it: a run's layers, or how they differ from
     those of another run; and the runs behind it."""
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
-    if not st.toggle("Difference from another run", key=Key.LAYERS_DIFFERENCE):
+    if not st.toggle("Difference from another run", **kept(Key.LAYERS_DIFFERENCE)):
         return table, [run]
     others = {
         name: next((part for part in _parts(folder) if part.kind == kind), None)
@@ -113,11 +113,11 @@ def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) ->
     with left:
         state.settle(Key.LAYERS_ORDER, list(ways), layer_words.AS_THEY_COME)
         st.segmented_control(
-            "Order of the categories", list(ways), key=Key.LAYERS_ORDER, required=True
+            "Order of the categories", list(ways), **kept(Key.LAYERS_ORDER), required=True
         )
     with right:
         search = st.text_input(
-            "Search categories", key=Key.LAYERS_SEARCH, placeholder="part of a name or a group"
+            "Search categories", **kept(Key.LAYERS_SEARCH), placeholder="part of a name or a group"
         )
     ordered = table.take(ways[st.session_state[Key.LAYERS_ORDER]]())
     rows = layer_words.matches(ordered, search)
@@ -137,11 +137,11 @@ def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
         state.settle(Key.LAYERS_BY, ways, ways[0])
-        st.segmented_control("Along the network", ways, key=Key.LAYERS_BY, required=True)
+        st.segmented_control("Along the network", ways, **kept(Key.LAYERS_BY), required=True)
     with right:
         state.is_on(Key.LAYERS_SPREAD)
         spread = st.toggle(
-            "Spread over videos", key=Key.LAYERS_SPREAD, disabled=table.is_difference
+            "Spread over videos", **kept(Key.LAYERS_SPREAD), disabled=table.is_difference
         )
     by_stage = st.session_state[Key.LAYERS_BY] == layer_words.STAGES
     return (table.by_stage() if by_stage else table), by_stage, spread
@@ -153,7 +153,8 @@ def choose_quantity(table: LayerTable) -> LayerTable:
     state.settle(Key.LAYERS_ONE, names, names[0])
     if len(table.quantities) > 1:
         st.segmented_control(
-            "Beside each other", names, key=Key.LAYERS_ONE, required=True, format_func=words.escape
+            "Beside each other", names, **kept(Key.LAYERS_ONE), required=True,
+            format_func=words.escape,
         )
     chosen = str(st.session_state[Key.LAYERS_ONE])
     return table.only(chosen) if chosen in table.quantities else table

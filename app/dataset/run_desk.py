@@ -12,7 +12,7 @@ from app import PAGE_FOLDER, data_roots, services, state, tables, widgets, words
 from app.dataset import run_jobs, run_table, runs
 from app.dataset.run_table import LOOKS, Entry, State
 from app.dataset.run_widgets import PAGES
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.datasets.published import DATASETS
 from dsanet_core.records import Run
 from dsanet_core.runs.report import run_to_dict
@@ -29,10 +29,11 @@ def form(*, expanded: bool) -> None:
     with st.expander("Start a run", icon=":material/add:", expanded=expanded), widgets.said():
         names = services.model_names()
         state.settle(state.NEW_RUN_MODEL, names, names[0])
-        model = st.selectbox("Network", names, key=state.NEW_RUN_MODEL)
+        model = st.selectbox("Network", names, **kept(state.NEW_RUN_MODEL))
         st.caption(words.escape(services.model_card(model).description))
-        state.settle(state.NEW_RUN_KIND, (BENCHMARK, FILES), BENCHMARK)
-        st.segmented_control("Videos", (BENCHMARK, FILES), key=state.NEW_RUN_KIND, required=True)
+        kinds = (BENCHMARK, FILES)
+        state.settle(state.NEW_RUN_KIND, kinds, BENCHMARK)
+        st.segmented_control("Videos", kinds, **kept(state.NEW_RUN_KIND), required=True)
         split, limit = "", None
         if st.session_state[state.NEW_RUN_KIND] == BENCHMARK:
             dataset = _benchmark()
@@ -40,12 +41,12 @@ def form(*, expanded: bool) -> None:
             dataset, split, limit = _files()
         left, right = st.columns(2, vertical_alignment="bottom")
         views = left.text_input(
-            "Views of a video", key=state.NEW_RUN_VIEWS,
+            "Views of a video", **kept(state.NEW_RUN_VIEWS),
             placeholder="as of the network's own protocol",
             help="Clips x crops, with 1 or 3 crops, such as 10x3",
         )
         untrimmed = right.toggle(
-            "Long videos", key=state.NEW_RUN_UNTRIMMED,
+            "Long videos", **kept(state.NEW_RUN_UNTRIMMED),
             help="One snippet per second, Multi-scale Temporal Window Integration (M-TWI)",
         )
         if st.button(
@@ -68,14 +69,14 @@ def _benchmark() -> str:
     left, right = st.columns(2)
     st.session_state.setdefault(state.NEW_RUN_SEED, DEFAULT_SEED)
     st.session_state.setdefault(state.NEW_RUN_VIDEOS, DEFAULT_VIDEOS)
-    seed = left.number_input("Seed", 0, MOST_SEED, key=state.NEW_RUN_SEED)
-    count = right.number_input("Number of videos", 1, MOST_VIDEOS, key=state.NEW_RUN_VIDEOS)
+    seed = left.number_input("Seed", 0, MOST_SEED, **kept(state.NEW_RUN_SEED))
+    count = right.number_input("Number of videos", 1, MOST_VIDEOS, **kept(state.NEW_RUN_VIDEOS))
     return f"synth:seed={seed},n={count}"
 
 
 def _files() -> tuple[str, str, int | None]:
     path = st.text_input(
-        "Path", key=state.NEW_RUN_PATH, placeholder="videos or videos.csv",
+        "Path", **kept(state.NEW_RUN_PATH), placeholder="videos or videos.csv",
         help="A folder with one sub-folder of videos, or of folders of frames, per category; a "
         "list of them, .csv or .jsonl, with path,label[,start,end][,split]; or a data set with its "
         "published annotation files, NAME:FOLDER[,annotations=FILE], NAME one of "
@@ -84,12 +85,12 @@ def _files() -> tuple[str, str, int | None]:
     st.caption(words.escape(data_roots.describe()))
     left, right = st.columns(2)
     split = left.text_input(
-        "Split", key=state.NEW_RUN_SPLIT, placeholder="none",
+        "Split", **kept(state.NEW_RUN_SPLIT), placeholder="none",
         help="The sub-folder that holds the categories, the rows of a list whose column 'split' "
         "says so, or train, val or test of a published data set",
     )
     limit = right.number_input(
-        "At most so many videos", 1, MOST_VIDEOS, value=None, key=state.NEW_RUN_LIMIT,
+        "At most so many videos", 1, MOST_VIDEOS, value=None, **kept(state.NEW_RUN_LIMIT),
         placeholder="all", help="Drawn at random, but always the same ones",
     )
     return path.strip(), split.strip(), limit

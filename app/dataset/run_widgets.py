@@ -14,7 +14,7 @@ from app import PAGE_FOLDER, services, state, words
 from app.dataset import run_videos, run_words, runs
 from app.dataset.run_videos import RunVideo
 from app.page_end import PageEnd
-from app.state import Key
+from app.state import Key, kept
 from dsanet_core.records import Array, Run
 
 PICTURES = ("SVG", "PNG")
@@ -29,7 +29,7 @@ def choose_run(key: Key, label: str, *, among: Collection[str] | None = None) ->
     """
     ids = [name for name in _ids() if among is None or name in among]
     state.settle(key, ids, ids[0])
-    st.selectbox(label, ids, key=key, format_func=title)
+    st.selectbox(label, ids, **kept(key), format_func=title)
     return _known([str(st.session_state[key])])[0]
 
 
@@ -38,7 +38,7 @@ def choose_runs(key: Key, label: str, default: Sequence[str]) -> list[Run]:
     ids = _ids()
     wanted = [name for name in st.session_state.get(key) or default if name in ids]
     state.put(key, wanted or ids[:1])
-    st.multiselect(label, ids, key=key, format_func=title)
+    st.multiselect(label, ids, **kept(key), format_func=title)
     if not st.session_state[key]:
         st.info("Choose a run above.", icon=":material/arrow_upward:")
         raise PageEnd
@@ -241,5 +241,5 @@ def export(name: str, *, csv: Callable[[], str], json: Callable[[], str]) -> Non
             )
         state.settle(state.PICTURE, PICTURES, PICTURES[0])
         st.segmented_control(
-            "Camera button of a figure saves", PICTURES, key=state.PICTURE, required=True
+            "Camera button of a figure saves", PICTURES, **kept(state.PICTURE), required=True
         )

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from app import readings, state, weights_desk, widgets, words, zoo_counts, zoo_words
+from app.state import kept
 from app.tables import table
 from dsanet_core.figures import accuracy_against_cost
 from dsanet_core.zoo.published import published_rows
@@ -11,11 +12,11 @@ with widgets.page(
     "Zoo", "Every network of the two papers: what it costs, and how accurate it is where measured."
 ):
     weights_desk.bring()
-    weights_desk.kept()
+    weights_desk.library()
 
     st.subheader("Accuracy against cost")
     state.settle(state.ZOO_CHART, list(zoo_words.CHARTS), next(iter(zoo_words.CHARTS)))
-    st.selectbox("Data set of the papers", list(zoo_words.CHARTS), key=state.ZOO_CHART)
+    st.selectbox("Data set of the papers", list(zoo_words.CHARTS), **kept(state.ZOO_CHART))
     points = zoo_words.paper_points(published_rows(), st.session_state[state.ZOO_CHART])
     widgets.chart(
         accuracy_against_cost(points, measured_here=False),
@@ -47,7 +48,7 @@ with widgets.page(
 
     st.subheader("All networks")
     search = st.text_input(
-        "Search", key=state.ZOO_SEARCH, placeholder="name, module, paper, protocol: e.g. SDA 16"
+        "Search", **kept(state.ZOO_SEARCH), placeholder="name, module, paper, protocol: e.g. SDA 16"
     )
     found = zoo_words.network_rows(networks, search)
     if found:
@@ -70,7 +71,7 @@ with widgets.page(
     st.markdown(zoo_words.verdict(comparisons))
     tables = zoo_words.tables(comparisons)
     state.settle(state.ZOO_TABLE, tables, tables[0])
-    st.selectbox("Table", tables, key=state.ZOO_TABLE)
+    st.selectbox("Table", tables, **kept(state.ZOO_TABLE))
     shown = zoo_words.comparison_rows(comparisons, st.session_state[state.ZOO_TABLE])
     table(shown, formats=zoo_words.COMPARISON_FORMATS)
     st.caption(

@@ -11,7 +11,7 @@ import streamlit as st
 from app import services, state, widgets
 from app.page_end import PageEnd
 from app.services import Source
-from app.state import Key
+from app.state import Key, kept
 from app.why import explain_words as words
 from app.why import questions
 from app.words import escape
@@ -49,7 +49,7 @@ def choose_beside(first: str) -> str | None:
     options = [NOBODY, *(name for name in services.model_names() if name != first)]
     state.settle(Key.BESIDE, options, NOBODY)
     chosen = st.selectbox(
-        "Beside it", options, key=Key.BESIDE,
+        "Beside it", options, **kept(Key.BESIDE),
         format_func=lambda name: "No other network" if name == NOBODY else name,
     )
     return None if chosen == NOBODY else str(chosen)
@@ -69,7 +69,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
     with left:
         state.settle(Key.METHOD, able, _best(able, trust[analyses[0].model.name]))
         st.selectbox(
-            "Method", able, key=Key.METHOD, format_func=METHOD_NAMES.__getitem__,
+            "Method", able, **kept(Key.METHOD), format_func=METHOD_NAMES.__getitem__,
             help=words.METHODS_HELP,
         )
         if refused := words.not_offered(trust):
@@ -79,7 +79,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
         classes = analyses[0].model.classes
         state.settle(Key.CATEGORY, classes, None)
         chosen = st.selectbox(
-            "What speaks for", classes, index=None, key=Key.CATEGORY,
+            "What speaks for", classes, index=None, **kept(Key.CATEGORY),
             placeholder=f"its answer: {predicted}",
         )
     with right:
@@ -87,7 +87,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
         levels = [words.WHOLE_VIDEO, *(str(index + 1) for index in snippets)]
         state.settle(Key.SNIPPET, levels, words.WHOLE_VIDEO)
         level = st.selectbox(
-            "In", levels, key=Key.SNIPPET, format_func=partial(words.level, analyses[0])
+            "In", levels, **kept(Key.SNIPPET), format_func=partial(words.level, analyses[0])
         )
     method: Method = st.session_state[Key.METHOD]
     return method, chosen or predicted, int(level) - 1 if level else None
@@ -153,7 +153,7 @@ def choose_crop(protocol: Protocol) -> int:
     state.settle(Key.CROP, options, options[len(options) // 2])
     if len(options) > 1:
         st.segmented_control(
-            "Crop", options, key=Key.CROP, format_func=lambda crop: words.CROPS[int(crop)],
+            "Crop", options, **kept(Key.CROP), format_func=lambda crop: words.CROPS[int(crop)],
             required=True,
         )
     return int(st.session_state[Key.CROP])
@@ -169,7 +169,7 @@ def scrubber(
     state.settle(Key.FRAME, options, options[best])
     chosen = st.select_slider(
         "Frame (arrow keys move it; at first the one that speaks most for the category)", options,
-        key=Key.FRAME, format_func=partial(words.moment, analyses[0]),
+        **kept(Key.FRAME), format_func=partial(words.moment, analyses[0]),
     )
     place = words.place_of(analyses[0], str(chosen))
     most = strongest(attributions)
@@ -219,7 +219,8 @@ def trust(attributions: Sequence[Attribution]) -> None:
 def curves(source: Source, names: Sequence[str], attributions: Sequence[Attribution]) -> None:
     """Insertion and deletion of the shown maps, computed when they are asked for."""
     state.is_on(Key.CURVES)
-    if not st.toggle("Test this very map on this video (runs the network again)", key=Key.CURVES):
+    label = "Test this very map on this video (runs the network again)"
+    if not st.toggle(label, **kept(Key.CURVES)):
         return
     asked = [questions.curves(*each) for each in zip(names, attributions, strict=True)]
     found = widgets.wait_for_answers(source, asked)

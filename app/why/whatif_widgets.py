@@ -13,7 +13,7 @@ import streamlit as st
 
 from app import samples, services, state, widgets
 from app.services import Source
-from app.state import Key
+from app.state import Key, kept
 from app.why import questions
 from app.why import whatif_words as words
 from app.words import block_name, escape
@@ -167,7 +167,7 @@ def _choose_kernel_source(analysis: Analysis) -> None:
 
     st.selectbox(
         "The other video", [samples.sample_id(i) for i in range(len(synthetic.CATEGORIES))],
-        key=Key.KERNEL_OF, on_change=take,
+        **kept(Key.KERNEL_OF), on_change=take,
         format_func=lambda video: synthetic.CATEGORIES[samples.label_of(video) or 0],
         help="A sample: a block with the kernel of another video takes what it made for this one.",
     )
@@ -240,7 +240,7 @@ def ranking(source: Source, name: str, analysis: Analysis) -> Effects | None:
     st.markdown(words.hanging(effects, classes))
     orders = [NETWORK_ORDER, STRONGEST_FIRST]
     state.settle(Key.RANK_ORDER, orders, orders[0])
-    st.segmented_control("Blocks in", orders, key=Key.RANK_ORDER, required=True)
+    st.segmented_control("Blocks in", orders, **kept(Key.RANK_ORDER), required=True)
     strongest_first = st.session_state[Key.RANK_ORDER] == STRONGEST_FIRST
     widgets.chart(
         block_effects(effects, classes, strongest_first=strongest_first),
