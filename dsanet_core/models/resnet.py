@@ -9,14 +9,12 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.base import STATISTICS, VideoNetwork, average_places, channel_statistics
-from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised
+from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised, rectified
 
 Temporal = Literal["none", "i3d", "c3d"]
 """Where temporal kernels of 3 stand. none: nowhere, a 2D network. i3d: in res4 and res5, on both
@@ -42,9 +40,8 @@ class BasicBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = _shortcut(self.downsample, x)
-        x = self.relu(normalised(self.conv1, self.bn1, x))
-        x = normalised(self.conv2, self.bn2, x)
-        return _joined(x, shortcut)
+        x = rectified(self.conv1, self.bn1, x, relu=self.relu)
+        return rectified(self.conv2, self.bn2, x, added=shortcut)
 
 
 class Bottleneck(nn.Module):
@@ -66,10 +63,9 @@ class Bottleneck(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         shortcut = _shortcut(self.downsample, x)
-        x = self.relu(normalised(self.conv1, self.bn1, x))
-        x = self.relu(normalised(self.conv2, self.bn2, x))
-        x = normalised(self.conv3, self.bn3, x)
-        return _joined(x, shortcut)
+        x = rectified(self.conv1, self.bn1, x, relu=self.relu)
+        x = rectified(self.conv2, self.bn2, x, relu=self.relu)
+        return rectified(self.conv3, self.bn3, x, added=shortcut)
 
 
 def _make_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
@@ -82,12 +78,6 @@ def _make_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | No
 
 def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
     return x if downsample is None else normalised(downsample[0], downsample[1], x)
-
-
-def _joined(branch: Tensor, shortcut: Tensor) -> Tensor:
-    """The end of a block. The branch is the block's own and may be written to."""
-    joined = branch + shortcut if torch.is_grad_enabled() else branch.add_(shortcut)
-    return functional.relu(joined, inplace=True)
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -163,7 +153,7 @@ class VideoResNet(VideoNetwork):
         num_clips, num_snippets = clips.shape[:2]
         whole = self.axis == "clip"  # (N, 3, U*T, H, W), else (N*U, 3, T, H, W)
         x = clips.transpose(1, 2).flatten(2, 3) if whole else clips.flatten(0, 1)
-        x = self.relu(normalised(self.conv1, self.bn1, x))    # (B, width, frames, H/2, W/2)
+        x = rectified(self.conv1, self.bn1, x, relu=self.relu)  # (B, width, frames, H/2, W/2)
         x = self.maxpool(x)                                   # (B, width, frames, H/4, W/4)
         x = self.get_submodule("hook_stem")(x)
         for index in range(4):

@@ -22,7 +22,7 @@ from torch.nn import functional
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
 from dsanet_core.models.base import mean_of_rows
-from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, Size, normalised
+from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, Size, normalised, rectified
 from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, insert_after, norms
 from dsanet_core.records import Aggregation
 
@@ -179,7 +179,7 @@ class Excitation(nn.Module):
         """(B, C, T, H, W) -> (B, C, *grid); grid: that of the dependency at full size, for an x
         that has been squeezed already."""
         x = squeeze(x, grid or self.dependency.grid(grid_of(x)))
-        x = functional.relu(normalised(self.conv, self.bn, x), inplace=True)
+        x = rectified(self.conv, self.bn, x)
         response: Tensor = self.hook_response(x)
         return response
 
@@ -236,7 +236,7 @@ class SDA(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) in and out: Eq. 8."""
-        reduced = functional.relu(normalised(self.down, self.bn1, x), inplace=True)
+        reduced = rectified(self.down, self.bn1, x)
         responses = self.excite(reduced)
         size = grid_of(x)
         weights = self.hook_dependency_weights(self.select(responses, size))  # (B, M)

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised
+from dsanet_core.models import fused
+from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised, rectified
 from dsanet_core.models.insert import insert_after, insert_before
 from tests.models.networks import stir
 
@@ -147,3 +148,103 @@ def test_the_terms_of_a_sum_are_normalised_once() -> None:
     torch.testing.assert_close(
         run(layers, first) + further, run(layers, first + second), rtol=0, atol=1e-12
     )
+
+
+def joined(layers: nn.ModuleDict, x: Tensor, added: Tensor | None, module: bool = True) -> Tensor:
+    relu = layers["relu"] if module else None
+    return rectified(layers["conv"], layers["norm"], x, added=added, relu=relu)
+
+
+def triple(kernel: tuple[int, int, int] = (1, 3, 3), stride: int = 1) -> nn.ModuleDict:
+    layers = pair(kernel, stride)
+    layers["relu"] = nn.ReLU(inplace=True)
+    return layers
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("module", [True, False])
+@pytest.mark.parametrize("training", [True, False])
+@pytest.mark.parametrize("gradients", [True, False])
+def test_a_sum_and_a_relu_behind_both(
+    kernel: tuple[int, int, int], stride: int, module: bool, training: bool, gradients: bool
+) -> None:
+    layers = triple(kernel, stride).train(training)
+    x = torch.randn(2, 5, 3, 4, 6, dtype=torch.float64)
+    expected = plainly(layers, x)
+    added = torch.randn_like(expected)
+    before = added.clone()
+    with torch.set_grad_enabled(gradients):
+        for shortcut in (None, added):
+            out = joined(layers, x, shortcut, module)
+            sum_ = expected if shortcut is None else expected + shortcut
+            torch.testing.assert_close(out, sum_.relu(), rtol=0, atol=1e-12)
+    assert torch.equal(added, before), "the shortcut is not ours to write to"
+
+
+@pytest.mark.parametrize("watched", ["conv", "norm", "relu"])
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
+def test_who_looks_in_between_sees_what_there_is(
+    watched: str, before: bool, precision: torch.dtype
+) -> None:
+    layers = triple().to(precision).eval()
+    x = torch.randn(1, 5, 2, 4, 4, dtype=precision)
+    seen: list[Tensor] = []
+    if before:
+        layers[watched].register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+    else:
+        layers[watched].register_forward_hook(lambda _, given, out: seen.append(out.clone()))
+    with torch.no_grad():
+        out = joined(layers, x, None)
+    assert len(seen) == 1
+    if watched == "conv" and before:
+        assert torch.equal(seen[0], x)
+    else:
+        after_relu = watched == "relu" and not before
+        assert torch.equal(seen[0] if after_relu else seen[0].relu(), out)
+        assert (seen[0] < 0).any() != after_relu
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("autocast", [True, False])
+def test_in_bfloat16_it_is_the_same_to_its_rounding(
+    kernel: tuple[int, int, int], stride: int, autocast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[int] = []
+    convolve = fused.convolve
+
+    def spy(*given: object, **named: object) -> Tensor:
+        calls.append(1)
+        return convolve(*given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(fused, "convolve", spy)
+    exact = triple(kernel, stride).float().eval()
+    rough = exact if autocast else copy.deepcopy(exact).to(torch.bfloat16)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+        # More sizes than weights are packed for, and back to the first.
+        for clips, edge in ((1, 4), (1, 6), (2, 4), (3, 8), (1, 4)):
+            x = torch.randn(clips, 5, 3, edge, edge)
+            with torch.autocast("cpu", enabled=False):
+                added = torch.randn_like(joined(exact, x, None))
+                expected = joined(exact, x, added)
+            kind = torch.float32 if autocast else torch.bfloat16
+            out = joined(rough, x.to(kind), added.to(kind))
+            torch.testing.assert_close(out.float(), expected, rtol=0.02, atol=0.06)
+    two_dimensions = kernel[0] == 1 or (kernel[1:] == (1, 1) and stride == 1)
+    supported = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    assert len(calls) == (5 if two_dimensions and supported else 0)
+
+
+def test_a_copy_of_packed_weights_and_weights_that_change() -> None:
+    layers = triple().eval()
+    layers = layers.to(torch.bfloat16)
+    x = torch.randn(1, 5, 2, 4, 4, dtype=torch.bfloat16)
+    with torch.no_grad():
+        before = joined(layers, x, None)
+        other = copy.deepcopy(layers)
+        assert torch.equal(joined(other, x, None), before)
+        other["conv"].weight.mul_(-1)
+        assert not torch.allclose(joined(other, x, None), before)
+        assert torch.equal(joined(layers, x, None), before)
