@@ -110,7 +110,7 @@ class FoldedConv3d(nn.Conv3d):
             out = functional.conv3d(x, weight, bias, self.stride, self.padding)
             return finished(out, added, rectify)
         axes = slice(1, None) if self.kernel_size[0] == 1 else slice(2)
-        stride, padding = self.stride[axes], self.padding[axes]
+        stride, padding = self.stride[axes], tuple(map(int, self.padding[axes]))
         pictures = self._pictures(x)
         if fused.can_fuse(x, weight):
             kept = self._kept

@@ -52,7 +52,7 @@ def convolve(
     if size not in packed:
         while len(packed) >= MOST_SIZES:
             del packed[next(iter(packed))]
-        packed[size] = torch._C._nn.mkldnn_reorder_conv2d_weight(
+        packed[size] = torch._C._nn.mkldnn_reorder_conv2d_weight(  # type: ignore[call-arg]
             weight.to_mkldnn(), *way, list(size)
         )
     after, run = ("relu" if rectify else None), torch.ops.mkldnn._convolution_pointwise
