@@ -90,10 +90,10 @@ PICTURE = "picture"
 CATEGORIES_TURN = "categories_turn"
 ZOO_CHART, ZOO_SEARCH, ZOO_TABLE = "zoo_chart", "zoo_search", "zoo_table"
 
-NEW_RUN = ("new_run_model", "new_run_kind", "new_run_seed", "new_run_videos", "new_run_path",
-           "new_run_split", "new_run_limit", "new_run_views", "new_run_untrimmed")
-NEW_RUN_MODEL, NEW_RUN_KIND, NEW_RUN_SEED, NEW_RUN_VIDEOS, NEW_RUN_PATH = NEW_RUN[:5]
-NEW_RUN_SPLIT, NEW_RUN_LIMIT, NEW_RUN_VIEWS, NEW_RUN_UNTRIMMED = NEW_RUN[5:]
+NEW_RUN_MODEL, NEW_RUN_KIND, NEW_RUN_PATH = "new_run_model", "new_run_kind", "new_run_path"
+NEW_RUN_SEED, NEW_RUN_VIDEOS = "new_run_seed", "new_run_videos"
+NEW_RUN_SPLIT, NEW_RUN_LIMIT = "new_run_split", "new_run_limit"
+NEW_RUN_VIEWS, NEW_RUN_UNTRIMMED = "new_run_views", "new_run_untrimmed"
 RUNS_TURN, DELETE_ASKED = "runs_turn", "delete_asked"
 
 NEW_WEIGHTS = ("weights_name", "weights_classes", "weights_frames", "weights_stride",
@@ -103,23 +103,20 @@ WEIGHTS_SHIFT, WEIGHTS_BETA = NEW_WEIGHTS[4:]
 WEIGHTS_CHOSEN, WEIGHTS_TOLD = "weights_chosen", "weights_told"
 WEIGHTS_DELETE = "weights_delete_asked"
 
-KEPT = (
-    *Key, *NEW_RUN, *NEW_WEIGHTS,
-    SAMPLE_GROUP, PICTURE, ZOO_CHART, ZOO_SEARCH, ZOO_TABLE, WEIGHTS_CHOSEN,
-)
-"""Choices that outlive the page on which they are made."""
+ON_SEVERAL_PAGES = (*Key, SAMPLE_GROUP, PICTURE)
+"""Choices that may have a widget on more than one page."""
 
 
 def kept(key: str) -> dict[str, Any]:
-    """Arguments of a widget under a key of `KEPT`."""
+    """Arguments of a widget whose choice outlives its page."""
     return {"key": key, "persist_state": "session"}
 
 
 def restore(page: str) -> None:
     """Take over what the address says, once per session: later runs may see a stale address.
 
-    On another page than the last one that was drawn every choice is set anew: a widget does not
-    know what one with its key said on a page before. Never else: what is set replaces what the
+    On another page than the last one drawn, choices of several pages are set anew: a widget
+    does not know what one with its key said elsewhere. Never else: what is set replaces what the
     browser has, and that may be newer than this drawing.
     """
     if not st.session_state.get(_RESTORED):
@@ -128,7 +125,7 @@ def restore(page: str) -> None:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
     if st.session_state.get(_DRAWN) != page:
-        for name in KEPT:
+        for name in ON_SEVERAL_PAGES:
             if name in st.session_state:
                 st.session_state[name] = st.session_state[name]
 

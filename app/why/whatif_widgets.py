@@ -61,8 +61,8 @@ def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
         state.put(key, words.snippets(texts, kind))
 
         def take(form: str = form, key: str = key) -> None:
-            kept = [text for text in _now(analysis) if words.how_of(text)[0] != form]
-            _put(analysis, [*kept, *(f"{form}:{place}" for place in st.session_state[key])])
+            others = [text for text in _now(analysis) if words.how_of(text)[0] != form]
+            _put(analysis, [*others, *(f"{form}:{place}" for place in st.session_state[key])])
 
         with cell:
             st.multiselect(
@@ -75,8 +75,8 @@ def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
         state.put("whatif_freeze", words.FREEZE in texts)
 
         def freeze() -> None:
-            kept = [text for text in _now(analysis) if text != words.FREEZE]
-            _put(analysis, [*kept, *[words.FREEZE] * st.session_state["whatif_freeze"]])
+            others = [text for text in _now(analysis) if text != words.FREEZE]
+            _put(analysis, [*others, *[words.FREEZE] * st.session_state["whatif_freeze"]])
 
         with cells[3]:
             st.toggle(
@@ -102,8 +102,8 @@ def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
         return [*_without(now, blocks), *(f"{chosen}:{block}" for block in blocks if chosen)]
 
     def set_one(block: str, now: Sequence[str], chosen: str) -> list[str]:
-        kept = [text for text in now if words.how_of(text)[1] != block]
-        return [*kept, f"{chosen}:{block}"] if chosen else kept
+        others = [text for text in now if words.how_of(text)[1] != block]
+        return [*others, f"{chosen}:{block}"] if chosen else others
 
     chosen = {done.get(block, words.AS_IT_IS) for block in blocks}
     choices: list[tuple[str, str, list[str], str | None, Any]] = []

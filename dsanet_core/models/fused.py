@@ -18,19 +18,17 @@ MOST_SIZES = 2
 """That a weight is packed for at a time."""
 
 
-def can_fuse(x: Tensor, weight: Tensor) -> bool:
-    """Whether `convolve` gains something here, and can be called."""
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():
-        return False
-    return weight.ndim == 4 and x.device.type == "cpu" and _is_known(weight.dtype)
+def can_fuse(weight: Tensor) -> bool:
+    """Whether `convolve` gains something with it, and can be called. It knows no gradients."""
+    fits = weight.dtype == torch.bfloat16 and weight.ndim == 4 and weight.device.type == "cpu"
+    return fits and _has_operators()
 
 
 @lru_cache
-def _is_known(dtype: torch.dtype) -> bool:
-    """Whether this machine and this torch have the operators for it."""
+def _has_operators() -> bool:
+    """Whether this machine and this torch have them."""
     known = hasattr(torch.ops.mkldnn, "_convolution_pointwise")
-    can = known and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return bool(can) and dtype == torch.bfloat16
+    return known and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
 
 
 def convolve(
