@@ -1,11 +1,18 @@
 """The app's frame: page settings and navigation. `streamlit run streamlit_app.py` starts it."""
 
 import streamlit as st
+from streamlit.navigation.page import StreamlitPage
 
-from app import PAGE_FOLDER as PAGES
-from app import logs, sign_in, upkeep
+from app import ROOT, page_file
+from app.server import logs, upkeep
+from app.ui import sign_in
 
-APP = PAGES.parent
+APP = ROOT / "app"
+
+
+def _page(name: str, title: str, icon: str, *, default: bool = False) -> StreamlitPage:
+    return st.Page(page_file(name), title=title, icon=icon, url_path=name, default=default)
+
 
 logs.configure()
 upkeep.begin()
@@ -19,22 +26,22 @@ st.logo(APP / "logo.svg", size="large", icon_image=APP / "icon.svg")
 page = st.navigation(
     {
         "One video": [
-            st.Page(PAGES / "inspect.py", title="Inspect", icon=":material/search:", default=True),
-            st.Page(PAGES / "compare.py", title="Compare", icon=":material/compare:"),
-            st.Page(PAGES / "explain.py", title="Explain", icon=":material/lightbulb:"),
-            st.Page(PAGES / "whatif.py", title="What if", icon=":material/alt_route:"),
-            st.Page(PAGES / "kernels.py", title="Kernels", icon=":material/grid_on:"),
-            st.Page(PAGES / "dependencies.py", title="Dependencies", icon=":material/tune:"),
+            _page("inspect", "Inspect", ":material/search:", default=True),
+            _page("compare", "Compare", ":material/compare:"),
+            _page("explain", "Explain", ":material/lightbulb:"),
+            _page("whatif", "What if", ":material/alt_route:"),
+            _page("kernels", "Kernels", ":material/grid_on:"),
+            _page("dependencies", "Dependencies", ":material/tune:"),
         ],
         "A dataset": [
-            st.Page(PAGES / "runs.py", title="Runs", icon=":material/dataset:"),
-            st.Page(PAGES / "categories.py", title="Categories", icon=":material/category:"),
-            st.Page(PAGES / "layers.py", title="Layers", icon=":material/stacked_line_chart:"),
-            st.Page(PAGES / "errors.py", title="Errors", icon=":material/rule:"),
+            _page("runs", "Runs", ":material/dataset:"),
+            _page("categories", "Categories", ":material/category:"),
+            _page("layers", "Layers", ":material/stacked_line_chart:"),
+            _page("errors", "Errors", ":material/rule:"),
         ],
         "Networks": [
-            st.Page(PAGES / "zoo.py", title="Zoo", icon=":material/hub:"),
-            st.Page(PAGES / "method.py", title="Method", icon=":material/menu_book:"),
+            _page("zoo", "Zoo", ":material/hub:"),
+            _page("method", "Method", ":material/menu_book:"),
         ],
     }
 )

@@ -13,7 +13,7 @@ import torch
 from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo import ModelSpec, build_model, list_models, model_spec
-from dsanet_core.zoo.published import Counted, Published, published_rows
+from dsanet_core.zoo.paper_tables import Counted, Published, published_rows
 
 TOLERANCE = 0.015
 """Multiply-adds match within this share of the printed figure: counters differ in what they count

@@ -11,7 +11,7 @@ import pytest
 
 from dsanet_core import catalogue, cli
 from dsanet_core.catalogue import Comparison
-from dsanet_core.zoo.published import published_rows
+from dsanet_core.zoo.paper_tables import published_rows
 
 
 @pytest.fixture

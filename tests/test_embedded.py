@@ -12,8 +12,8 @@ from dsanet_core.checkpoints import load_model, read_manifest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run
 from dsanet_core.runs import load_effects
-from dsanet_core.runs.answers import Answer, answer_each
-from dsanet_core.runs.effects import VIDEOS, in_turns
+from dsanet_core.runs.block_ablation import VIDEOS, in_turns
+from dsanet_core.runs.inference import Answer, answer_each
 from tools import embedded
 from tools.embedded import EMBEDDED, VALIDATION
 

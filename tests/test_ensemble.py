@@ -19,7 +19,7 @@ from dsanet_core.ensemble import Ensemble, member_names
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.runs import load_run
-from dsanet_core.runs.report import average_runs, run_to_dict
+from dsanet_core.runs.export import average_runs, run_to_dict
 from dsanet_core.untrimmed import analyze_untrimmed
 from dsanet_core.video import encode_h264, read_clips
 from dsanet_core.zoo import ENSEMBLES, create_model, list_models, model_spec, with_protocol

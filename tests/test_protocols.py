@@ -17,7 +17,7 @@ from dsanet_core.counting import complexity
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Protocol
-from dsanet_core.runs.answers import Answer, answer_each
+from dsanet_core.runs.inference import Answer, answer_each
 from dsanet_core.video import encode_h264, snippet_indices
 from dsanet_core.zoo import TEST_PROTOCOLS, create_model, list_models, model_spec, with_protocol
 from tests.weights import save_tiny, tiny_network

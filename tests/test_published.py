@@ -8,7 +8,13 @@ from torch import Tensor, nn
 
 from dsanet_core.catalogue import TOLERANCE, Comparison, compare_with_papers
 from dsanet_core.zoo import create_model
-from dsanet_core.zoo.published import GST_COUNTER, KINETICS, V1, Published, published_rows
+from dsanet_core.zoo.paper_tables import (
+    GST_COUNTER,
+    KINETICS,
+    V1,
+    Published,
+    published_rows,
+)
 
 EQUAL_PARAMS = {("SDA", "1"): 10, ("SDA", "2"): 8, ("SDA", "6"): 10, ("DSANet", "2a"): 5}
 """Tables whose parameters must be the printed digits, and how many rows they have."""

@@ -13,7 +13,7 @@ from dsanet_core.hooks import hook_points
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.zoo import (
-    CONSENSUS,
+    SNIPPET_MIXING,
     ModelSpec,
     build_model,
     create_model,
@@ -129,7 +129,7 @@ def test_the_consensus_is_what_the_network_holds(name: str) -> None:
              "c3d": "3d", "gst": "3d"}
     part = name.split("_")[0]
     assert model_spec(name).consensus == first.get(part, part)
-    assert model_spec(name).consensus in CONSENSUS
+    assert model_spec(name).consensus in SNIPPET_MIXING
 
 
 @pytest.mark.parametrize("name", HOOK_POINTS)

@@ -21,7 +21,7 @@ from dsanet_core.checkpoints import FOLDER, load_model, write_manifest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run
 from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
-from dsanet_core.runs.effects import measure_run
+from dsanet_core.runs.block_ablation import measure_run
 from dsanet_core.runs.summary import FILE
 from dsanet_core.training import RECIPES, Fit, Places, open_data, train
 from dsanet_core.zoo import list_models, model_spec

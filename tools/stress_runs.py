@@ -160,7 +160,7 @@ def check_throughput(root: Path) -> None:
     from dsanet_core.analysis import protocol_of, run_network
     from dsanet_core.bench import write_clip
     from dsanet_core.datasets import open_dataset
-    from dsanet_core.runs import answers
+    from dsanet_core.runs import inference
     from dsanet_core.zoo import create_model
 
     torch.set_num_threads(1)
@@ -171,19 +171,19 @@ def check_throughput(root: Path) -> None:
         shutil.copy(clip, folder / f"{index}.mp4")
     cores = sorted(os.sched_getaffinity(0))
     dataset = open_dataset(str(folder.parent))
-    answers._use_one_core = _Pin(cores[1])  # type: ignore[assignment]
+    inference._use_one_core = _Pin(cores[1])  # type: ignore[assignment]
     os.sched_setaffinity(0, {cores[0]})
     rows = range(len(dataset))
     for name in ("tsn_synth", "dsa_i3d_synth", "tsn_r18"):
         network = create_model(name).eval()
         protocol = protocol_of(network)
-        (_, views, _), *_ = answers.network_inputs(dataset, [0], protocol, 0)
+        (_, views, _), *_ = inference.network_inputs(dataset, [0], protocol, 0)
         rates: dict[str, list[float]] = {"decode": [], "network": [], "both": []}
         for _ in range(3):
-            rates["decode"].append(_rate(answers.network_inputs(dataset, rows, protocol, 1)))
+            rates["decode"].append(_rate(inference.network_inputs(dataset, rows, protocol, 1)))
             rates["network"].append(_rate(run_network(network, views) for _ in rows))
             rates["both"].append(
-                _rate(answers.answer_each(dataset, rows, network, workers=1))
+                _rate(inference.answer_each(dataset, rows, network, workers=1))
             )
         decode, alone, both = (statistics.median(values) for values in rates.values())
         print(f"{name}: decoding alone {decode:.1f}, network alone {alone:.1f}, both "

@@ -16,6 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from app import page_file
+
 ROOT = Path(__file__).parents[1]
 PAGES = ("categories", "layers", "errors")
 SIZE = (20_000, 174, 16)
@@ -42,7 +44,7 @@ def draw(page: str, folder: Path) -> None:
     """Draw one page several times and print the times and the memory it took."""
     from streamlit.testing.v1 import AppTest
 
-    from app.dataset import runs
+    from app.server import runs
     from dsanet_core import checkpoints
 
     runs.FOLDER = folder
@@ -55,7 +57,9 @@ def draw(page: str, folder: Path) -> None:
     seconds = []
     for attempt in range(1 + REDRAWN):
         start = time.perf_counter()
-        at = at.switch_page(f"app/pages/{page}.py").run() if attempt == 0 else at.run()
+        if attempt == 0:
+            at = at.switch_page(str(page_file(page).relative_to(ROOT)))
+        at = at.run()
         seconds.append(time.perf_counter() - start)
         if at.exception or at.error:
             raise SystemExit(f"{page}: {[*at.exception, *at.error]}")

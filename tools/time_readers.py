@@ -21,8 +21,8 @@ import numpy as np
 from dsanet_core.datasets import DECORD, PYAV
 from dsanet_core.datasets.files import READERS
 from dsanet_core.records import Sampling
-from dsanet_core.runs.answers import available_cores
-from dsanet_core.video import encode_h264, fast
+from dsanet_core.runs.inference import available_cores
+from dsanet_core.video import decord_reader, encode_h264
 from dsanet_core.video.decord_child import resident_bytes
 
 SAMPLING = Sampling(num_snippets=4, frames_per_snippet=8, frame_stride=4)
@@ -91,7 +91,7 @@ def watch_memory(paths: list[Path], reads: int) -> None:
     children: set[int] = set()
     for count in range(1, reads + 1):
         READERS[DECORD](paths[count % len(paths)], SAMPLING)
-        child = fast._child
+        child = decord_reader._child
         if child is not None:
             children.add(child._process.pid)
         if count % (reads // REPORTS) == 0:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from dsanet_core.records import Sampling
-from dsanet_core.video import DEFAULT_LIMITS, read_clips, reader, sandbox
+from dsanet_core.video import DEFAULT_LIMITS, decode, read_clips, sandbox
 from tools.time_upload import make_clips
 
 TURNS = 40
@@ -29,7 +29,7 @@ def seconds_inside(path: Path) -> float:
 def seconds_here(path: Path) -> float:
     begin = time.perf_counter()
     with path.open("rb") as file:
-        reader.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
+        decode.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
     return time.perf_counter() - begin
 
 

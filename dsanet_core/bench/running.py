@@ -32,7 +32,7 @@ def measure(repeats: int | None = None, *, videos: int = VIDEOS) -> Iterator[Lin
     from dsanet_core.checkpoints import load_model
     from dsanet_core.datasets import open_dataset
     from dsanet_core.runs import run_dataset
-    from dsanet_core.runs.answers import available_cores
+    from dsanet_core.runs.inference import available_cores
     from dsanet_core.video import to_tensor
 
     dataset = open_dataset(f"synth:seed=7,n={videos}")
@@ -68,7 +68,7 @@ def measure(repeats: int | None = None, *, videos: int = VIDEOS) -> Iterator[Lin
 
 
 def _drawn_per_second(dataset: Dataset, protocol: Protocol) -> float:
-    from dsanet_core.runs.answers import network_inputs
+    from dsanet_core.runs.inference import network_inputs
 
     inputs = network_inputs(dataset, range(len(dataset)), protocol, None)
     next(inputs)

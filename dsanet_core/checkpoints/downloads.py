@@ -18,8 +18,8 @@ from pathlib import Path
 from urllib.error import URLError
 
 from dsanet_core.checkpoints.folders import user_folder
+from dsanet_core.checkpoints.foreign_formats import Choices
 from dsanet_core.checkpoints.importing import import_checkpoint
-from dsanet_core.checkpoints.public import Choices
 from dsanet_core.checkpoints.registry import entry_path, read_entry, unfinished, write_text
 from dsanet_core.errors import CheckpointError
 

@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from dsanet_core.checkpoints.foreign_formats import NO_CHOICES, Choices
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.load import load_model
-from dsanet_core.checkpoints.public import NO_CHOICES, Choices
 from dsanet_core.checkpoints.registry import (
     SAFE_NAME,
     Entry,

@@ -14,9 +14,14 @@ from torch import Tensor
 
 from dsanet_core.checkpoints.contents import DTYPES, CheckpointFile, Piece, refusal
 from dsanet_core.checkpoints.facts import Facts, empty_network, facts_of, read_facts
+from dsanet_core.checkpoints.foreign_formats import (
+    NO_CHOICES,
+    Choices,
+    Understood,
+    understand,
+)
 from dsanet_core.checkpoints.kinds import open_checkpoint
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits, size_in_words
-from dsanet_core.checkpoints.public import NO_CHOICES, Choices, Understood, understand
 from dsanet_core.checkpoints.registry import find
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel

@@ -75,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
               else _in_full(find_recipe(args.recipe)))
         return
     from dsanet_core.checkpoints import FOLDER, write_manifest
-    from dsanet_core.runs.answers import MOST_WORKERS, available_cores
+    from dsanet_core.runs.inference import MOST_WORKERS, available_cores
     from dsanet_core.training import Fit, Places, open_data
     from dsanet_core.training import train as train_recipe
     from dsanet_core.workers import is_first, leave
@@ -115,7 +115,7 @@ def adapted(recipe: Recipe, args: argparse.Namespace) -> Recipe:
 
 def _logs(wish: str | None, out: Path) -> Path | None:
     """Folder of the TensorBoard logs; without a wish, only where TensorBoard is installed."""
-    from dsanet_core.training.measure import has_tensorboard, require_tensorboard
+    from dsanet_core.training.validation import has_tensorboard, require_tensorboard
 
     if wish == NO_LOGS:
         return None

@@ -57,7 +57,7 @@ def effects(args: argparse.Namespace) -> None:
     with Progress("loading"):
         from dsanet_core.checkpoints import load_model
         from dsanet_core.runs import load_run
-        from dsanet_core.runs.effects import measure_run
+        from dsanet_core.runs.block_ablation import measure_run
         from dsanet_core.runs.summary import FILE
 
         named = args.runs / args.run

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dsanet_core.datasets.annotations import is_published as is_published
+from dsanet_core.datasets.annotations import move_paths as move_paths
+from dsanet_core.datasets.annotations import open_published
+from dsanet_core.datasets.annotations import paths_of as paths_of
 from dsanet_core.datasets.base import DECORD as DECORD
 from dsanet_core.datasets.base import PYAV as PYAV
 from dsanet_core.datasets.base import Dataset as Dataset
 from dsanet_core.datasets.files import FileDataset, open_folder
 from dsanet_core.datasets.listing import open_list
-from dsanet_core.datasets.published import is_published as is_published
-from dsanet_core.datasets.published import move_paths as move_paths
-from dsanet_core.datasets.published import open_published
-from dsanet_core.datasets.published import paths_of as paths_of
 from dsanet_core.datasets.synthetic import SYNTH as SYNTH
 from dsanet_core.datasets.synthetic import open_synthetic
 from dsanet_core.errors import DatasetError

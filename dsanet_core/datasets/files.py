@@ -14,7 +14,7 @@ from dsanet_core.datasets.base import DECORD, PYAV, Dataset, Draw, Part, Window
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.video import read_clips, read_with_decord
-from dsanet_core.video.pictures import (
+from dsanet_core.video.frame_folder import (
     DEFAULT_RATE,
     count_pictures,
     is_frame_folder,

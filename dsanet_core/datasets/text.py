@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsanet_core.errors import DatasetError
-from dsanet_core.video.messages import shown_as
+from dsanet_core.video.refusals import shown_as
 
 MAX_BYTES = 256 << 20
 MAX_LINE = 64 << 10

@@ -7,6 +7,11 @@ from dsanet_core.figures.attribution import (
     strongest,
     tested_curves,
 )
+from dsanet_core.figures.block_ablation import (
+    block_effects,
+    effects_of_blocks,
+    effects_of_categories,
+)
 from dsanet_core.figures.categories import (
     CategoryRow,
     CategoryTable,
@@ -23,7 +28,6 @@ from dsanet_core.figures.dependencies import (
     gate_maps,
     gate_over_time,
 )
-from dsanet_core.figures.effects import block_effects, effects_of_blocks, effects_of_categories
 from dsanet_core.figures.kernels import kernel_distances, kernel_heatmap, kernel_ternary, tap_names
 from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos, layer_table

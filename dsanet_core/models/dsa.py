@@ -25,7 +25,7 @@ from dsanet_core.models.insert import (
 
 Position = Literal["I", "II", "III", "IV"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
-LEAN = 4.0
+SHIFT_LOGIT = 4.0
 """By which the first tap's score is above the others' where a kernel leans: about 0.9 of it all."""
 
 
@@ -90,7 +90,7 @@ class DSA(nn.Module):
         norm, last = cast(nn.BatchNorm1d, self.generate[1]), cast(nn.Linear, self.generate[3])
         with torch.no_grad():
             norm.bias.fill_(1.0)  # hidden units that are on whatever comes
-            last.weight[0] += LEAN / last.in_features
+            last.weight[0] += SHIFT_LOGIT / last.in_features
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (N*U, C, *space), n-major, where space is (T, H, W) or (H, W); same shape out."""

@@ -39,7 +39,7 @@ NAMED = {
     "S222": "2x2x2/1x1x1",
 }
 """The dependencies that the paper names (Table 1), as pooling kernel / convolution kernel."""
-SETTLED = ("LST", "LT", "LS", "S122")
+DEFAULT_DEPENDENCIES = ("LST", "LT", "LS", "S122")
 """The four that the paper settles on (section 4.3)."""
 
 
@@ -195,7 +195,7 @@ class SDA(nn.Module):
     def __init__(
         self,
         channels: int,
-        dependencies: Sequence[str] = SETTLED,
+        dependencies: Sequence[str] = DEFAULT_DEPENDENCIES,
         reduction: int = 4,
         aggregation: Aggregation = "sec",
     ) -> None:
@@ -295,7 +295,7 @@ class SDA(nn.Module):
 def insert_sda(
     network: nn.Module,
     *,
-    dependencies: Sequence[str] = SETTLED,
+    dependencies: Sequence[str] = DEFAULT_DEPENDENCIES,
     reduction: int = 4,
     aggregation: Aggregation = "sec",
     stages: Iterable[int] = ALL_STAGES,

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from dsanet_core.records.analysis import Analysis
-from dsanet_core.records.base import Array, best_of
-from dsanet_core.records.inside import Aggregation, Kernel, Selection
-from dsanet_core.records.model import CONSENSUS, PRECISIONS, Familiarity, Model, Protocol
-from dsanet_core.records.run import DISTANCES, Calibration, Layers, Run
-from dsanet_core.records.video import Clips, Frames, Sampling, ShortVideoPolicy, Video
-from dsanet_core.records.why import (
+from dsanet_core.records.attribution import (
     METHOD_NAMES,
     METHODS,
     Attribution,
@@ -19,13 +14,18 @@ from dsanet_core.records.why import (
     RunEffects,
     Trust,
 )
+from dsanet_core.records.base import Array, best_of
+from dsanet_core.records.captures import Aggregation, Kernel, Selection
+from dsanet_core.records.model import PRECISIONS, SNIPPET_MIXING, Familiarity, Model, Protocol
+from dsanet_core.records.run import DISTANCES, Calibration, Layers, Run
+from dsanet_core.records.video import Clips, Frames, Sampling, ShortVideoPolicy, Video
 
 __all__ = [
-    "CONSENSUS",
     "DISTANCES",
     "METHODS",
     "METHOD_NAMES",
     "PRECISIONS",
+    "SNIPPET_MIXING",
     "Aggregation",
     "Analysis",
     "Array",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dsanet_core.records.base import Array, best_of, require
-from dsanet_core.records.inside import Kernel, Selection
+from dsanet_core.records.captures import Kernel, Selection
 from dsanet_core.records.model import Familiarity, Model, Protocol
 from dsanet_core.records.video import Video
 

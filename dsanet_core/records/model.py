@@ -10,7 +10,7 @@ import numpy as np
 from dsanet_core.records.base import Array, require
 from dsanet_core.records.video import Sampling
 
-CONSENSUS = {
+SNIPPET_MIXING = {
     "average": "scores averaged",
     "dsa": "features joined by DSA, scores averaged",
     "4d": "features joined by 4D convolutions, scores averaged",
@@ -116,7 +116,7 @@ class Model:
 
     weights: file name, or "random". trained_on: the training domain in words, "" if unknown.
     params: number of parameters; macs: multiply-adds of one view (group_size snippets, one crop).
-    consensus: how snippets meet before their scores are averaged, a key of `CONSENSUS`.
+    consensus: how snippets meet before their scores are averaged, a key of `SNIPPET_MIXING`.
     """
 
     name: str

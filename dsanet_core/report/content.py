@@ -15,7 +15,7 @@ from dsanet_core.figures import palette
 from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.style import percent, snippet_word, span_text
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
-from dsanet_core.report import readings, why_words, words
+from dsanet_core.report import attribution_text, readings, text
 from dsanet_core.serialize import analysis_to_json
 
 LISTED = 10
@@ -89,7 +89,7 @@ class Contents:
         self.accuracies = accuracies
         self.names = _names(analyses)
         self.video = analyses[0].video
-        self.video_facts = words.video_facts(self.video)
+        self.video_facts = text.video_facts(self.video)
         self.title = f"{' against '.join(self.names)} on {self.video.name}"
         if len(analyses) == 1:
             self.title = f"What {self.names[0]} says of {self.video.name}"
@@ -131,7 +131,7 @@ class Contents:
             percent(probability),
             mark,
             symbols[mark],
-            _sentence(words.familiarity(analysis)),
+            _sentence(text.familiarity(analysis)),
             measured is None or measured.is_familiar,
             analysis.changes,
         )
@@ -163,7 +163,7 @@ class Contents:
                 readings.disagreement_reading(a, b),
             )
         )
-        self._section("What each costs").append(_blocks(words.costs([a, b])))
+        self._section("What each costs").append(_blocks(text.costs([a, b])))
 
     def _add_scores(self, analysis: Analysis, told: str) -> None:
         classes = analysis.model.classes
@@ -200,8 +200,8 @@ class Contents:
         category = analysis.model.classes[attribution.category]
         name = METHOD_NAMES[attribution.method]
         parts = self._section(_titled(told, f"why “{category}”: {name}"))
-        parts.append(_sentence(why_words.lead(attribution)))
-        parts.append(_sentence(why_words.strongest(analysis, attribution)))
+        parts.append(_sentence(attribution_text.lead(attribution)))
+        parts.append(_sentence(attribution_text.strongest(analysis, attribution)))
         parts.append(
             self._draw(
                 figures.importance(analysis, attribution),
@@ -217,12 +217,12 @@ class Contents:
             )
         )
         trust = trust_of(analysis.model.weights_sha256).get(attribution.method)
-        parts.append(_blocks(why_words.trusted(attribution, trust)))
+        parts.append(_blocks(attribution_text.trusted(attribution, trust)))
 
     def _add_effects(self, analysis: Analysis, effects: Effects) -> None:
         classes = analysis.model.classes
         parts = self._section(f"{self.names[0]}: which block the answer hangs on")
-        parts.append(_sentence(why_words.hanging(effects, classes)))
+        parts.append(_sentence(attribution_text.hanging(effects, classes)))
         parts.append(
             self._draw(
                 figures.block_effects(effects, classes),
@@ -255,10 +255,10 @@ class Contents:
         )
         parts.append(_sentence(_of_view(analysis, view)))
         for kernel in analysis.kernels:
-            block = words.block_name(kernel.block)
+            block = text.block_name(kernel.block)
             parts.append(Heading(block))
             parts.append(self._draw(figures.kernel_heatmap(kernel, view), f"Weights of {block}"))
-            parts.append(_sentence(words.kernel_reading(kernel, view)))
+            parts.append(_sentence(text.kernel_reading(kernel, view)))
             if kernel.values.shape[-1] == 3:
                 parts.append(
                     self._draw(figures.kernel_ternary(kernel), f"Channels of {block} on a triangle")
@@ -270,7 +270,7 @@ class Contents:
         chosen = max(analysis.selections, key=lambda each: float(each.gate_change[view]))
         parts = self._section(_titled(told, "dependencies of SDA"))
         parts.append(_sentence(_of_view(analysis, view)))
-        parts.append(_sentence(words.selection_lead(analysis, view)))
+        parts.append(_sentence(text.selection_lead(analysis, view)))
         parts.append(
             self._draw(
                 figures.dependency_weights(analysis, view, chosen.block),
@@ -278,9 +278,9 @@ class Contents:
                 readings.DEPENDENCY_WEIGHTS,
             )
         )
-        most = words.block_name(chosen.block)
+        most = text.block_name(chosen.block)
         parts.append(Heading(f"The gate that selecting changes most: {most}"))
-        parts.append(_sentence(words.selection_reading(chosen, view)))
+        parts.append(_sentence(text.selection_reading(chosen, view)))
         parts.append(
             self._draw(
                 figures.gate_maps(analysis, chosen, view),
@@ -301,7 +301,7 @@ class Contents:
         parts = self._section("On what grounds")
         for analysis in self.analyses:
             accuracy = self.accuracies.get(analysis.model.weights_sha256)
-            parts.append(_blocks(words.grounds(analysis, accuracy=accuracy)))
+            parts.append(_blocks(text.grounds(analysis, accuracy=accuracy)))
 
 
 def _names(analyses: Sequence[Analysis]) -> list[str]:
@@ -348,7 +348,7 @@ def _weights_table(selections: Sequence[Selection], view: int) -> Table:
         shares = dict(zip(each.dependencies, map(percent, each.weights[view]), strict=True))
         change = f"{float(each.gate_change[view]):.3f}"
         rows.append(
-            [words.block_name(each.block), *(shares.get(name, "–") for name in names), change]
+            [text.block_name(each.block), *(shares.get(name, "–") for name in names), change]
         )
     caption = "Weights of every block, and how much selecting changes its gate"
     return Table(("Block", *names, "Change of the gate"), rows, 1, caption)
@@ -358,7 +358,7 @@ def _of_view(analysis: Analysis, view: int) -> str:
     """Which of the forwards the captured values are of, where there were several."""
     if analysis.protocol.num_views == 1:
         return ""
-    return f"Shown is {words.view_name(analysis.protocol, view).replace('View', 'view', 1)}."
+    return f"Shown is {text.view_name(analysis.protocol, view).replace('View', 'view', 1)}."
 
 
 def _sentence(markdown: str) -> Markup:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dsanet_core.figures.compare import saw_the_same
 from dsanet_core.figures.style import snippet_word
 from dsanet_core.records import Analysis
-from dsanet_core.report.words import escape
+from dsanet_core.report.text import escape
 
 KERNEL = (
     "How to read it: in the map, a column is a channel and its three weights sum to 1. In the "

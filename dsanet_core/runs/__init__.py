@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from dsanet_core.lazy import loader
 
 if TYPE_CHECKING:
-    from dsanet_core.runs.effects import load_effects, run_effects, save_effects
+    from dsanet_core.runs.block_ablation import load_effects, run_effects, save_effects
     from dsanet_core.runs.engine import run_dataset
     from dsanet_core.runs.metrics import mean_average_precision
     from dsanet_core.runs.summary import load_run, save_run
 
 __getattr__ = loader(__name__, {
-    "effects": ("load_effects", "run_effects", "save_effects"),
+    "block_ablation": ("load_effects", "run_effects", "save_effects"),
     "engine": ("run_dataset",),
     "metrics": ("mean_average_precision",),
     "summary": ("load_run", "save_run"),

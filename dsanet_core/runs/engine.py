@@ -31,7 +31,7 @@ from dsanet_core.datasets import PYAV, Dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
-from dsanet_core.runs.answers import Answer, Failure, answer_each
+from dsanet_core.runs.inference import Answer, Failure, answer_each
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summarise import OTHER_LABELS, summarise

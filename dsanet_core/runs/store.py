@@ -35,7 +35,7 @@ from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of,
 from dsanet_core.runs.summary import FILE as SUMMARY
 
 if TYPE_CHECKING:
-    from dsanet_core.runs.answers import Answer, Failure
+    from dsanet_core.runs.inference import Answer, Failure
 
 MANIFEST, PROGRESS, LOCK = "run.json", "progress.json", "lock"
 LOCK_TRIES, LOCK_PAUSE_SECONDS = 10, 0.02

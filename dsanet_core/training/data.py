@@ -22,7 +22,7 @@ from torch.utils.data import Dataset as TorchDataset
 from dsanet_core.datasets import Dataset
 from dsanet_core.errors import LensError, VideoError
 from dsanet_core.records import Sampling
-from dsanet_core.runs.answers import deaths_told, use_one_core
+from dsanet_core.runs.inference import deaths_told, use_one_core
 from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, make_video
 from dsanet_core.training.augmentation import UNMIRRORED, Augmentation, cut_out
 from dsanet_core.video import snippet_indices

@@ -23,8 +23,8 @@ from dsanet_core.checkpoints import pick_device
 from dsanet_core.errors import LensError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.training.augmentation import Augmentation, mirrored_labels
-from dsanet_core.training.average import Average
 from dsanet_core.training.data import NO_LABEL, Batch, Batches, Log, Plan, Samples, Source
+from dsanet_core.training.ema import Average
 from dsanet_core.training.norms import is_norm, keep_frozen, prepare_norms
 from dsanet_core.training.recipe import Recipe
 from dsanet_core.training.state import read_state, write_state

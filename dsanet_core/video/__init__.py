@@ -4,8 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dsanet_core.video.decode import read_clips as read_clips
-    from dsanet_core.video.fast import read_with_decord as read_with_decord
+    from dsanet_core.video.clips import read_clips as read_clips
+    from dsanet_core.video.decord_reader import read_with_decord as read_with_decord
     from dsanet_core.video.limits import DEFAULT_LIMITS as DEFAULT_LIMITS
     from dsanet_core.video.limits import Limits as Limits
     from dsanet_core.video.proxy import Proxy as Proxy
@@ -23,8 +23,8 @@ _HOMES = {
     "browser_proxy": "proxy",
     "encode_h264": "proxy",
     "plays_in_browser": "proxy",
-    "read_clips": "decode",
-    "read_with_decord": "fast",
+    "read_clips": "clips",
+    "read_with_decord": "decord_reader",
     "snippet_indices": "sampling",
     "to_tensor": "transforms",
 }

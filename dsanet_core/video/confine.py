@@ -15,7 +15,7 @@ import sys
 from typing import Any
 
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.syscalls import install_filter
+from dsanet_core.video.seccomp import install_filter
 
 LIMITED = "memory, time, file size and descriptors are limited"
 NO_PRIVILEGES = "no privileges can be gained"

@@ -27,9 +27,9 @@ from numpy.typing import NDArray
 
 from dsanet_core.records import Sampling
 from dsanet_core.video.canvas import Canvas
+from dsanet_core.video.container import RefusalError, Source
+from dsanet_core.video.decode import Timeline, frame_rate, read_snippets
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.reader import Timeline, frame_rate, read_snippets
-from dsanet_core.video.source import RefusalError, Source
 
 PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")
 """Of which decord makes the RGB that PyAV makes; of those with 10 bits it does not."""

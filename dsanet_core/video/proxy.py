@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsanet_core.records import Video
-from dsanet_core.video.decode import ask, sense_made_of
+from dsanet_core.video.clips import ask, sense_made_of
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
 from dsanet_core.video.upload import open_upload
 

@@ -15,8 +15,8 @@ from concurrent.futures import CancelledError
 from dataclasses import asdict
 from typing import Any
 
+from dsanet_core.video.fork_client import Server, ServerLostError, replace, server
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
-from dsanet_core.video.warm_server import Server, ServerLostError, replace, server
 
 POLL_SECONDS = 0.05
 START_SECONDS = 20.0

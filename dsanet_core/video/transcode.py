@@ -15,8 +15,8 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from dsanet_core.video.canvas import upright_size
+from dsanet_core.video.container import RefusalError, Source
 from dsanet_core.video.limits import Limits, delivery_size
-from dsanet_core.video.source import RefusalError, Source
 
 PROXY_SHORT_SIDE = 480
 MAX_FPS = 60

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dsanet_core.errors import VideoError
 from dsanet_core.video.limits import Limits
-from dsanet_core.video.messages import EXPECTED, TRIM, shown_as
+from dsanet_core.video.refusals import EXPECTED, TRIM, shown_as
 
 HEAD_BYTES = 4096
 CHUNK_BYTES = 1 << 20

@@ -32,7 +32,6 @@ def load_decoder() -> None:
     for module in pkgutil.walk_packages(av.__path__, "av."):
         if module.name not in ("av.__main__", "av.datasets"):
             importlib.import_module(module.name)
-    from dsanet_core.video import reader, transcode  # noqa: F401
 
 
 def work(talk: socket.socket, isolation: tuple[str, ...]) -> None:
@@ -71,7 +70,7 @@ def _answered(
         load_decoder()
     except ImportError as error:
         return {"refused": "no_decoder_library", "detail": str(error)}, []
-    from dsanet_core.video import reader, source, transcode
+    from dsanet_core.video import container, decode, transcode
 
     limits = Limits(**request["limits"])
     gave_up = confine(
@@ -86,11 +85,11 @@ def _answered(
         if request["task"] == "proxy":
             return transcode.make_proxy(files[0], files[1], request["max_seconds"], limits), []
         sampling = Sampling(**request["sampling"])
-        reading = reader.read_snippets(
+        reading = decode.read_snippets(
             files[0], sampling, limits, request.get("part"), request.get("window"),
             request.get("draw"),
         )
-    except source.RefusalError as refusal:
+    except container.RefusalError as refusal:
         return {"refused": refusal.code, "detail": refusal.detail}, []
     except (MemoryError, BlockingIOError):  # the latter: no room for a thread's stack
         return {"refused": "memory", "detail": ""}, []

@@ -3,6 +3,13 @@ a prediction hangs on."""
 
 from __future__ import annotations
 
+from dsanet_core.whatif.block_ablation import (
+    neutral_changes,
+    rank_blocks,
+    scores_without,
+    shown_then,
+    what_if,
+)
 from dsanet_core.whatif.changes import (
     AverageKernel,
     BlockChange,
@@ -21,13 +28,6 @@ from dsanet_core.whatif.changes import (
     Shuffle,
     SwapHalves,
     parse_change,
-)
-from dsanet_core.whatif.effects import (
-    neutral_changes,
-    rank_blocks,
-    scores_without,
-    shown_then,
-    what_if,
 )
 
 __all__ = [

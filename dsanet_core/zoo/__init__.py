@@ -11,15 +11,15 @@ from functools import cache
 
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.records import CONSENSUS
+from dsanet_core.records import SNIPPET_MIXING
 from dsanet_core.zoo.protocols import TEST_PROTOCOLS, with_protocol
 from dsanet_core.zoo.rows import ENSEMBLES, all_rows, unnamed
 from dsanet_core.zoo.spec import BUILDERS, ModelSpec, build_model
 
 __all__ = [
     "BUILDERS",
-    "CONSENSUS",
     "ENSEMBLES",
+    "SNIPPET_MIXING",
     "TEST_PROTOCOLS",
     "ModelSpec",
     "build_model",

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from dsanet_core.models.sda import SETTLED
+from dsanet_core.models.sda import DEFAULT_DEPENDENCIES
 from dsanet_core.records import Protocol, Sampling
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.zoo.protocols import kinetics, something_something
@@ -19,7 +19,7 @@ _DSA_SYNTH = _DSA | {"kernel_size": 3, "alpha": 2, "beta": 1 / 2}
 _FOURD = {"stages": [3, 4], "num_snippets": 4}
 _SE = {"stages": [3, 4], "every": 2}
 _SDA = {
-    "dependencies": [*SETTLED], "reduction": 4, "aggregation": "sec",
+    "dependencies": [*DEFAULT_DEPENDENCIES], "reduction": 4, "aggregation": "sec",
 }
 
 
@@ -142,7 +142,7 @@ def _synth_rows() -> Iterator[ModelSpec]:
     tsn = partial(row, build="tsn_resnet", protocol=_synth_protocol(8, frames), axis="clip")
     net = "2D ResNet-18 of width 16 on 8 frames"
     yield tsn("tsn_synth", f"{net}, scores averaged")
-    for dependency in SETTLED:
+    for dependency in DEFAULT_DEPENDENCIES:
         yield tsn(f"sda_tsn_{dependency.lower()}_synth", f"{net} with {dependency} alone in every "
                   "block", sda=_SDA | {"dependencies": [dependency], "aggregation": "avg"})
     yield tsn("sda_tsn_avg_synth", f"{net} with SDA in every block, dependencies averaged (AVG)",

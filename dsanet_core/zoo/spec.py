@@ -43,7 +43,7 @@ class ModelSpec:
 
     @property
     def consensus(self) -> str:
-        """How snippets meet before their scores are averaged: a key of `records.CONSENSUS`."""
+        """How snippets meet before their scores are averaged: a key of `records.SNIPPET_MIXING`."""
         if "dsa" in self.args or "fourd" in self.args:
             return "dsa" if "dsa" in self.args else "4d"
         if self.args.get("axis") != "clip":

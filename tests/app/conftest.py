@@ -13,10 +13,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import samples
-from app.jobs import WAITING
-from app.network_messages import Task
-from app.network_process import NetworkProcess
+from app import page_file
+from app.server import samples
+from app.server.fair_queue import WAITING
+from app.server.network_messages import Task
+from app.server.network_process import NetworkProcess
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from tests.weights import tiny_network
@@ -91,7 +92,7 @@ def open_page(
 
 def go(at: AppTest, page: str) -> AppTest:
     """Switch to a page as the navigation does, and wait until it is drawn."""
-    return settle(at.switch_page(f"app/pages/{page}.py").run())
+    return settle(at.switch_page(str(page_file(page).relative_to(ROOT))).run())
 
 
 def settle(at: AppTest) -> AppTest:
@@ -110,7 +111,7 @@ def is_busy(at: AppTest) -> bool:
     return copying or any(button.label == "Stop" for button in at.button)
 
 
-def text(at: AppTest) -> str:
+def page_text(at: AppTest) -> str:
     """Everything a reader sees in words."""
     kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.warning, at.error)
     return "\n".join(str(element.value) for kind in kinds for element in kind)

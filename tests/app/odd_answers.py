@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from app import answers
+from app.server import tasks
 from dsanet_core.analysis import Progress
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips
@@ -28,7 +28,7 @@ def who(clips: Clips, network: VideoNetwork, report: Progress) -> dict[str, Any]
 def killed(clips: Clips, network: VideoNetwork, report: Progress) -> None:
     """Killed from outside in the middle of a forward, as the kernel does when memory is short."""
     network.conv1.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGKILL))
-    answers.analysis(clips, network, report)
+    tasks.analysis(clips, network, report)
 
 
 def endless(

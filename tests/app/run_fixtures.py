@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app import settings
-from app.dataset import runs
+from app.server import runs, settings
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.dataset import run_jobs, run_queue, runs
+from app.server import run_jobs, run_queue, runs
 
 PATIENCE_SECONDS = 180
 

@@ -13,11 +13,13 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import category_widgets, run_words, runs
+from app.pages.categories import widgets
+from app.server import runs
+from app.ui import run_text
 from dsanet_core import checkpoints
 from dsanet_core.figures import compare_categories, most_improved
 from dsanet_core.records import Layers, Run
-from tests.app.conftest import OpenPage, go, text
+from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tools.made_up_run import made_up_run
 
@@ -65,9 +67,9 @@ def test_the_page_shows_what_the_runs_say(open_page: OpenPage, three: list[Run])
     shown = most_improved(table.rows, 15)
     assert names(at) == [row.name for row in shown]
     assert [len(trace["y"]) for trace in figure(at)["data"][:3]] == [15] * 3
-    assert run_words.categories_lead(table, shown) in text(at)
+    assert run_text.categories_lead(table, shown) in page_text(at)
     for said in ("SDA, footnote 2", "Made up:", "360 videos, 0 unreadable"):
-        assert said in text(at)
+        assert said in page_text(at)
 
 
 def test_another_base_turns_gains_around(open_page: OpenPage, three: list[Run]) -> None:
@@ -75,7 +77,7 @@ def test_another_base_turns_gains_around(open_page: OpenPage, three: list[Run]) 
     at.selectbox(key="base").set_value(three[2].id).run()
     assert [trace["name"] for trace in figure(at)["data"][:3]] == ["two (base)", "plain", "one"]
     assert at.query_params["base"] == three[2].id
-    assert "than in two" in text(at)
+    assert "than in two" in page_text(at)
 
 
 def test_runs_of_other_videos_or_categories_are_refused_with_the_reason(
@@ -112,9 +114,9 @@ def test_without_a_network_that_selects_there_are_bars_alone(
     open_page: OpenPage, three: list[Run]
 ) -> None:
     at = open_page("categories", **query(three[:1]))
-    assert run_words.NO_WEIGHTS in at.info[0].value
+    assert run_text.NO_WEIGHTS in at.info[0].value
     assert {trace["type"] for trace in figure(at)["data"]} == {"bar"}
-    assert "alone: choose another run" in text(at)
+    assert "alone: choose another run" in page_text(at)
 
 
 def test_a_category_is_chosen_kept_and_comes_back_with_the_link(
@@ -137,17 +139,17 @@ def test_a_category_is_chosen_kept_and_comes_back_with_the_link(
 
 
 def test_videos_that_most_runs_get_wrong_stand_first(three: list[Run]) -> None:
-    rows = run_words.wrong_first(three, 4, np.arange(360))
+    rows = run_text.wrong_first(three, 4, np.arange(360))
     assert (three[0].label[rows] == 4).all() and len(rows) == 20
     wrong = sum((~run.correct[rows]).astype(int) for run in three)
     assert (np.diff(wrong) <= 0).all()
-    table = run_words.video_table(three, rows)
+    table = run_text.video_table(three, rows)
     for run in three:
         for row, said in zip(rows, table[f"{run.model.name} says"], strict=True):
             mark = "✓" if run.predicted[row] == run.label[row] else "✗"
             assert said == f"{mark} {run.classes[run.predicted[row]]}"
     assert "It is" not in table
-    assert "It is" in run_words.video_table(three, np.arange(5))
+    assert "It is" in run_text.video_table(three, np.arange(5))
 
 
 @pytest.mark.parametrize(
@@ -161,19 +163,19 @@ def test_videos_that_most_runs_get_wrong_stand_first(three: list[Run]) -> None:
     ],
 )
 def test_a_click_gives_the_class_behind_a_bar(event: Any, label: int | None) -> None:
-    assert run_words.picked_category(event) == label
+    assert run_text.picked_category(event) == label
 
 
 def test_exports_hold_what_is_shown(three: list[Run]) -> None:
     table = compare_categories(three, 2)
     shown = most_improved(table.rows, 5)
-    lines = list(csv.DictReader(run_words.categories_to_csv(table, shown).splitlines()))
+    lines = list(csv.DictReader(run_text.categories_to_csv(table, shown).splitlines()))
     assert [line["category"] for line in lines] == [row.name for row in shown]
     for line, row in zip(lines, shown, strict=True):
         assert float(line["accuracy two"]) == row.accuracy[2]
         assert float(line["centred weight S122"]) == row.weights[3]
         assert line["gains most"] == ("" if row.best is None else table.runs[row.best])
-    found = json.loads(run_words.categories_to_json(three, table, shown, 4, np.arange(360)))
+    found = json.loads(run_text.categories_to_json(three, table, shown, 4, np.arange(360)))
     assert [one["category"] for one in found["categories"]] == [row.name for row in shown]
     assert found["categories"][0]["accuracy"]["one"] == shown[0].accuracy[1]
     assert [run["id"] for run in found["runs"]] == [run.id for run in three]
@@ -206,5 +208,5 @@ def test_at_first_stand_the_runs_of_figure_4_in_the_papers_order(
         replace(shift, model=replace(shift.model, consensus="shift")), run(6, "lst", "LST"),
         replace(run(7, "elsewhere", "LT"), dataset_sha256="1" * 64),
     )  # fmt: skip
-    found = [runs.find(name).model.name for name in category_widgets.default_runs()]
+    found = [runs.find(name).model.name for name in widgets.default_runs()]
     assert found == ["plain", "lst", "lt", "avg", "sec"]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import run_desk
-from app.state import Key
+from app.pages.runs import panel
+from app.ui.state import Key
 from dsanet_core.records import Run
 from tests.app.conftest import OpenPage, go, settle
 from tests.app.run_fixtures import put, real_runs, runs_folder
@@ -80,9 +80,9 @@ def test_what_was_typed_is_there_after_other_pages_and_after_it_was_hidden(
         assert count_of_videos(at).value == number
         assert count_of_videos(at).proto.set_value  # the browser has a new input and must be told
     count_of_videos(at).set_value(62).run()
-    at = choose_videos_of(at, run_desk.FILES)
+    at = choose_videos_of(at, panel.FILES)
     at.run()
-    at = choose_videos_of(at, run_desk.BENCHMARK)
+    at = choose_videos_of(at, panel.BENCHMARK)
     assert count_of_videos(at).value == 62
     assert count_of_videos(at).proto.set_value
     assert not written_over(at.run())

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app import data_roots, settings, state
-from app.dataset import run_jobs, run_queue
+from app.server import data_roots, run_jobs, run_queue, settings
+from app.ui import state
 from dsanet_core.errors import DatasetError
 from tests.app.conftest import OpenPage
 from tests.app.run_fixtures import runs_folder

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import samples, services, words
+from app.server import samples, services
+from app.ui import text
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
-from tests.app.conftest import OpenPage, go, settle, text
+from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.weights import tiny_network
 
 SDA = {"video": "sample-15", "model": "sda_tsn_synth"}
@@ -29,7 +30,7 @@ def test_the_page_shows_weights_gate_and_responses(open_page: OpenPage) -> None:
         "Which dependency leads", "Selecting changes its gate by", "**LST:** the whole video",
         "Residual Blocks 1 to 4 of the paper", "8 single frames", "gated by SDA over all frames",
     ):  # fmt: skip
-        assert said in text(at)
+        assert said in page_text(at)
     labels = [button.label for button in at.download_button]
     assert [label.split(": ")[1] for label in labels] == [
         "all data (JSON)", "dependencies (CSV)",
@@ -41,8 +42,8 @@ def test_at_first_the_block_is_the_one_that_selecting_changes_most(open_page: Op
     analysis = analyze(samples.clip(15), checkpoints.load_model(SDA["model"]))
     most = max(analysis.selections, key=lambda selection: selection.gate_change.mean())
     assert at.selectbox(key="block").value == most.block
-    assert words.selection_reading(most, 0) in text(at)
-    assert words.selection_lead(analysis, 0) in text(at)
+    assert text.selection_reading(most, 0) in page_text(at)
+    assert text.selection_lead(analysis, 0) in page_text(at)
 
 
 def test_switching_block_or_page_runs_no_network_again(open_page: OpenPage) -> None:
@@ -53,7 +54,7 @@ def test_switching_block_or_page_runs_no_network_again(open_page: OpenPage) -> N
     for block in ("layer1.0.sda", "layer3.1.sda", "layer4.1.sda"):
         at = settle(at.selectbox(key="block").set_value(block).run())
         assert at.query_params["block"] == block
-        assert block in text(at)
+        assert block in page_text(at)
         readings.add(next(m.value for m in at.markdown if "equal shares are" in m.value))
     assert len(readings) == 3, "every block has its own reading"
     for page in ("inspect", "kernels", "dependencies"):
@@ -110,13 +111,13 @@ def test_a_page_that_needs_another_network_offers_it(
 def test_inspect_speaks_of_frames_where_snippets_are_frames(open_page: OpenPage) -> None:
     at = open_page(**SDA)
     assert at.subheader[0].value == "Frame by frame"
-    assert "a frame's score already draws on all others of the same view" in text(at)
+    assert "a frame's score already draws on all others of the same view" in page_text(at)
     assert len(at.get("plotly_chart")) == 2
 
 
 def test_networks_of_different_sampling_are_compared_by_time(open_page: OpenPage) -> None:
     at = open_page("compare", video=SDA["video"], other="sda_tsn_synth")
     assert not at.error
-    assert text(at).count("The two saw different frames") == 2
+    assert page_text(at).count("The two saw different frames") == 2
     cells = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     assert len(cells) == 4, "snippets and video of each network"

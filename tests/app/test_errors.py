@@ -15,13 +15,22 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import error_choice, error_words, runs
-from app.dataset.error_choice import APART, EVERY, LEAST_SURE, OUTCOME_KEYS, SUREST, Choice, View
+from app.pages.errors import selection, text
+from app.pages.errors.selection import (
+    APART,
+    EVERY,
+    LEAST_SURE,
+    OUTCOME_KEYS,
+    SUREST,
+    Choice,
+    View,
+)
+from app.server import runs
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import compare, confused_pairs
 from dsanet_core.runs.summary import FILE, save_run
-from tests.app.conftest import OpenPage, go, text
+from tests.app.conftest import OpenPage, go, page_text
 from tools.made_up_run import made_up_run
 
 VIDEOS, CATEGORIES = 240, 6
@@ -52,12 +61,12 @@ def other() -> Run:
 
 @pytest.fixture(scope="module")
 def alone(run: Run) -> View:
-    return error_choice.view(run, None)
+    return selection.view(run, None)
 
 
 @pytest.fixture(scope="module")
 def both(run: Run, other: Run) -> View:
-    return error_choice.view(run, other)
+    return selection.view(run, other)
 
 
 @pytest.fixture
@@ -86,8 +95,8 @@ def test_one_run_says_how_often_it_is_right_and_lists_its_mistakes(
 ) -> None:
     at = open_errors(run)
     hits = int((run.predicted == run.label).sum())
-    assert f"right in {hits} of {VIDEOS} videos" in text(at)
-    assert f"**{VIDEOS - hits} of {VIDEOS} videos**" in text(at)
+    assert f"right in {hits} of {VIDEOS} videos" in page_text(at)
+    assert f"**{VIDEOS - hits} of {VIDEOS} videos**" in page_text(at)
     wrong = np.flatnonzero(run.predicted != run.label)
     expected = run.video[wrong[np.argsort(-run.confidence[wrong], kind="stable")]]
     assert [line["Video"] for line in videos(at)] == list(expected)
@@ -103,7 +112,7 @@ def test_the_boxes_list_the_videos_of_a_cell(open_errors: OpenErrors, run: Run) 
     cell = (run.label == first.true) & (run.predicted == first.predicted)
     assert {line["Video"] for line in videos(at)} == set(run.video[cell])
     assert len(videos(at)) == first.mistaken
-    assert f": {first.mistaken} are listed below" in text(at)
+    assert f": {first.mistaken} are listed below" in page_text(at)
     assert at.query_params["true"] == run.classes[first.true]
     at = go(go(at, "inspect"), "errors")
     assert len(videos(at)) == first.mistaken, "the choice outlives a visit to another page"
@@ -147,11 +156,11 @@ def test_two_runs_are_compared_on_the_videos_that_both_read(
 ) -> None:
     at = open_errors(run, other, against=other.id)
     a, b = run.predicted[10:] == run.label[10:], other.predicted == other.label
-    said = text(at)
+    said = page_text(at)
     assert f"b = {(a & ~b).sum()} videos" in said and f"c = {(b & ~a).sum()} that" in said
     assert f"Compared on the {VIDEOS - 10} videos" in said and "10 that only net could" in said
     found = compare(a, b)
-    assert f"({error_words.p_value(found.p_value)}, McNemar" in said
+    assert f"({text.p_value(found.p_value)}, McNemar" in said
     assert "10000 resamples" in said
     apart = run.predicted[10:] != other.predicted
     assert len(videos(at)) == apart.sum()
@@ -194,7 +203,7 @@ def test_a_run_without_a_mistake_says_so(open_errors: OpenErrors, run: Run) -> N
 def test_two_runs_that_never_part_say_so(open_errors: OpenErrors, run: Run) -> None:
     twin = replace(run, id="twin", model=replace(run.model, name="twin"))
     at = open_errors(run, twin, against="twin")
-    assert "right and wrong on the very same videos" in text(at)
+    assert "right and wrong on the very same videos" in page_text(at)
     assert "The two runs give the same answer to every video" in at.info[0].value
 
 
@@ -249,49 +258,49 @@ def test_filters_compose(both: View) -> None:
         if run.label[place] == 1 and pair.first.correct[place] and not pair.second.correct[place]
         and 0.3 <= run.confidence[place] <= 0.8 and "1" in str(run.video[place])
     ]
-    found = error_choice.select(both, choice)
+    found = selection.select(both, choice)
     assert set(found) == set(expected) and len(expected) > 1
     assert (np.diff(run.confidence[found]) >= 0).all()
-    surest = error_choice.select(both, replace(choice, order=SUREST))
+    surest = selection.select(both, replace(choice, order=SUREST))
     assert list(surest) == list(found[::-1])
 
 
 def test_the_outcomes_and_all_answers_divide_the_videos(both: View, alone: View) -> None:
-    parts = [error_choice.select(both, Choice(outcome=key)) for key in OUTCOME_KEYS]
+    parts = [selection.select(both, Choice(outcome=key)) for key in OUTCOME_KEYS]
     assert sorted(np.concatenate(parts)) == list(range(len(both.run.row)))
-    apart = error_choice.select(both, Choice(outcome=APART))
+    apart = selection.select(both, Choice(outcome=APART))
     assert len(apart) == sum(len(parts[place]) for place in (1, 2, 4))
-    assert len(error_choice.select(alone, Choice())) == VIDEOS
+    assert len(selection.select(alone, Choice())) == VIDEOS
 
 
 def test_confidence_goes_up_to_the_surest_video(run: Run) -> None:
     sure = replace(run, confidence=np.full(VIDEOS, 1 + 1e-7))
-    assert len(error_choice.select(View((sure,)), Choice(sure=(100, 100)))) == VIDEOS
-    assert len(error_choice.select(View((sure,)), Choice(sure=(0, 99)))) == 0
+    assert len(selection.select(View((sure,)), Choice(sure=(100, 100)))) == VIDEOS
+    assert len(selection.select(View((sure,)), Choice(sure=(0, 99)))) == 0
 
 
 def test_a_search_finds_categories_and_their_partners() -> None:
     classes = ("push left", "push right", "pull", "lift", "drop")
     confusion = np.diag([9, 9, 9, 9, 9])
     confusion[2, 3], confusion[0, 4], confusion[1, 0] = 5, 2, 1
-    assert error_choice.shown_categories(confusion, classes, EVERY, "") == [0, 1, 2, 3, 4]
-    assert error_choice.shown_categories(confusion, classes, "2", "") == [2, 3]
-    assert error_choice.shown_categories(confusion, classes, EVERY, "PUSH") == [0, 1, 4]
-    assert error_choice.shown_categories(confusion, classes, EVERY, "left push") == [0, 4, 1]
-    assert error_choice.shown_categories(confusion, classes, "2", "push") == [0, 1]
-    assert error_choice.shown_categories(confusion, classes, EVERY, "none") == []
+    assert selection.shown_categories(confusion, classes, EVERY, "") == [0, 1, 2, 3, 4]
+    assert selection.shown_categories(confusion, classes, "2", "") == [2, 3]
+    assert selection.shown_categories(confusion, classes, EVERY, "PUSH") == [0, 1, 4]
+    assert selection.shown_categories(confusion, classes, EVERY, "left push") == [0, 4, 1]
+    assert selection.shown_categories(confusion, classes, "2", "push") == [0, 1]
+    assert selection.shown_categories(confusion, classes, EVERY, "none") == []
 
 
 def test_a_click_is_read_from_the_mark_under_it() -> None:
     event = {"selection": {"points": [{"x": 1, "customdata": [3, -1, "a", "b", "c"]}]}}
-    assert error_choice.picked(event) == [3, -1, "a", "b", "c"]
-    assert error_choice.picked({"selection": {"points": []}}) is None
-    assert error_choice.picked(None) is None
+    assert selection.picked(event) == [3, -1, "a", "b", "c"]
+    assert selection.picked({"selection": {"points": []}}) is None
+    assert selection.picked(None) is None
 
 
 def test_the_csv_has_a_line_per_listed_video(both: View) -> None:
-    places = error_choice.select(both, Choice(outcome=APART))
-    lines = list(csv.DictReader(io.StringIO(error_words.to_csv(both, places))))
+    places = selection.select(both, Choice(outcome=APART))
+    lines = list(csv.DictReader(io.StringIO(text.to_csv(both, places))))
     assert len(lines) == len(places)
     run = both.runs[1]
     for line, place in zip(lines, places, strict=True):
@@ -303,8 +312,8 @@ def test_the_csv_has_a_line_per_listed_video(both: View) -> None:
 
 def test_the_json_has_everything_the_page_shows(both: View) -> None:
     choice = Choice(outcome=APART)
-    places = error_choice.select(both, choice)
-    facts = json.loads(error_words.to_json(both, choice, places))
+    places = selection.select(both, choice)
+    facts = json.loads(text.to_json(both, choice, places))
     assert both.pair is not None
     assert facts["difference"]["p_value"] == both.pair.difference().p_value
     assert sum(facts["outcomes"].values()) == len(both.run.row)
@@ -314,10 +323,10 @@ def test_the_json_has_everything_the_page_shows(both: View) -> None:
         both.runs[1].calibration().error
     )
     assert facts["runs"][0]["made_up"] is True
-    assert "NaN" not in error_words.to_json(both, choice, places)
+    assert "NaN" not in text.to_json(both, choice, places)
 
 
 def test_a_p_value_is_never_written_as_nothing() -> None:
-    assert error_words.p_value(1e-9) == "p < 0.0001"
-    assert error_words.p_value(0.04) == "p = 0.04"
-    assert error_words.p_value(1.0) == "p = 1"
+    assert text.p_value(1e-9) == "p < 0.0001"
+    assert text.p_value(0.04) == "p = 0.04"
+    assert text.p_value(1.0) == "p = 1"

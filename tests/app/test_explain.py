@@ -15,15 +15,15 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import answers, samples, services
-from app.why import explain_widgets, explain_words
+from app.pages.explain import text, widgets
+from app.server import samples, services, tasks
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.attribution import attribute, attribution_to_csv, attribution_to_json
 from dsanet_core.figures.attribution import strongest
 from dsanet_core.records import METHODS, Attribution, Rate
-from dsanet_core.report import why_words
+from dsanet_core.report import attribution_text
 from tests.app import odd_answers
-from tests.app.conftest import OpenPage, go, settle, text, wait_for
+from tests.app.conftest import OpenPage, go, page_text, settle, wait_for
 from tests.factory import make_analysis
 from tests.why_factory import make_attribution, make_faithfulness, make_trust
 
@@ -45,8 +45,8 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
         "When", "Where", "How far to trust it", "On what grounds",
     ]  # fmt: skip
     attribution = expected("dsa_i3d_synth")
-    assert explain_words.lead(attribution) in text(at)
-    assert "Not measured" in text(at), "these weights are random"
+    assert text.lead(attribution) in page_text(at)
+    assert "Not measured" in page_text(at), "these weights are random"
     timeline, frame, strip = figures(at)
     assert [len(each["layout"]["images"]) for each in (timeline, frame, strip)] == [8, 2, 32]
     assert len(strip["data"]) == 32
@@ -94,7 +94,7 @@ def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
     }  # fmt: skip
     at = open_page("explain", **query)
     assert dict(at.query_params) == query
-    assert "for snippet 3" in text(at) and len(figures(at)) == 6
+    assert "for snippet 3" in page_text(at) and len(figures(at)) == 6
     odd = SAMPLE | {"method": "<b>", "snippet": "99", "frame": "-1", "beside": "nobody here"}
     at = open_page("explain", **odd)
     assert not at.error and len(figures(at)) == 3
@@ -120,24 +120,24 @@ def test_a_method_that_is_no_better_than_chance_is_not_offered_and_the_page_says
 ) -> None:
     poor = make_trust("grad_cam", gain=0.01, random_gain=0.04)
     good = make_trust("ablation", pointing=None)
-    monkeypatch.setattr(explain_widgets, "trust_of", lambda _: {"grad_cam": poor, "ablation": good})
-    monkeypatch.setattr(explain_widgets, "offered", lambda _: ("ablation", "occlusion"))
+    monkeypatch.setattr(widgets, "trust_of", lambda _: {"grad_cam": poor, "ablation": good})
+    monkeypatch.setattr(widgets, "offered", lambda _: ("ablation", "occlusion"))
     at = open_page("explain", **SAMPLE, method="grad_cam")
     assert at.selectbox(key="method").value == "occlusion", "in the order of the methods"
-    assert "Grad-CAM is not offered for tiny\\_dsa\\_i3d\\_synth" in text(at)
-    assert "(+0.01 against +0.04 on 60 videos)" in text(at)
+    assert "Grad-CAM is not offered for tiny\\_dsa\\_i3d\\_synth" in page_text(at)
+    assert "(+0.01 against +0.04 on 60 videos)" in page_text(at)
     settle(at.selectbox(key="method").set_value("ablation").run())
-    assert "finds the moment in 71.0 % of 240 videos (a random moment: 31.0 %)" in text(at)
-    assert "cannot point at the object" in text(at)
-    assert "more than chance" not in text(at)
+    assert "finds the moment in 71.0 % of 240 videos (a random moment: 31.0 %)" in page_text(at)
+    assert "cannot point at the object" in page_text(at)
+    assert "more than chance" not in page_text(at)
     by_chance = make_trust("ablation", timing=Rate(0.44, 32, 0.40))
-    said = why_words.trusted(make_attribution(make_analysis(0)), by_chance)
+    said = attribution_text.trusted(make_attribution(make_analysis(0)), by_chance)
     assert "no clear sign of more than chance" in said
     known = {"grad_cam": poor, "ablation": make_trust("ablation")}
-    monkeypatch.setattr(explain_widgets, "trust_of", lambda _: known)
+    monkeypatch.setattr(widgets, "trust_of", lambda _: known)
     at = open_page("explain", **SAMPLE)
     assert at.selectbox(key="method").value == "ablation", "at first the one that points best"
-    monkeypatch.setattr(explain_widgets, "offered", lambda _: ())
+    monkeypatch.setattr(widgets, "offered", lambda _: ())
     at = open_page("explain", **SAMPLE)
     assert "No method can be trusted here" in at.info[0].value and not at.error
 
@@ -147,7 +147,7 @@ def test_the_curves_are_drawn_when_they_are_asked_for_and_kept(open_page: OpenPa
     runs = services.network_runs()
     at = settle(at.toggle(key="curves").set_value(True).run())
     assert not at.error and len(figures(at)) == 4
-    assert "Insertion minus deletion of this map is" in text(at)
+    assert "Insertion minus deletion of this map is" in page_text(at)
     assert services.network_runs() == runs + 1 and at.query_params["curves"] == "1"
     settle(at.toggle(key="curves").set_value(False).run())
     settle(at.toggle(key="curves").set_value(True).run())
@@ -160,9 +160,9 @@ def test_an_attribution_stops_within_a_second(
 ) -> None:
     note = tmp_path / "note"
     at = open_page(**SAMPLE)
-    real = answers.attribution
-    monkeypatch.setattr(answers, "attribution", partial(odd_answers.endless, note=note))
-    at.switch_page("app/pages/explain.py").run()
+    real = tasks.attribution
+    monkeypatch.setattr(tasks, "attribution", partial(odd_answers.endless, note=note))
+    at.switch_page("app/pages/explain/page.py").run()
     wait_for(note, "begun")
     if way == "leaving the page":
         at.switch_page("app/pages/inspect.py").run()
@@ -173,7 +173,7 @@ def test_an_attribution_stops_within_a_second(
         at = settle(at)
         assert "Stopped" in at.info[0].value
         assert at.selectbox(key="method").value == "grad_cam", "choices are still there"
-        monkeypatch.setattr(answers, "attribution", real)
+        monkeypatch.setattr(tasks, "attribution", real)
         next(button for button in at.button if button.label == "Run again").click()
         assert len(figures(settle(at.run()))) == 3
 
@@ -192,22 +192,22 @@ def test_exports_are_the_shares_with_their_times_and_the_maps() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_lead_says_how_much_of_the_difference_the_shares_make(method: Any) -> None:
-    said = explain_words.lead(make_attribution(make_analysis(0), method=method))
+    said = text.lead(make_attribution(make_analysis(0), method=method))
     assert "100.0 % of that difference" in said
     assert ("completeness" in said) == (method == "integrated_gradients")
 
 
 def test_curves_no_better_than_random_orders_are_called_so() -> None:
     good = make_faithfulness()
-    assert "better than every random order" in explain_words.tested(good)
+    assert "better than every random order" in text.tested(good)
     upside_down = replace(good, insertion=good.deletion, deletion=good.insertion)
-    assert "do not rely on this map" in explain_words.tested(upside_down)
+    assert "do not rely on this map" in text.tested(upside_down)
 
 
 def test_the_same_moment_of_another_network_is_the_nearest_frame() -> None:
     a, b = make_analysis(0), make_analysis(1, frames=1, group_size=8, consensus="sda")
-    assert explain_words.same_moment(a, make_analysis(2), (3, 2)) == (3, 2)
-    snippet, frame = explain_words.same_moment(a, b, (3, 2))
+    assert text.same_moment(a, make_analysis(2), (3, 2)) == (3, 2)
+    snippet, frame = text.same_moment(a, b, (3, 2))
     apart = np.abs(b.pts_seconds - a.pts_seconds[3, 2])
     assert frame == 0 and apart[snippet, 0] == apart.min()
 

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from app import films, samples
-from app.dataset import run_jobs, run_queue, run_videos, runs
+from app.server import films, run_jobs, run_queue, run_videos, runs, samples
 from dsanet_core import video
 from dsanet_core.errors import RecordError, RunError, VideoError
 from dsanet_core.records import Run
-from dsanet_core.runs import effects
+from dsanet_core.runs import block_ablation
 from dsanet_core.runs.shards import shards_of
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
-from tests.app.conftest import OpenPage, settle, text
+from tests.app.conftest import OpenPage, page_text, settle
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tests.app.run_programs import program, queue, wait_until
 from tests.app.test_runs_page import labels, make_stopped, press, table
@@ -86,7 +85,7 @@ def test_killed_in_decode_and_in_forward_and_a_damaged_shard_a_run_comes_to_its_
     assert f"it is set aside as {shard.name}.damaged, and its videos are done again" in log
     at = open_page("runs", run=run_id)
     assert table(at)[0]["State"] == "finished"
-    assert "**Set aside:** 1 damaged file" in text(at)
+    assert "**Set aside:** 1 damaged file" in page_text(at)
     assert runs.find(run_id).row.tolist() == list(range(14))
 
 
@@ -105,7 +104,7 @@ def test_a_damaged_summary_is_made_again_from_the_shards(
     assert r"summary\.parquet of" in at.error[0].value and "is no run" in at.error[0].value
     assert "Resume" in labels(at)
     other = open_page("categories", run=run.id, runs=run.id)
-    assert "Traceback" not in text(other)
+    assert "Traceback" not in page_text(other)
     folder = RunFolder(runs_folder / run.id)
     run_jobs._queue(folder, ["run"])
     assert folder.damaged() == [f"{SUMMARY}.damaged"]
@@ -120,11 +119,11 @@ def test_damaged_effects_are_a_message_and_the_rest_of_the_run_shows(
     run = real_runs[1][1]
     put(runs_folder, run)
     data = {"cut off": b"PAR1 and no more", "nothing left": b"", "no Parquet": b"{}" * 99}[harm]
-    (runs_folder / run.id / effects.FILE).write_bytes(data)
+    (runs_folder / run.id / block_ablation.FILE).write_bytes(data)
     with pytest.raises(RecordError, match="Delete the file and give the command again"):
         runs.effects_of(run.id)
     at = open_page("layers", runs=run.id)
-    assert "Traceback" not in text(at)
+    assert "Traceback" not in page_text(at)
 
 
 @pytest.mark.usefixtures("queue")

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from app import health, settings, upkeep
-from app.dataset import run_jobs, runs
-from app.health import Check, Heart
-from app.tidy import Places
+from app.server import health, run_jobs, runs, settings, upkeep
+from app.server.cleanup import Places
+from app.server.health import Check, Heart
 from dsanet_core.runs.store import RunFolder
 from tests.app.run_fixtures import runs_folder
 from tests.app.run_programs import program, queue
@@ -163,7 +162,7 @@ def test_too_much_that_is_nobodys_is_not_well(
     assert found(places, address)["left behind"].ok
     monkeypatch.setattr(health, "LEFT_BYTES", 4000)
     check = found(places, address)["left behind"]
-    assert not check.ok and "python -m app.tidy --clear" in check.says
+    assert not check.ok and "python -m app.server.cleanup --clear" in check.says
 
 
 def test_the_command_ends_with_what_it_found(

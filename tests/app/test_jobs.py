@@ -6,7 +6,7 @@ from concurrent.futures import CancelledError
 
 import pytest
 
-from app.jobs import WAITING, BusyError, Job, Workroom
+from app.server.fair_queue import WAITING, BusyError, FairQueue, Job
 from dsanet_core.errors import VideoError
 
 TIMEOUT = 10
@@ -18,11 +18,11 @@ def finished(job: Job) -> Job:
 
 
 @pytest.fixture
-def room() -> Workroom:
-    return Workroom("test", keep=3)
+def room() -> FairQueue:
+    return FairQueue("test", keep=3)
 
 
-def test_two_sessions_that_ask_the_same_share_one_job(room: Workroom) -> None:
+def test_two_sessions_that_ask_the_same_share_one_job(room: FairQueue) -> None:
     runs = []
     jobs = [room.submit("key", session, lambda job: runs.append(1)) for session in "ab"]
     assert jobs[0] is jobs[1]
@@ -30,7 +30,7 @@ def test_two_sessions_that_ask_the_same_share_one_job(room: Workroom) -> None:
     assert runs == [1]
 
 
-def test_jobs_run_one_after_the_other(room: Workroom) -> None:
+def test_jobs_run_one_after_the_other(room: FairQueue) -> None:
     running, most = [], []
 
     def work(job: Job) -> int:
@@ -46,7 +46,7 @@ def test_jobs_run_one_after_the_other(room: Workroom) -> None:
 
 
 def test_a_released_job_stops_at_its_next_step_unless_another_session_waits(
-    room: Workroom,
+    room: FairQueue,
 ) -> None:
     started, go_on = threading.Event(), threading.Event()
 
@@ -66,7 +66,7 @@ def test_a_released_job_stops_at_its_next_step_unless_another_session_waits(
     assert isinstance(finished(alone).error, CancelledError)
 
 
-def test_release_keeps_the_jobs_it_is_told_to_keep(room: Workroom) -> None:
+def test_release_keeps_the_jobs_it_is_told_to_keep(room: FairQueue) -> None:
     hold = threading.Event()
     blocker = room.submit("blocker", "other", lambda job: hold.wait(TIMEOUT))
     kept = room.submit("kept", "a", lambda job: "kept")
@@ -78,7 +78,7 @@ def test_release_keeps_the_jobs_it_is_told_to_keep(room: Workroom) -> None:
     assert isinstance(finished(dropped).error, CancelledError)
 
 
-def test_a_cancelled_job_runs_anew_when_asked_for_again(room: Workroom) -> None:
+def test_a_cancelled_job_runs_anew_when_asked_for_again(room: FairQueue) -> None:
     hold = threading.Event()
     blocker = room.submit("blocker", "other", lambda job: hold.wait(TIMEOUT))
     first = room.submit("key", "a", lambda job: "first")
@@ -90,7 +90,7 @@ def test_a_cancelled_job_runs_anew_when_asked_for_again(room: Workroom) -> None:
     assert finished(second).result == "second"
 
 
-def test_a_failure_is_kept_for_its_session_and_the_room_works_on(room: Workroom) -> None:
+def test_a_failure_is_kept_for_its_session_and_the_room_works_on(room: FairQueue) -> None:
     def fail(job: Job) -> None:
         raise VideoError("zero bytes", "a video", "Choose another file.")
 
@@ -101,7 +101,7 @@ def test_a_failure_is_kept_for_its_session_and_the_room_works_on(room: Workroom)
     assert room.submit("bad", "b", lambda job: "better") is not failed
 
 
-def test_a_failure_is_tried_again_after_its_session_let_go(room: Workroom) -> None:
+def test_a_failure_is_tried_again_after_its_session_let_go(room: FairQueue) -> None:
     def fail(job: Job) -> None:
         raise RuntimeError("out of luck")
 
@@ -111,7 +111,7 @@ def test_a_failure_is_tried_again_after_its_session_let_go(room: Workroom) -> No
     assert isinstance(failed.error, RuntimeError)
 
 
-def test_only_the_last_finished_jobs_stay_at_hand(room: Workroom) -> None:
+def test_only_the_last_finished_jobs_stay_at_hand(room: FairQueue) -> None:
     first = finished(room.submit(0, "a", lambda job: 0))
     for key in range(1, 5):
         finished(room.submit(key, "a", lambda job: 0))
@@ -120,9 +120,9 @@ def test_only_the_last_finished_jobs_stay_at_hand(room: Workroom) -> None:
 
 
 @pytest.fixture
-def held() -> Iterator[tuple[Workroom, list[str], threading.Event]]:
+def held() -> Iterator[tuple[FairQueue, list[str], threading.Event]]:
     """A room whose thread is busy until the event is set, and the order in which jobs then run."""
-    room, order, go_on = Workroom("held", waiting=3, waiting_in_all=5), [], threading.Event()
+    room, order, go_on = FairQueue("held", waiting=3, waiting_in_all=5), [], threading.Event()
     begun = threading.Event()
 
     def block(job: Job) -> None:
@@ -136,7 +136,7 @@ def held() -> Iterator[tuple[Workroom, list[str], threading.Event]]:
 
 
 def test_sessions_take_turns_whatever_number_of_jobs_each_has(
-    held: tuple[Workroom, list[str], threading.Event],
+    held: tuple[FairQueue, list[str], threading.Event],
 ) -> None:
     room, order, go_on = held
     names = ("a1", "a2", "a3", "b1", "c1")
@@ -155,7 +155,7 @@ def test_sessions_take_turns_whatever_number_of_jobs_each_has(
 
 
 def test_a_session_and_the_room_take_so_many_and_say_so(
-    held: tuple[Workroom, list[str], threading.Event],
+    held: tuple[FairQueue, list[str], threading.Event],
 ) -> None:
     room, _, _ = held
     jobs = [room.submit(f"a{n}", "a", lambda job: 0) for n in range(3)]
@@ -172,7 +172,7 @@ def test_a_session_and_the_room_take_so_many_and_say_so(
 
 
 def test_a_job_that_is_let_go_leaves_its_line_at_once(
-    held: tuple[Workroom, list[str], threading.Event],
+    held: tuple[FairQueue, list[str], threading.Event],
 ) -> None:
     room, order, _ = held
     job = room.submit("key", "a", lambda job: order.append("ran"))
@@ -183,7 +183,7 @@ def test_a_job_that_is_let_go_leaves_its_line_at_once(
 
 
 def test_two_threads_serve_two_sessions_and_never_one_session_twice() -> None:
-    room, both = Workroom("pair", threads=2), threading.Barrier(2)
+    room, both = FairQueue("pair", threads=2), threading.Barrier(2)
     running: list[str] = []
     doubled: list[str] = []
 
@@ -202,7 +202,7 @@ def test_two_threads_serve_two_sessions_and_never_one_session_twice() -> None:
 
 
 def test_finished_jobs_are_bounded_by_size_those_nobody_shows_go_first() -> None:
-    room = Workroom("small", keep_bytes=100)
+    room = FairQueue("small", keep_bytes=100)
 
     def weigh(job: Job) -> str:
         job.nbytes = 40
@@ -217,7 +217,7 @@ def test_finished_jobs_are_bounded_by_size_those_nobody_shows_go_first() -> None
 
 
 def test_a_result_too_large_to_keep_is_still_given_to_whoever_asked() -> None:
-    room = Workroom("small", keep_bytes=100)
+    room = FairQueue("small", keep_bytes=100)
 
     def weigh(job: Job) -> str:
         job.nbytes = 1000
@@ -228,7 +228,7 @@ def test_a_result_too_large_to_keep_is_still_given_to_whoever_asked() -> None:
 
 
 def test_what_belongs_to_a_session_that_is_gone_is_forgotten() -> None:
-    room = Workroom("rooms")
+    room = FairQueue("rooms")
     mine = finished(room.submit(("a", "file"), "a", lambda job: 1))
     other = finished(room.submit(("", "sample"), "a", lambda job: 1))
     room.release("a")

@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import effects, layer_widgets, layer_words, runs
+from app.pages.layers import block_ablation, text, widgets
+from app.server import runs
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
 from dsanet_core.records import DISTANCES, Array, Layers, Run
 from dsanet_core.runs import save_effects
-from tests.app.conftest import OpenPage, go, text
+from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tests.why_factory import make_run_effects
 from tools.made_up_run import made_up_run
@@ -79,11 +80,11 @@ def test_the_page_shows_a_runs_weights(open_page: OpenPage, pair: tuple[Run, Run
     at = open_page("layers", run=pair[0].id)
     assert not at.error and [h.value for h in at.subheader] == SECTIONS
     table = table_of(pair[0])
-    assert layer_words.lead(all_videos(table)) in text(at)
+    assert text.lead(all_videos(table)) in page_text(at)
     shown = map_of(at)
     for place, name in enumerate(table.quantities):
         np.testing.assert_allclose(shown[name], table.by_stage().value[:, :, place], rtol=1e-5)
-    at.segmented_control(key="layers_by").set_value(layer_words.BLOCKS).run()
+    at.segmented_control(key="layers_by").set_value(text.BLOCKS).run()
     np.testing.assert_allclose(map_of(at)["LST"], table.value[:, :, 0], rtol=1e-5)
     assert len([key for key in figure(at, 1)["layout"] if key.startswith("yaxis")]) == BLOCKS
 
@@ -109,7 +110,7 @@ def test_the_numbers_are_those_of_the_runs_own_shards(
         for line in pq.read_table(shard).to_pylist():
             rows[line["row"]] = line["label"], np.reshape(line["dependency_weights"], (-1, 4))
     at = open_page("layers", run=run.id)
-    at.segmented_control(key="layers_by").set_value(layer_words.BLOCKS).run()
+    at.segmented_control(key="layers_by").set_value(text.BLOCKS).run()
     shown = map_of(at)
     labels = sorted({label for label, _ in rows.values()})
     assert len(labels) > 10 and sum(len(values) for values in shown.values()) == 4 * len(labels)
@@ -126,10 +127,10 @@ def test_kernels_of_the_same_run_are_one_choice_away(
     open_page: OpenPage, pair: tuple[Run, Run]
 ) -> None:
     at = open_page("layers", run=pair[0].id)
-    at.segmented_control(key="layers_of").set_value(layer_words.KERNELS).run()
+    at.segmented_control(key="layers_of").set_value(text.KERNELS).run()
     assert not at.error
     assert list(map_of(at)) == ["distance from identity", "distance from averaging"]
-    assert "1 − 1/L" in text(at) and "kernels lie farthest from identity in" in text(at)
+    assert "1 − 1/L" in page_text(at) and "kernels lie farthest from identity in" in page_text(at)
     assert not at.expander, "the paper's statements are about weights"
 
 
@@ -142,8 +143,8 @@ def test_a_difference_names_both_runs_and_is_their_difference(
     change = difference(table_of(pair[0]), table_of(pair[1]))
     stages = change.by_stage()
     np.testing.assert_allclose(map_of(at)["LT"], 100 * stages.value[:, :, 1], rtol=1e-4, atol=1e-4)
-    assert layer_words.lead(all_videos(change)) in text(at)
-    assert "**one**" in text(at) and "**two**" in text(at)
+    assert text.lead(all_videos(change)) in page_text(at)
+    assert "**one**" in page_text(at) and "**two**" in page_text(at)
 
 
 def test_runs_of_other_blocks_cannot_be_compared_and_the_page_says_why(
@@ -194,14 +195,14 @@ def test_categories_are_ordered_and_found_by_name_and_group(
 
     plain = [f"{index:03d}" for index in range(CATEGORIES)]
     assert order() == plain
-    at.segmented_control(key="layers_order").set_value(layer_words.BY_GROUP).run()
+    at.segmented_control(key="layers_order").set_value(text.BY_GROUP).run()
     assert order() == [*plain[::2], *plain[1::2]]
-    at.segmented_control(key="layers_order").set_value(layer_words.BY_SIMILARITY).run()
+    at.segmented_control(key="layers_order").set_value(text.BY_SIMILARITY).run()
     assert sorted(order()) == plain != order()
-    assert "average linkage of Euclidean distances" in text(at)
+    assert "average linkage of Euclidean distances" in page_text(at)
     at.text_input(key="layers_search").set_value("ODD 00").run()
     assert sorted(order()) == ["001", "003", "005", "007", "009"]
-    assert "5 of 12 categories" in text(at)
+    assert "5 of 12 categories" in page_text(at)
     at = go(go(at, "categories"), "layers")
     assert sorted(order()) == ["001", "003", "005", "007", "009"], "a visit elsewhere keeps it"
     at.text_input(key="layers_search").set_value("*no* such").run()
@@ -219,10 +220,10 @@ def test_a_click_names_its_category_and_nothing_else_does() -> None:
         return {"selection": {"points": list(points)}}
 
     names = ("a", "b")
-    assert layer_widgets.clicked(event({"customdata": "b"}), names) == "b"
-    assert layer_widgets.clicked(event({"customdata": ["a"]}), names) == "a"
+    assert widgets.clicked(event({"customdata": "b"}), names) == "b"
+    assert widgets.clicked(event({"customdata": ["a"]}), names) == "a"
     for nothing in (None, event(), event({}), event({"customdata": [0.5]})):
-        assert layer_widgets.clicked(nothing, names) is None
+        assert widgets.clicked(nothing, names) is None
 
 
 def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
@@ -230,9 +231,9 @@ def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
 ) -> None:
     assert dict(open_page("layers", run=pair[0].id).query_params) == {"run": pair[0].id}
     query = {
-        "run": pair[0].id, "against": pair[1].id, "layers_of": layer_words.KERNELS,
-        "layers_order": layer_words.BY_SIMILARITY, "layers_search": "odd",
-        "layers_by": layer_words.BLOCKS, "layers_spread": "0", "layers_one": DISTANCES[1],
+        "run": pair[0].id, "against": pair[1].id, "layers_of": text.KERNELS,
+        "layers_order": text.BY_SIMILARITY, "layers_search": "odd",
+        "layers_by": text.BLOCKS, "layers_spread": "0", "layers_one": DISTANCES[1],
     }  # fmt: skip
     at = open_page("layers", **query)
     assert not at.error and list(map_of(at)) == [DISTANCES[1]]
@@ -241,7 +242,7 @@ def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
     at.toggle(key="layers_spread").set_value(True).run()
     assert "layers_spread" not in at.query_params
     other = open_page("layers", run=pair[1].id, against=pair[0].id, layers_difference="1")
-    assert other.toggle(key="layers_difference").value and "**two**" in text(other)
+    assert other.toggle(key="layers_difference").value and "**two**" in page_text(other)
 
 
 def test_which_block_matters_is_drawn_for_the_categories_shown(
@@ -250,19 +251,19 @@ def test_which_block_matters_is_drawn_for_the_categories_shown(
     found = make_run_effects(CATEGORIES, blocks=4)
     save_effects(found, runs_folder / pair[0].id)
     at = open_page("layers", run=pair[0].id, layers_search="even")
-    assert effects.lead(found, pair[0].classes) in text(at)
+    assert block_ablation.lead(found, pair[0].classes) in page_text(at)
     totals, drawn = figure(at, 3), figure(at, 4)
     rows = [row for row in range(0, CATEGORIES, 2) if found.videos[row]]
     np.testing.assert_allclose(numbers(drawn["data"][0]["z"]), 100 * found.drop[rows], rtol=1e-5)
     assert len(numbers(totals["data"][0]["y"])) == 4
-    lines = list(csv.DictReader(io.StringIO(effects.to_csv(found, pair[0].classes))))
+    lines = list(csv.DictReader(io.StringIO(block_ablation.to_csv(found, pair[0].classes))))
     assert len(lines) == (CATEGORIES - 1) * 4 and lines[0]["category"] == pair[0].classes[0]
     assert "made up" in open_page("layers", run=pair[1].id).info[-1].value
 
 
 def test_a_run_whose_blocks_were_not_tried_names_the_command(runs_folder: Path) -> None:
     run = replace(made_up(0, "real"), made_up=False)
-    assert f"python -m dsanet_core effects {run.id}" in effects.how_to_make(run)
+    assert f"python -m dsanet_core effects {run.id}" in block_ablation.how_to_make(run)
 
 
 def test_blocks_that_average_can_matter_all_the_same(
@@ -290,19 +291,19 @@ def stages_run(weights: Any) -> LayerTable:
 def test_the_papers_statements_hold_where_its_figure_is_drawn_and_not_upside_down() -> None:
     as_printed = stages_run([[0.4, 0.2, 0.2, 0.2], [0.3, 0.1, 0.1, 0.5], [0.15, 0.45, 0.2, 0.2],
                              [0.1, 0.2, 0.6, 0.1]])  # fmt: skip
-    found = layer_words.claims(as_printed)
+    found = text.claims(as_printed)
     assert len(found) == 7 and all(holds for _, holds, _ in found)
-    said = layer_words.verdict(found)
+    said = text.verdict(found)
     assert "7 of 7" in said and "res2 40.0 %, res3 30.0 %, res4 15.0 %, res5 10.0 %" in said
     upside_down = replace(as_printed, value=as_printed.value[:, ::-1])
-    said = layer_words.verdict(layer_words.claims(upside_down))
+    said = text.verdict(text.claims(upside_down))
     assert "0 of 7" in said and "✗ **Not as the paper says**" in said
     equal = replace(as_printed, value=np.full_like(as_printed.value, 0.25))
-    assert not any(holds for _, holds, _ in layer_words.claims(equal))
+    assert not any(holds for _, holds, _ in text.claims(equal))
 
 
 def test_the_lead_reads_the_largest_weights_and_how_far_they_look() -> None:
-    said = layer_words.lead(stages_run([[0.4, 0.2, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7],
+    said = text.lead(stages_run([[0.4, 0.2, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7],
                                         [0.2, 0.5, 0.2, 0.1], [0.1, 0.1, 0.5, 0.3]]))  # fmt: skip
     for part in ("in res2 LST (40.0 %)", "in res3 S122 (70.0 %)", "in res4 LT (50.0 %)",
                  "most in res4 (90.0 %) and least in res3 (30.0 %)"):  # fmt: skip
@@ -312,18 +313,18 @@ def test_the_lead_reads_the_largest_weights_and_how_far_they_look() -> None:
 def test_exports_are_what_is_shown() -> None:
     run = made_up(0, "one")
     table = table_of(run).take([5, 2])
-    rows = list(csv.DictReader(io.StringIO(layer_words.to_csv(table))))
+    rows = list(csv.DictReader(io.StringIO(text.to_csv(table))))
     assert len(rows) == 2 * BLOCKS * 4
     assert [row["category"] for row in rows[:: BLOCKS * 4]] == list(table.categories)
     values = np.array([float(row["mean"]) for row in rows]).reshape(table.value.shape)
     np.testing.assert_allclose(values, table.value, rtol=1e-5)
-    document = json.loads(layer_words.to_json(table, [run], layer_words.BY_SIMILARITY))
+    document = json.loads(text.to_json(table, [run], text.BY_SIMILARITY))
     np.testing.assert_allclose(document["mean"], table.value, atol=1e-6)
     np.testing.assert_allclose(document["standard_deviation"], table.spread, atol=1e-6)
     assert document["runs"][0]["id"] == run.id and document["videos"] == table.videos.tolist()
     change = difference(table, table_of(made_up(1, "two")))
-    document = json.loads(layer_words.to_json(change, [run], layer_words.AS_THEY_COME))
+    document = json.loads(text.to_json(change, [run], text.AS_THEY_COME))
     np.testing.assert_allclose(
         np.array(document["first"]) - document["second"], document["difference"], atol=3e-6
     )
-    assert next(csv.DictReader(io.StringIO(layer_words.to_csv(change))))["difference"]
+    assert next(csv.DictReader(io.StringIO(text.to_csv(change))))["difference"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from app import logs
+from app.server import logs
 
 ROOT = Path(__file__).parents[2]
 SECRET = "our wedding.mp4"
@@ -84,7 +84,7 @@ logs.configure()
 made_later.warning("of Streamlit")
 logging.getLogger("streamlit.runtime.x").warning("nobody hears names: %s", {SECRET!r})
 logging.getLogger("elsewhere").info("too quiet")
-logging.getLogger("app.jobs").info("own")
+logging.getLogger("app.server.fair_queue").info("own")
 """
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True,

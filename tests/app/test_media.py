@@ -8,8 +8,8 @@ from streamlit.runtime import media_file_manager
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from app import media
-from app.media import be_patient
+from app.server import media
+from app.server.media import defer_cleanup
 
 PICTURE = b"a picture"
 
@@ -54,7 +54,7 @@ def test_the_end_of_another_page_takes_no_picture_of_one_that_is_being_drawn(
 ) -> None:
     """Without patience the picture goes: the day Streamlit mends that, this file can go too."""
     if is_patient:
-        be_patient(stage.manager)
+        defer_cleanup(stage.manager)
     picture = drawn_by_a(stage)
     stage.begins("b")
     stage.begins("a")
@@ -63,7 +63,7 @@ def test_the_end_of_another_page_takes_no_picture_of_one_that_is_being_drawn(
 
 
 def test_a_picture_that_nobody_shows_any_more_goes(stage: Stage) -> None:
-    be_patient(stage.manager)
+    defer_cleanup(stage.manager)
     picture = drawn_by_a(stage)
     stage.begins("a")
     stage.ends("a")
@@ -71,7 +71,7 @@ def test_a_picture_that_nobody_shows_any_more_goes(stage: Stage) -> None:
 
 
 def test_a_thread_that_died_holds_nothing(stage: Stage) -> None:
-    be_patient(stage.manager)
+    defer_cleanup(stage.manager)
     picture = drawn_by_a(stage)
     stage.begins("a")
     stage.visitors["a"].shutdown()
@@ -84,7 +84,7 @@ def test_where_somebody_always_draws_files_go_after_a_while(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(media, "LONGEST_SECONDS", 0.0)
-    be_patient(stage.manager)
+    defer_cleanup(stage.manager)
     picture = drawn_by_a(stage)
     stage.begins("a")
     stage.begins("b")

@@ -8,12 +8,13 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app import PAGE_FOLDER, method_diagrams, method_words
+from app import PAGE_FOLDER
+from app.pages.method import diagrams, text
 from dsanet_core.figures import palette
 from dsanet_core.report import readings
-from tests.app.conftest import OpenPage, text
+from tests.app.conftest import OpenPage, page_text
 
-DRAWINGS = {"dsa": method_diagrams.dsa_drawing(), "sda": method_diagrams.sda_drawing()}
+DRAWINGS = {"dsa": diagrams.dsa_drawing(), "sda": diagrams.sda_drawing()}
 
 
 def boxes(drawing: str) -> list[tuple[float, float, float, float]]:
@@ -61,7 +62,7 @@ def test_the_page_has_equations_differences_words_and_the_readings_of_the_figure
     open_page: OpenPage,
 ) -> None:
     at = open_page("method")
-    said = text(at)
+    said = page_text(at)
     assert not at.error
     equations = [element.value for element in at.latex]
     numbers = [int(number) for each in equations
@@ -76,4 +77,4 @@ def test_the_page_has_equations_differences_words_and_the_readings_of_the_figure
 
 def test_every_page_with_figures_is_explained() -> None:
     with_figures = {path.stem for path in PAGE_FOLDER.glob("*.py")} - {"runs", "method"}
-    assert set(method_words.READINGS) == with_figures
+    assert set(text.READINGS) == with_figures

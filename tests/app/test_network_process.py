@@ -19,11 +19,11 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app import answers, health, network_process, settings
-from app.house import the_house
-from app.network_messages import Task
-from app.network_process import NetworkProcess, WorkerError, process_of
-from app.network_worker import Networks, outcome
+from app.server import health, network_process, settings, tasks
+from app.server.network_messages import Task
+from app.server.network_process import NetworkProcess, WorkerError, process_of
+from app.server.network_worker import Networks, outcome
+from app.server.sessions import server_state
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
@@ -67,7 +67,7 @@ def ask(process: NetworkProcess, task: Task) -> Any:
 def test_the_answer_is_that_of_the_network_here(
     process: NetworkProcess, task: Callable[..., Task], clips: Clips, weights_folder: Path
 ) -> None:
-    found = ask(process, task(answers.analysis))
+    found = ask(process, task(tasks.analysis))
     here = analyze(clips, weights_folder / "i3d_synth.safetensors", device="cpu")
     np.testing.assert_allclose(found.video_scores, here.video_scores, atol=1e-6)
     assert (found.thumbnails == here.thumbnails).all()
@@ -256,7 +256,7 @@ def _state(pid: int) -> str:
 
 def test_a_health_check_is_told_of_the_queue_and_the_process() -> None:
     st.cache_resource.clear()
-    the_house()
+    server_state()
     end = time.monotonic() + TIMEOUT
     while (facts := health._observed["networks on cpu"]())["process"] is None:
         assert time.monotonic() < end

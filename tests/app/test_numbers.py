@@ -14,10 +14,10 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import runs
-from app.dataset.run_words import EVERY
+from app.server import runs
+from app.ui.run_text import EVERY
 from dsanet_core.records import Array, Run
-from tests.app.conftest import OpenPage, text
+from tests.app.conftest import OpenPage, page_text
 from tests.app.run_fixtures import real_runs
 
 __all__ = ["real_runs"]
@@ -82,7 +82,7 @@ def test_errors_shows_the_confusions_accuracy_and_calibration_of_scikit_learn(
         assert not at.error
         truth, said = table["label"], table["predicted"]
         right = accuracy_score(truth, said, normalize=False)
-        assert f"right in {int(right)} of {len(table)} videos" in text(at)
+        assert f"right in {int(right)} of {len(table)} videos" in page_text(at)
         drawn = figures(at)
         expected = confusion_matrix(truth, said, labels=range(25))
         marks = next(
@@ -111,7 +111,7 @@ def test_errors_compares_two_runs_as_the_binomial_test_does(
     at = open_page("errors", run=first, against=second)
     assert not at.error
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
-    said = text(at)
+    said = page_text(at)
     assert f"b = {only_a} videos" in said and f"c = {only_b} that" in said
     p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     shown = said.split("p = ")[1].split(",")[0]

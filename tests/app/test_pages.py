@@ -16,12 +16,13 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
-from app import samples, services, widgets, words
-from app.house import Session, the_house
+from app.server import samples, services
+from app.server.sessions import Session, server_state
+from app.ui import page_frame, text
 from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.models.base import VideoNetwork
 from tests.app import odd_answers
-from tests.app.conftest import OpenPage, go, settle, text
+from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.weights import preferring
 
 PAGES = ("inspect", "compare", "kernels", "dependencies")
@@ -63,8 +64,8 @@ def test_picking_a_sample_shows_its_analysis_and_a_link_to_it(open_page: OpenPag
     assert at.query_params["video"] == SAMPLE
     assert at.query_params["model"] == "dsa_i3d_synth"
     assert [h.value for h in at.subheader] == ["Snippet by snippet", "On what grounds"]
-    assert "8 snippets x 4 frames, stride 4 in 2 interleaved groups of 4" in text(at)
-    assert "25.0 % top-1" in text(at)
+    assert "8 snippets x 4 frames, stride 4 in 2 interleaved groups of 4" in page_text(at)
+    assert "25.0 % top-1" in page_text(at)
     assert len(at.get("plotly_chart")) == 2
     assert len(at.get("video")) == 1
 
@@ -85,20 +86,20 @@ def test_right_and_wrong_are_marked_where_the_truth_is_known(
     checkpoints.write_manifest(tmp_path)
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     for page in ("inspect", "compare"):
-        shown = text(open_page(page, video=SAMPLE))
+        shown = page_text(open_page(page, video=SAMPLE))
         assert mark in shown
         assert ("It is: " in shown) == (mark == "✗ wrong")
-        assert words.escape(synthetic.CATEGORIES[best[0]]) in shown
+        assert text.escape(synthetic.CATEGORIES[best[0]]) in shown
 
 
 def test_an_uploaded_video_is_analysed_and_has_no_truth(open_page: OpenPage, clip: bytes) -> None:
     at = upload(open_page(), "my clip.mp4", clip)
     assert not at.error
     assert at.query_params["video"].startswith("upload-")
-    assert "64 frames, 16 frames/s, h264 in mp4" in text(at)
-    assert "✓" not in text(at)
-    assert "✗" not in text(at)
-    assert "✓ on green" in text(go(at, "compare"))
+    assert "64 frames, 16 frames/s, h264 in mp4" in page_text(at)
+    assert "✓" not in page_text(at)
+    assert "✗" not in page_text(at)
+    assert "✓ on green" in page_text(go(at, "compare"))
 
 
 @pytest.mark.parametrize(
@@ -117,13 +118,13 @@ def test_a_bad_file_gives_a_message_and_the_app_lives_on(
 ) -> None:
     at = upload(open_page(), name, content)
     shown = at.error[0].value
-    assert words.escape(message) in shown
+    assert text.escape(message) in shown
     assert "What to do" in shown
-    assert words.escape(name) in shown, "the user knows it by this name"
+    assert text.escape(name) in shown, "the user knows it by this name"
     assert "\n" not in shown.replace("  \n**", "")
-    assert ".upload" not in text(at)
+    assert ".upload" not in page_text(at)
     for page in ("compare", "kernels"):
-        assert words.escape(message) in go(at, page).error[0].value
+        assert text.escape(message) in go(at, page).error[0].value
     next(b for b in at.button if b.key == "pick_3").click()
     at = settle(at.run())
     assert not at.error
@@ -152,10 +153,10 @@ def test_a_video_that_browsers_do_not_play_is_shown_as_a_copy(
     open_page: OpenPage, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = upload(open_page(), "small.mp4", clip)
-    assert "A small copy" not in text(at)
+    assert "A small copy" not in page_text(at)
     monkeypatch.setattr(services, "MAX_PLAYED_BYTES", len(clip) - 1)
     at = settle(at.run())
-    assert "A small copy in H.264, without sound; the original is h264 in mp4." in text(at)
+    assert "A small copy in H.264, without sound; the original is h264 in mp4." in page_text(at)
     assert len(at.get("video")) == 1
 
 
@@ -226,11 +227,11 @@ def test_the_same_bytes_again_run_nothing_in_their_session_and_all_in_another(
     at = upload(open_page(), "mine.mp4", clip)
     at = upload(at, "renamed.mp4", clip)
     assert len(asked) == 1 and "renamed" in at.expander[0].label
-    other = Session(the_house())  # to Streamlit all pages of a test are one session
+    other = Session(server_state())  # to Streamlit all pages of a test are one session
     monkeypatch.setattr(services, "the_session", lambda: other)
     at = upload(open_page(), "yours.mp4", clip)
     assert len(asked) == 2 and services.decodes() == 2
-    assert "mine" not in text(at)
+    assert "mine" not in page_text(at)
 
 
 def test_the_server_itself_runs_no_network(open_page: OpenPage) -> None:
@@ -256,7 +257,7 @@ def test_kernels_of_an_averaging_model_say_what_to_choose(open_page: OpenPage) -
     assert "Choose a model with DSA" in at.info[0].value
     at = settle(at.selectbox(key="model").set_value("dsa_i3d_synth").run())
     assert len(at.get("plotly_chart")) == 3
-    assert "What this block looks at" in text(at)
+    assert "What this block looks at" in page_text(at)
 
 
 @pytest.mark.parametrize("threshold", [-1e9, 1.0], ids=["familiar", "unfamiliar"])
@@ -275,9 +276,9 @@ def test_a_video_unlike_the_training_data_is_marked(
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     at = open_page(video=SAMPLE)
     assert bool(at.warning) == (threshold > 0)
-    assert ("unlike its training data" in text(at)) == (threshold > 0)
-    assert "trained on shapes: it knows its 25 categories" in text(at)
-    assert "95.0 % of the validation videos" in text(at)
+    assert ("unlike its training data" in page_text(at)) == (threshold > 0)
+    assert "trained on shapes: it knows its 25 categories" in page_text(at)
+    assert "95.0 % of the validation videos" in page_text(at)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -305,11 +306,11 @@ def test_an_unexpected_failure_is_logged_and_never_shown(
 ) -> None:
     # A default is bound when the class is made.
     ask = partial(services.Question, answer=odd_answers.broken)
-    monkeypatch.setattr(widgets, "Question", ask)
+    monkeypatch.setattr(page_frame, "Question", ask)
     with caplog.at_level(logging.ERROR):
         at = open_page(video=SAMPLE)
     assert "could not be drawn" in at.error[0].value
-    assert "secret" not in text(at)
+    assert "secret" not in page_text(at)
     assert "a job failed" in caplog.text and "KeyError" in caplog.text
 
 
@@ -346,27 +347,27 @@ def test_a_process_killed_in_a_forward_is_a_message_and_a_way_on(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        widgets, "Question", partial(services.Question, answer=odd_answers.killed)
+        page_frame, "Question", partial(services.Question, answer=odd_answers.killed)
     )
     at = open_page(video=SAMPLE)
     assert "was killed by SIGKILL while it worked on this" in at.error[0].value
     assert "a new process is starting" in at.error[0].value
-    monkeypatch.setattr(widgets, "Question", services.Question)
+    monkeypatch.setattr(page_frame, "Question", services.Question)
     next(button for button in at.button if button.label == "Run again").click()
     at = settle(at.run())
-    assert not at.error and "On what grounds" in text(at)
+    assert not at.error and "On what grounds" in page_text(at)
 
 
 def test_too_many_waiting_analyses_are_a_message_and_nothing_is_lost(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = open_page(video=SAMPLE)
-    for room in the_house().all_rooms:
+    for room in server_state().all_rooms:
         monkeypatch.setattr(room, "_waiting_in_all", 0)
     full = open_page(video="sample-3")
     assert "0 analyses wait for their turn on this server" in full.error[0].value
     assert not settle(at.run()).error, "what is at hand is still shown"
-    for room in the_house().all_rooms:
+    for room in server_state().all_rooms:
         monkeypatch.setattr(room, "_waiting_in_all", 64)
     next(button for button in full.button if button.label == "Run again").click()
     assert not settle(full.run()).error

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import run_videos, runs
-from app.dataset.run_words import of_run
-from app.words import escape
+from app.server import run_videos, runs
+from app.ui.run_text import of_run
+from app.ui.text import escape
 from dsanet_core import synthetic, video
 from dsanet_core.analysis import analyze
 from dsanet_core.checkpoints import load_model
@@ -23,7 +23,7 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, LensError, RecordError, VideoError
 from dsanet_core.records import Run, Sampling
 from dsanet_core.runs import run_dataset
-from tests.app.conftest import OpenPage, go, text
+from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tools.made_up_run import made_up_run
 
@@ -66,13 +66,14 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     place = int(np.flatnonzero(sda.row == int(row))[0])
     assert sda.label[place] == 3
     assert at.query_params["model"] == "sda_tsn_synth"
-    assert of_run(sda, place) in text(at)
+    assert of_run(sda, place) in page_text(at)
     says = f"says with {100 * sda.confidence[place]:.1f} %"
-    assert says in text(at), "the page's own analysis and the run agree"
+    assert says in page_text(at), "the page's own analysis and the run agree"
     assert f"#### {sda.classes[sda.predicted[place]]}" in [m.value for m in at.markdown]
     if not sda.correct[place]:
-        assert f"It is: {synthetic.CATEGORIES[3]}" in text(at)
-    assert "Drawn again at a size to watch; the network saw the same video at 72 x 72" in text(at)
+        assert f"It is: {synthetic.CATEGORIES[3]}" in page_text(at)
+    note = "Drawn again at a size to watch; the network saw the same video at 72 x 72"
+    assert note in page_text(at)
 
     next(button for button in at.button if button.label == "Back to Categories").click()
     at = follow(at, "Categories")
@@ -208,7 +209,7 @@ def test_a_part_of_a_file_scores_as_it_did_in_the_run_and_plays_as_that_part(
     run = run_of_files
     at = open_page(video=run_videos.video_id(run, 1), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[1]:.1f} %" in text(at)
+    assert f"says with {100 * run.confidence[1]:.1f} %" in page_text(at)
     assert r"13\.mp4 from 1 s to 3 s" in at.expander[0].label
     (film,) = at.get("video")
     assert (film.proto.start_time, film.proto.end_time) == (1, 3)
@@ -255,8 +256,8 @@ def test_a_folder_of_frames_scores_as_it_did_in_the_run_and_plays_as_a_film(
     run = run_dataset(open_dataset(str(tmp_path / "data")), network, folder=runs_folder, workers=0)
     at = open_page(video=run_videos.video_id(run, 0), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[0]:.1f} %" in text(at)
-    assert "the network saw the pictures themselves, 97 x 73 px" in text(at)
+    assert f"says with {100 * run.confidence[0]:.1f} %" in page_text(at)
+    assert "the network saw the pictures themselves, 97 x 73 px" in page_text(at)
     film = run_videos.find(run_videos.video_id(run, 0))
     assert film is not None
     shown = video.read_clips(film.path, Sampling(1, 40, 1)).frames
@@ -271,7 +272,7 @@ def test_a_copy_for_the_browser_never_lies_beside_the_file(
     monkeypatch.setattr(video, "plays_in_browser", lambda facts: False, raising=False)
     held = {path: path.read_bytes() for path in files.parent.glob("*.mp4")}
     at = open_page(video=run_videos.video_id(run_of_files, 0), model="sda_tsn_synth")
-    assert "A small copy in H.264" in text(at)
+    assert "A small copy in H.264" in page_text(at)
     assert {path: path.read_bytes() for path in files.parent.glob("*.mp4")} == held
 
 
@@ -287,7 +288,7 @@ def test_weights_that_are_not_at_hand_are_said_and_another_network_can_look(
     model = replace(known_runs[1].model, weights_sha256="0" * 64)
     put(runs_folder, replace(known_runs[1], model=model))
     at = open_page("categories")
-    assert r"tiny\_sda\_tsn\_synth are not at hand" in text(at)
+    assert r"tiny\_sda\_tsn\_synth are not at hand" in page_text(at)
     (button,) = at.button
     assert button.label == "Inspect with another network"
     button.click()

@@ -11,14 +11,15 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.dataset import run_jobs, run_queue, run_table
-from app.dataset.run_table import State
+from app.pages.runs import table
+from app.pages.runs.table import State
+from app.server import run_jobs, run_queue
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
-from dsanet_core.runs import answers
+from dsanet_core.runs import inference
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summary import FILE
-from tests.app.conftest import OpenPage, go, text
+from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import DATASET, put, real_runs, runs_folder
 from tests.app.run_programs import is_reported, program, queue, wait_until
 
@@ -48,7 +49,7 @@ def make_stopped(folder: Path, name: str = "one", **changes: Any) -> RunFolder:
     return RunFolder.make(folder / name, manifest | changes)
 
 
-def table(at: AppTest) -> list[dict[str, Any]]:
+def shown_rows(at: AppTest) -> list[dict[str, Any]]:
     return at.dataframe[0].value.to_dict("records")
 
 
@@ -75,7 +76,7 @@ def test_a_finished_run_shows_what_its_record_says(
 ) -> None:
     run = finished[1]
     at = open_page("runs", run=run.id)
-    rows = {row["Folder"]: row for row in table(at)}
+    rows = {row["Folder"]: row for row in shown_rows(at)}
     assert set(rows) == {each.id for each in finished}
     row = rows[run.id]
     assert (row["State"], row["Videos"], row["Unreadable"]) == ("finished", str(len(run.row)), 0)
@@ -87,7 +88,7 @@ def test_a_finished_run_shows_what_its_record_says(
     assert {line["Group of categories"]: line["Top-1 (%)"] / 100 for line in groups} == (
         pytest.approx(run.accuracy_per_group())
     )
-    said = text(at)
+    said = page_text(at)
     assert run.model.weights_sha256[:12] in said
     assert "**Protocol:** 8 single frames" in said
     assert "Resume" not in labels(at)
@@ -114,7 +115,8 @@ def test_embedded_runs_stand_last_and_cannot_be_deleted(
         put(weights_folder / "runs", replace(finished[0], id="embedded"))
         make_stopped(runs_folder)
         at = open_page("runs", run="embedded")
-        assert [row["Comes from"] for row in table(at)] == ["here", "here", "here", "the project"]
+        sources = [row["Comes from"] for row in shown_rows(at)]
+        assert sources == ["here", "here", "here", "the project"]
         assert not {"Delete", "Resume"} & set(labels(at))
         with pytest.raises(run_jobs.RunError):
             run_jobs.delete("embedded")
@@ -127,23 +129,22 @@ def test_a_stopped_run_says_how_far_it_came_and_why_it_ended(
     open_page: OpenPage, runs_folder: Path
 ) -> None:
     folder = make_stopped(runs_folder)
-    folder.write_failures(
-        [answers.Failure(3, f"no video {EVIL}"), answers.Failure(1, "cut off")], ["c.mp4", "a.mp4"]
-    )
+    failures = [inference.Failure(3, f"no video {EVIL}"), inference.Failure(1, "cut off")]
+    folder.write_failures(failures, ["c.mp4", "a.mp4"])
     (folder.path / run_queue.LOG).write_text(f"1 of 40 videos\nerror: a disk is full {EVIL}\n")
     at = open_page("runs")
-    assert table(at)[0]["Videos"] == "2 of 40"
+    assert shown_rows(at)[0]["Videos"] == "2 of 40"
     warning = at.warning[0].value
     assert "2 of 40 videos are done and kept" in warning
     assert r"a disk is full \<b\>\*bold\*" in warning
     errors = at.dataframe[1].value
     assert list(errors["Video"]) == ["a.mp4", "c.mp4"]
     assert list(errors["Why it was not read"]) == ["cut off", f"no video {EVIL}"]
-    written = run_table.errors_to_csv(folder.errors())
+    written = table.errors_to_csv(folder.errors())
     assert written == f"Video,Why it was not read\na.mp4,cut off\nc.mp4,no video {EVIL}\n"
     at = press(at, "Resume")
     assert "nowhere" in at.error[0].value
-    assert table(at)[0]["State"] == "stopped"
+    assert shown_rows(at)[0]["State"] == "stopped"
 
 
 @pytest.mark.usefixtures("queue")
@@ -159,7 +160,7 @@ def test_delete_asks_once_more_and_the_rest_stays(
     assert "Yes, delete it" not in labels(at)
     at = press(press(at, "Delete"), "Yes, delete it")
     assert [path.name for path in runs_folder.iterdir()] == ["two"]
-    assert [row["Folder"] for row in table(at)] == ["two"]
+    assert [row["Folder"] for row in shown_rows(at)] == ["two"]
     assert "Yes, delete it" not in labels(at), "the next run is not asked about"
 
 
@@ -173,12 +174,12 @@ def test_damaged_folders_are_rows_with_a_reason_and_can_be_deleted(
     (make_stopped(runs_folder, "named").path / "videos.many.parquet").touch()
     (runs_folder / "films").mkdir()
     at = open_page("runs")
-    states = {row["Folder"]: row["State"] for row in table(at)}
+    states = {row["Folder"]: row["State"] for row in shown_rows(at)}
     assert states == dict.fromkeys(("cut", "lacking", "torn", "named"), "damaged")
     for name in states:
         at = open_page("runs", run=name)
         assert name in at.error[0].value or "manifest" in at.error[0].value
-        assert "Traceback" not in text(at)
+        assert "Traceback" not in page_text(at)
         assert ("Resume" in labels(at)) == (name == "torn")
         press(press(at, "Delete"), "Yes, delete it")
     assert [path.name for path in runs_folder.iterdir()] == ["films"], "no run, so not ours"
@@ -198,7 +199,7 @@ def test_a_run_is_started_watched_and_stopped(
     assert manifest["opened_as"]["description"] == "synth:seed=11,n=64"
     wait_until(lambda: is_reported(run_id))
     at.run()
-    assert (table(at)[0]["State"], table(at)[0]["Videos"]) == ("running", "30 of 64")
+    assert (shown_rows(at)[0]["State"], shown_rows(at)[0]["Videos"]) == ("running", "30 of 64")
     bar = at.get("progress")[0].proto
     assert bar.value == 100 * 30 // 64
     assert "30 of 64 videos, 2 unreadable, 12" in bar.text and "1 min 20 s left" in bar.text
@@ -206,19 +207,19 @@ def test_a_run_is_started_watched_and_stopped(
 
     at.number_input(key="new_run_seed").set_value(12)
     at = press(at.run(), "Start")
-    assert {row["State"] for row in table(at)} == {"running", "waiting"}
+    assert {row["State"] for row in shown_rows(at)} == {"running", "waiting"}
     assert "waits for the run before it" in at.get("progress")[1].proto.text
     at = press(at, "Take out of the queue")
-    assert sorted(row["State"] for row in table(at)) == ["running", "stopped"]
+    assert sorted(row["State"] for row in shown_rows(at)) == ["running", "stopped"]
 
     at = press(at, "Stop this run")
     wait_until(lambda: queue.turn(run_id) is None)
     at.run()
-    assert {row["State"] for row in table(at)} == {"stopped"}
+    assert {row["State"] for row in shown_rows(at)} == {"stopped"}
     assert not at.get("progress")
 
     at = press(go(at, "runs"), "Resume")
-    assert "stopped" in {row["State"] for row in table(at)} != {"stopped"}
+    assert "stopped" in {row["State"] for row in shown_rows(at)} != {"stopped"}
 
 
 @pytest.mark.usefixtures("program", "empty_embedded")
@@ -263,7 +264,7 @@ def test_names_from_outside_are_inert(open_page: OpenPage, runs_folder: Path) ->
         model={"name": EVIL, "weights": EVIL, "weights_sha256": EVIL},
         dataset=EVIL, protocol_in_words=EVIL, versions={EVIL: EVIL},
     )
-    said = text(open_page("runs"))
+    said = page_text(open_page("runs"))
     assert r"\<b\>" in said
     assert "<b>" not in said
     assert "*bold*" not in said.replace(r"\*bold\*", "")
@@ -289,14 +290,14 @@ def test_no_weights_here_is_said_and_the_table_stays(
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path / "none")
     at = open_page("runs")
     assert r"make train\-embedded" in at.error[0].value
-    assert len(table(at)) == 1
+    assert len(shown_rows(at)) == 1
 
 
 def test_words_of_a_run_that_goes_on() -> None:
-    entry = run_table.Entry(
+    entry = table.Entry(
         "one", Path("one"), False, State.RUNNING, None, Progress(5, 0, 9), "2026"
     )
-    said = run_table.watched
+    said = table.watched
     assert "getting ready" in said(entry, 0)
     busy = Progress(5, 0, 9, rate=2, seconds_left=2.0, process=7, updated=0)
     assert "last heard of" in said(replace(entry, progress=busy), 0)
@@ -308,16 +309,16 @@ def test_words_of_a_run_that_goes_on() -> None:
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        ("", run_table.ENDED_WITHOUT_A_WORD),
-        ("3 of 9 videos, 1.0 videos/s\n", run_table.ENDED_WITHOUT_A_WORD),
+        ("", table.ENDED_WITHOUT_A_WORD),
+        ("3 of 9 videos, 1.0 videos/s\n", table.ENDED_WITHOUT_A_WORD),
         ("error: no disk; expected one. Buy it.\n", "no disk; expected one. Buy it."),
         ("stopped\nTraceback (most recent call last):\nOSError: gone\n", "it was stopped"),
         ("Traceback (most recent call last):\n  File x\nValueError: no\n", "with ValueError: no"),
     ],
 )
 def test_the_last_words_of_a_process_are_a_sentence(tmp_path: Path, log: str, said: str) -> None:
-    assert run_table.last_words(tmp_path) is None
+    assert table.last_words(tmp_path) is None
     (tmp_path / run_queue.LOG).write_text(log)
-    words = str(run_table.last_words(tmp_path))
+    words = str(table.last_words(tmp_path))
     assert said in words
     assert "Traceback" not in words

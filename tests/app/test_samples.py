@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from app import samples
+from app.server import samples
 from dsanet_core import synthetic, video
 from dsanet_core.records import Sampling
 

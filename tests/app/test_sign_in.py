@@ -9,8 +9,8 @@ import pytest
 import streamlit as st
 from streamlit import config
 
-from app.sign_in import is_allowed
-from tests.app.conftest import OpenPage, text
+from app.ui.sign_in import is_allowed
+from tests.app.conftest import OpenPage, page_text
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_without_a_provider_nobody_is_asked(
     at = open_page("method")
     assert not at.error
     assert not at.warning
-    assert "How to read each figure" in text(at)
+    assert "How to read each figure" in page_text(at)
     assert "Sign in" not in [button.label for button in at.button]
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app import settings, tidy
-from app.dataset.run_queue import LOG
-from app.tidy import HOUR, Places
-from app.uploads import Uploads
+from app.server import cleanup, settings
+from app.server.cleanup import HOUR, Places
+from app.server.run_queue import LOG
+from app.server.uploads import Uploads
 from dsanet_core import synthetic
 from dsanet_core.runs.store import RunFolder
 
@@ -49,7 +49,7 @@ def back(path: Path, hours: float) -> Path:
 
 def cleared(places: Places) -> set[str]:
     """Names of what goes."""
-    gone = tidy.clear(tidy.survey(places))
+    gone = cleanup.clear(cleanup.survey(places))
     assert not any(item.path.exists() for item in gone if item.path.name != LOG)
     return {item.path.name for item in gone}
 
@@ -151,12 +151,12 @@ def test_a_long_log_keeps_its_end_and_its_writer_goes_on(places: Places) -> None
     with log.open("ab", buffering=0) as writer:
         for number in range(200_000):
             writer.write(b"%d videos\n" % number)
-        assert log.stat().st_size > tidy.LOG_BYTES
+        assert log.stat().st_size > cleanup.LOG_BYTES
         assert cleared(places) == {LOG}
         writer.write(b"the end\n")
     lines = log.read_text().splitlines()
     assert lines[-2:] == ["199999 videos", "the end"]
-    assert log.stat().st_size <= tidy.LOG_KEPT + 8
+    assert log.stat().st_size <= cleanup.LOG_KEPT + 8
     assert all(line.endswith(" videos") for line in lines[:-1]), "no line is cut"
     assert cleared(places) == set()
 
@@ -179,13 +179,13 @@ def test_states_of_servers_that_are_gone_go(places: Places) -> None:
 
 def test_what_is_not_of_the_app_is_listed_and_stays(places: Places) -> None:
     put(places.cache / "synth-v1.npy", hours=9000, size=70)
-    (item,) = tidy.survey(places)
+    (item,) = cleanup.survey(places)
     assert (item.owner, item.size, item.may_go) == ("tools", 70, False)
     assert cleared(places) == set()
 
 
 def test_places_that_are_not_there_hold_nothing(tmp_path: Path) -> None:
-    assert tidy.survey(Places(tmp_path / "a", tmp_path / "b", tmp_path / "c", ())) == []
+    assert cleanup.survey(Places(tmp_path / "a", tmp_path / "b", tmp_path / "c", ())) == []
 
 
 def test_the_command_lists_and_clears(
@@ -194,10 +194,10 @@ def test_the_command_lists_and_clears(
     monkeypatch.setattr(Places, "usual", lambda: places)
     part = put(places.cache / "samples" / VERSION / "x.part.mp4", hours=2, size=1_500_000)
     monkeypatch.setattr(sys, "argv", ["tidy"])
-    tidy.main()
+    cleanup.main()
     assert "film           1.50       2.0  may go    " + str(part) in capsys.readouterr().out
     assert part.exists()
     monkeypatch.setattr(sys, "argv", ["tidy", "--clear"])
-    tidy.main()
+    cleanup.main()
     assert "removed" in capsys.readouterr().out
     assert not part.exists()

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from app import settings
-from app.uploads import CHUNK_BYTES, LOCK, Uploads
+from app.server import settings
+from app.server.uploads import CHUNK_BYTES, LOCK, Uploads
 from dsanet_core.errors import VideoError
 
 

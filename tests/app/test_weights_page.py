@@ -14,15 +14,17 @@ import torch
 import torchvision
 from streamlit.testing.v1 import AppTest
 
-from app import brought, settings, weights_desk, weights_process, zoo_counts
-from app.house import the_house
-from app.jobs import Job
-from app.network_process import WorkerError
+from app.pages.zoo import weights_panel
+from app.server import settings, user_weights, weights_process
+from app.server.fair_queue import Job
+from app.server.network_process import WorkerError
+from app.server.sessions import server_state
+from app.ui import zoo_counts
 from dsanet_core import checkpoints
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
-from dsanet_core.zoo.published import published_rows
-from tests.app.conftest import PATIENCE_SECONDS, OpenPage, go, settle, text
+from dsanet_core.zoo.paper_tables import published_rows
+from tests.app.conftest import PATIENCE_SECONDS, OpenPage, go, page_text, settle
 from tests.checkpoints.makers import archive_of, shell
 from tests.weights import save_tiny
 
@@ -80,7 +82,7 @@ def check(at: AppTest) -> AppTest:
 
 def spooled(users: Path) -> list[Path]:
     """Uploaded files of weights, of all sessions."""
-    return list(users.parent.glob(f"temporary/*/{brought.FOLDER_PREFIX}*"))
+    return list(users.parent.glob(f"temporary/*/{user_weights.FOLDER_PREFIX}*"))
 
 
 def files(folder: Path) -> list[str]:
@@ -97,7 +99,7 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
 ) -> None:
     at = bring(open_page("zoo"), own, "My Best (1).pth")
     assert at.text_input(key="weights_name").proto.placeholder == "my_best_1_"
-    assert "not yet checked" in text(at)
+    assert "not yet checked" in page_text(at)
     assert not users.exists(), "nothing is kept before somebody says so"
     at.text_input(key="weights_name").set_value("mine").run()
     at = check(at)
@@ -128,10 +130,10 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
     at.button(key="weights_delete_yes").click().run()
     at = go(at, "inspect")
     assert not at.error
-    assert "mine is not at hand" in text(at)
+    assert "mine is not at hand" in page_text(at)
     assert at.session_state["model"] == "dsa_i3d_synth"
     at.selectbox(key="model").set_value("i3d_synth").run()
-    assert "not at hand" not in text(settle(at))
+    assert "not at hand" not in page_text(settle(at))
 
 
 def test_a_public_checkpoint_says_what_was_assumed(
@@ -140,7 +142,7 @@ def test_a_public_checkpoint_says_what_was_assumed(
     at = bring(open_page("zoo"), public, "tsm_8f.pth")
     at.number_input(key="weights_frames").set_value(2).run()
     at.selectbox(key="weights_shift").set_value("no").run()
-    at.selectbox(key="weights_classes").set_value(weights_desk.OWN_LIST).run()
+    at.selectbox(key="weights_classes").set_value(weights_panel.OWN_LIST).run()
     names = "\n".join(f"kind {number} <b>*x*</b>" for number in range(6))
     at.file_uploader[0].upload("../kinds.txt", names.encode(), "text/plain").run()
     at = check(at)
@@ -156,8 +158,8 @@ def test_a_public_checkpoint_says_what_was_assumed(
     at.session_state["model"], at.session_state["video"] = "tsm_8f", "sample-3"
     at = go(at, "inspect")
     assert not at.error, at.error[0].value
-    assert "weights of ResNet with torchvision" in text(at), "its own description"
-    assert "#### kind" in text(at) and "<b>" not in text(at).replace("\\<b", "")
+    assert "weights of ResNet with torchvision" in page_text(at), "its own description"
+    assert "#### kind" in page_text(at) and "<b>" not in page_text(at).replace("\\<b", "")
 
 
 def test_names_of_the_wrong_number_and_hostile_files_are_refused_and_leave_nothing(
@@ -175,7 +177,7 @@ def test_names_of_the_wrong_number_and_hostile_files_are_refused_and_leave_nothi
     hostile = archive_of(tmp_path, {"metadata": {"format": shell(canary)}, "tensors": {}})
     at = check(bring(at, hostile))
     assert "asks to run" in at.error[0].value
-    assert "Nothing of the file was kept" in text(at)
+    assert "Nothing of the file was kept" in page_text(at)
     assert not at.exception and not canary.exists()
     assert not files(users) and not spooled(users)
 
@@ -219,9 +221,9 @@ def test_a_server_that_is_closed_offers_neither_and_does_neither(
     assert "delete_mine" not in [button.key for button in at.button]
     assert account(at)
     with pytest.raises(CheckpointError, match="bring and delete no weights"):
-        brought.take(io.BytesIO(b"x"), "a.pth")
+        user_weights.take(io.BytesIO(b"x"), "a.pth")
     with pytest.raises(CheckpointError, match="bring and delete no weights"):
-        brought.delete("mine")
+        user_weights.delete("mine")
     assert files(users) == ["mine.json", "mine.safetensors"]
 
 
@@ -245,7 +247,7 @@ def test_a_damaged_entry_is_named_without_its_place_and_deleted_after_a_second_q
     at.button(key="delete_mine").click().run()
     at.button(key="weights_delete_yes").click().run()
     assert not files(users)
-    assert "Weights brought here" not in text(at)
+    assert "Weights brought here" not in page_text(at)
 
 
 def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(
@@ -255,7 +257,7 @@ def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(
     open_page("zoo")
     for name in ("i3d_synth", "../i3d_synth", ""):
         with pytest.raises(CheckpointError, match="were brought here"):
-            brought.delete(name)
+            user_weights.delete(name)
     assert files(weights_folder) == before
 
 
@@ -270,9 +272,9 @@ def test_weights_are_open_to_this_machine_alone_unless_the_server_says_otherwise
     monkeypatch: pytest.MonkeyPatch, said: str, hosts: list[str], opened: bool
 ) -> None:
     options = {"server.address": "localhost", "server.allowedHosts": hosts}
-    monkeypatch.setattr(brought.config, "get_option", options.__getitem__)
+    monkeypatch.setattr(user_weights.config, "get_option", options.__getitem__)
     monkeypatch.setenv(settings.WEIGHTS_VARIABLE, said)
-    assert brought.is_open() is opened
+    assert user_weights.is_open() is opened
 
 
 @pytest.mark.parametrize(
@@ -284,7 +286,7 @@ def test_weights_are_open_to_this_machine_alone_unless_the_server_says_otherwise
     ],
 )
 def test_names_on_disk_are_cleaned(shown: str, kept: str) -> None:
-    assert brought._clean(shown, brought.TYPES) == kept
+    assert user_weights._clean(shown, user_weights.TYPES) == kept
 
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["at work", "waiting"])
@@ -292,7 +294,7 @@ def test_a_check_that_is_stopped_ends_and_leaves_nothing(
     open_page: OpenPage, users: Path, own: Path, is_first: bool
 ) -> None:
     at = bring(open_page("zoo"), own)
-    room, done = the_house().imports, threading.Event()
+    room, done = server_state().imports, threading.Event()
     if not is_first:
         room.submit("before it", "another session", lambda job: done.wait(PATIENCE_SECONDS))
     at.button(key="weights_start").click().run()

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import samples, services
-from app.why import whatif_words
-from app.words import escape, percent
+from app.pages.whatif import text
+from app.server import samples, services
+from app.ui.text import escape, percent
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.records import Analysis
 from dsanet_core.whatif import rank_blocks, what_if
 from dsanet_core.whatif.changes import OtherKernel
-from tests.app.conftest import OpenPage, go, settle, text
+from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.factory import make_analysis
 from tests.why_factory import make_effects
 
@@ -67,9 +67,9 @@ def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None
     before, after = (expected("dsa_i3d_synth", changes) for changes in ([], ["reverse"]))
     assert not np.allclose(before.video_scores, after.video_scores)
     for analysis in (before, after):
-        assert all(part in text(at) for part in says(analysis))
-    assert whatif_words.verdict(before, after) in text(at)
-    assert "their order can change the answer" in text(at)
+        assert all(part in page_text(at) for part in says(analysis))
+    assert text.verdict(before, after) in page_text(at)
+    assert "their order can change the answer" in page_text(at)
     assert chips(at) == ["snippets in reverse order, the frames of each as they were"]
     assert len(charts(at)) == 4
     labels = [button.label for button in at.download_button]
@@ -87,10 +87,10 @@ def test_changes_stand_in_the_address_and_come_back_from_it(
     settle(at.toggle(key="whatif_freeze").set_value(True).run())
     link = dict(at.query_params)
     assert link["changes"] == "drop:1~drop:3~freeze~identity:*"
-    said = text(at)
+    said = page_text(at)
 
     other = open_page("whatif", **link)
-    assert dict(other.query_params) == link and text(other) == said
+    assert dict(other.query_params) == link and page_text(other) == said
     assert other.selectbox(key="whatif_layer3.1.dsa").value == "identity"
     assert other.selectbox(key="whatif_every").value == "identity"
     assert other.multiselect(key="whatif_drop").value == ["1", "3"]
@@ -129,7 +129,7 @@ def test_a_block_takes_the_kernel_of_another_video(open_page: OpenPage) -> None:
     network = checkpoints.load_model("dsa_i3d_synth")
     other = what_if(samples.clip(3), network, [])
     change = OtherKernel("other", "layer2.1.dsa").of(other)
-    assert all(part in text(at) for part in says(expected("dsa_i3d_synth", [change])))
+    assert all(part in page_text(at) for part in says(expected("dsa_i3d_synth", [change])))
     assert synthetic.CATEGORIES[3] in chips(at)[0]
     settle(at.selectbox(key="kernel_of").set_value("sample-7").run())
     assert at.query_params["changes"] == "kernel=sample-7:layer2.1.dsa"
@@ -142,7 +142,7 @@ def test_blocks_of_sda_are_changed_one_by_one(open_page: OpenPage) -> None:
                            ("LST", "LT", "LS", "S122")), "gate off"]  # fmt: skip
     settle(at.selectbox(key="whatif_layer1.0.sda").set_value("only=LT").run())
     after = expected("sda_tsn_synth", ["only=LT:layer1.0.sda"])
-    assert all(part in text(at) for part in says(after))
+    assert all(part in page_text(at) for part in says(after))
     assert not any(toggle.key == "whatif_freeze" for toggle in at.toggle), "frames stand alone"
 
 
@@ -151,10 +151,10 @@ def test_an_averaging_network_has_only_its_input_to_change(open_page: OpenPage) 
     assert at.query_params["changes"] == "reverse", "it has no block to change"
     assert "neither DSA nor SDA" in at.info[0].value
     assert {button.key for button in at.button} >= {"take_dsa_i3d_synth", "take_sda_tsn_synth"}
-    assert "a mean does not know their order" in text(at)
+    assert "a mean does not know their order" in page_text(at)
     before, after = (expected("i3d_synth", changes) for changes in ([], ["reverse"]))
     np.testing.assert_allclose(before.video_scores, after.video_scores, atol=1e-6)
-    assert "has no DSA or SDA blocks to rank" in text(at)
+    assert "has no DSA or SDA blocks to rank" in page_text(at)
 
 
 def test_the_blocks_are_ranked_at_a_click_and_kept(open_page: OpenPage) -> None:
@@ -164,7 +164,7 @@ def test_the_blocks_are_ranked_at_a_click_and_kept(open_page: OpenPage) -> None:
     assert at.query_params["ranked"] == "1"
     network = checkpoints.load_model("dsa_i3d_synth")
     effects = rank_blocks(samples.clip(15), network)
-    assert whatif_words.hanging(effects, network.spec.classes) in text(at)
+    assert text.hanging(effects, network.spec.classes) in page_text(at)
     runs = services.network_runs()
     at.segmented_control(key="rank_order").set_value("strongest first").run()
     drawn = {
@@ -191,25 +191,25 @@ def test_the_blocks_are_ranked_at_a_click_and_kept(open_page: OpenPage) -> None:
 def test_only_changes_that_fit_are_kept_in_the_order_they_are_made(
     given: list[str], kept: list[str]
 ) -> None:
-    found = whatif_words.expand(given, DSA)
+    found = text.expand(given, DSA)
     assert found == kept
-    assert whatif_words.expand(whatif_words.shorten(found, DSA), DSA) == found
+    assert text.expand(text.shorten(found, DSA), DSA) == found
     for each in found:
-        assert whatif_words.describe(each)
+        assert text.describe(each)
 
 
 def test_changes_are_said_with_the_names_of_blocks_and_samples() -> None:
-    assert whatif_words.describe("gate_off:layer3.0.sda") == (
+    assert text.describe("gate_off:layer3.0.sda") == (
         "res4, block 1 (layer3.0.sda): gate off, features pass as they are"
     )
-    assert whatif_words.describe("identity:*") == "every block: identity kernel"
-    assert synthetic.CATEGORIES[4] in whatif_words.describe("kernel=sample-4:layer2.1.dsa")
+    assert text.describe("identity:*") == "every block: identity kernel"
+    assert synthetic.CATEGORIES[4] in text.describe("kernel=sample-4:layer2.1.dsa")
     every = [f"equal:{selection.block}" for selection in SDA.selections]
-    assert whatif_words.shorten(every, SDA) == ["equal:*"]
+    assert text.shorten(every, SDA) == ["equal:*"]
 
 
 def test_what_order_means_depends_on_whether_snippets_meet() -> None:
-    reading = whatif_words.order_reading
+    reading = text.order_reading
     assert reading(PLAIN, ["drop:1"]) == ""
     assert "a mean does not know their order" in reading(PLAIN, ["reverse"])
     assert "averaged together" in reading(PLAIN, ["shuffle:0"])
@@ -222,6 +222,6 @@ def test_what_order_means_depends_on_whether_snippets_meet() -> None:
 
 def test_the_block_that_carries_most_is_named_and_what_turns_the_answer() -> None:
     effects = make_effects()
-    said = whatif_words.hanging(effects, DSA.model.classes)
+    said = text.hanging(effects, DSA.model.classes)
     assert "hangs most on res4, block 1" in said and "80.0 % become 10.0 %" in said
     assert "Without one of them the answer is another one" in said

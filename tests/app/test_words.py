@@ -9,8 +9,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app import words
-from dsanet_core.records import CONSENSUS, Familiarity, Kernel
+from app.ui import text
+from dsanet_core.records import SNIPPET_MIXING, Familiarity, Kernel
 from tests.factory import make_analysis
 
 ANALYSIS = make_analysis(0)
@@ -29,7 +29,7 @@ BLOCK = SDA.selections[1]
     ],
 )
 def test_text_from_outside_is_inert_and_on_one_line(text: str, inert: str) -> None:
-    assert words.escape(text) == inert
+    assert text.escape(text) == inert
 
 
 @pytest.mark.parametrize(
@@ -44,11 +44,11 @@ def test_text_from_outside_is_inert_and_on_one_line(text: str, inert: str) -> No
     ],
 )
 def test_what_pages_find_in_text_after_markdown_is_broken_invisibly(text: str, shown: str) -> None:
-    assert words.escape(text).replace("\\", "") == shown.replace("|", "\u2060")
+    assert text.escape(text).replace("\\", "") == shown.replace("|", "\u2060")
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
-    short = words.shorten("a" * 100 + ".mp4")
+    short = text.shorten("a" * 100 + ".mp4")
     assert len(short) <= 60
     assert short.startswith("aaa")
     assert short.endswith(".mp4")
@@ -59,12 +59,12 @@ def test_a_long_name_keeps_both_its_ends() -> None:
     [(12, "12"), (999_600, "1.00 M"), (2_004_321, "2.00 M"), (309e6, "309 M"), (83.8e9, "83.8 G")],
 )
 def test_amounts_have_three_digits(number: float, text: str) -> None:
-    assert words.amount(number) == text
+    assert text.amount(number) == text
 
 
 def test_the_reading_of_a_kernel_counts_its_channels() -> None:
     values = np.array([[[0.8, 0.1, 0.1]] * 3 + [[0.2, 0.1, 0.7]]])
-    reading = words.kernel_reading(Kernel("layer2.1.dsa", values, 32), 0)
+    reading = text.kernel_reading(Kernel("layer2.1.dsa", values, 32), 0)
     assert "aggregates 4 of 32 channels" in reading
     assert "on the snippet before in 3, on the snippet after in 1 of them" in reading
     assert "65 % the snippet before, 10 % the snippet itself, 25 % the snippet after" in reading
@@ -72,20 +72,20 @@ def test_the_reading_of_a_kernel_counts_its_channels() -> None:
 
 def test_view_names_count_the_snippets_from_one() -> None:
     protocol = replace(ANALYSIS.protocol, num_crops=3)
-    names = [words.view_name(protocol, view) for view in range(protocol.num_views)]
+    names = [text.view_name(protocol, view) for view in range(protocol.num_views)]
     assert names[0] == "View 1 of 6: snippets 1, 3, 5, 7, left or top crop"
     assert names[5] == "View 6 of 6: snippets 2, 4, 6, 8, right or bottom crop"
 
 
 def test_blocks_are_counted_as_in_the_papers() -> None:
-    assert words.block_name("layer3.5.dsa") == "res4, block 6 (layer3.5.dsa)"
-    assert words.block_name("elsewhere") == "elsewhere"
+    assert text.block_name("layer3.5.dsa") == "res4, block 6 (layer3.5.dsa)"
+    assert text.block_name("elsewhere") == "elsewhere"
 
 
 @pytest.mark.parametrize("score", [-3.0, 3.0])
 def test_familiarity_is_said_with_its_numbers(score: float) -> None:
     known = replace(ANALYSIS, familiarity=Familiarity("distance", score, -1.5, 0.95))
-    said = words.familiarity(known)
+    said = text.familiarity(known)
     assert ("does not look like" in said) == (score < -1.5)
     assert f"{score:.1f}".replace("-", "−") in said
     assert "−1.5" in said
@@ -95,52 +95,52 @@ def test_familiarity_is_said_with_its_numbers(score: float) -> None:
 
 def test_scores_of_snippets_are_not_called_independent_where_networks_join_them() -> None:
     plain = make_analysis(1, name="plain", consensus="average")
-    assert words.snippet_scores([plain]) == "Every snippet is scored on its own."
-    said = words.snippet_scores([ANALYSIS, plain])
+    assert text.snippet_scores([plain]) == "Every snippet is scored on its own."
+    said = text.snippet_scores([ANALYSIS, plain])
     assert said.startswith(r"In dsa\_i3d\_synth a snippet's score already draws on its neighbours")
     assert "plain" not in said
-    both = words.snippet_scores([ANALYSIS, SDA])
+    both = text.snippet_scores([ANALYSIS, SDA])
     assert "draws on its neighbours of" in both
     assert r"In sda\_tsn\_synth a snippet's score already draws on all others of" in both
 
 
-@pytest.mark.parametrize("consensus", CONSENSUS)
+@pytest.mark.parametrize("consensus", SNIPPET_MIXING)
 def test_every_way_to_join_snippets_has_its_sentences(consensus: str) -> None:
     analysis = make_analysis(1, consensus=consensus, frames=1, group_size=8)
     alone = consensus == "average"
-    said = words.snippet_scores([analysis])
+    said = text.snippet_scores([analysis])
     assert (said == "Every frame is scored on its own.") is alone
     assert ("a frame's score already draws on" in said) is not alone
     timed = replace(analysis, seconds={"transform": 0.1, "network": 0.5})
-    assert CONSENSUS[consensus] in words.costs([timed])
-    assert f"one view: {CONSENSUS[consensus]}; then" in words.grounds(analysis, "", {})
+    assert SNIPPET_MIXING[consensus] in text.costs([timed])
+    assert f"one view: {SNIPPET_MIXING[consensus]}; then" in text.grounds(analysis, "", {})
 
 
 def test_single_frames_are_not_called_snippets() -> None:
     for said in (
-        words.snippet_scores([SDA]),
-        words.timeline_reading(SDA),
-        words.compare_reading(SDA, SDA),
-        words.view_name(SDA.protocol, 0),
+        text.snippet_scores([SDA]),
+        text.timeline_reading(SDA),
+        text.compare_reading(SDA, SDA),
+        text.view_name(SDA.protocol, 0),
         SDA.protocol.describe(),
     ):
         assert "snippet" not in said
         assert "frame" in said
-    assert words.view_name(SDA.protocol, 0) == "View 1 of 1: frames 1, 2, 3, 4, 5, 6, 7, 8"
+    assert text.view_name(SDA.protocol, 0) == "View 1 of 1: frames 1, 2, 3, 4, 5, 6, 7, 8"
     assert SDA.protocol.describe().startswith("8 single frames; centre crop")
-    assert "the bar as long as what it saw" in words.timeline_reading(ANALYSIS)
-    assert words.snippet_word([SDA, ANALYSIS]) == "snippet"
+    assert "the bar as long as what it saw" in text.timeline_reading(ANALYSIS)
+    assert text.snippet_word([SDA, ANALYSIS]) == "snippet"
 
 
 def test_networks_that_saw_different_frames_are_said_to() -> None:
-    for reading in (words.compare_reading, words.disagreement_reading):
+    for reading in (text.compare_reading, text.disagreement_reading):
         assert "The two saw different frames" in reading(ANALYSIS, SDA)
         assert "different frames" not in reading(ANALYSIS, make_analysis(1, name="other"))
 
 
 def test_the_reading_of_a_block_names_its_strongest_and_weakest_dependency() -> None:
     leaning = replace(BLOCK, weights=np.array([[0.09, 0.3, 0.2, 0.41]]))
-    said = words.selection_reading(leaning, 0)
+    said = text.selection_reading(leaning, 0)
     assert "leans on S122 (41 %)**, hardly on LST (9 %); equal shares are 25 % each" in said
     change = np.abs(BLOCK.gate.astype(float) - BLOCK.average_gate)
     assert f"by {change.mean():.3f} on average and by {change.max():.3f} where" in said
@@ -148,11 +148,11 @@ def test_the_reading_of_a_block_names_its_strongest_and_weakest_dependency() -> 
     assert f"from {means[0]:.3f} to {means[1]:.3f}" in said
     assert ("opens" if means[1] > means[0] else "closes") in said
     even = replace(BLOCK, weights=np.array([[0.26, 0.25, 0.25, 0.24]]))
-    assert "almost equally:** 24 % to 26 %" in words.selection_reading(even, 0)
+    assert "almost equally:** 24 % to 26 %" in text.selection_reading(even, 0)
     averaged = replace(
         BLOCK, aggregation="avg", weights=np.full((1, 4), 0.25), average_gate=BLOCK.gate
     )
-    said = words.selection_reading(averaged, 0)
+    said = text.selection_reading(averaged, 0)
     assert "each dependency counts 25 %" in said
     assert said.endswith("Under equal weights its gate is the same.")
 
@@ -166,61 +166,61 @@ def test_the_lead_counts_the_blocks_that_each_dependency_leads() -> None:
             blocks, peaks, (BLOCK.gate, BLOCK.average_gate, BLOCK.gate / 2), strict=True
         )
     )
-    said = words.selection_lead(replace(SDA, selections=selections), 0)
+    said = text.selection_lead(replace(SDA, selections=selections), 0)
     assert "LST in 2 of 3 blocks, most in res2, block 1 (70 %)" in said
     assert "S122 in res3, block 2 (70 %)" in said
     most = max(selections[1:], key=lambda selection: selection.gate_change[0])
-    assert f"changes the gate most in {words.block_name(most.block).split(' (')[0]}" in said
+    assert f"changes the gate most in {text.block_name(most.block).split(' (')[0]}" in said
     assert "least in res2, block 1, by 0.000" in said
     averaging = tuple(replace(each, aggregation="avg") for each in selections)
-    assert "selects nothing" in words.selection_lead(replace(SDA, selections=averaging), 0)
+    assert "selects nothing" in text.selection_lead(replace(SDA, selections=averaging), 0)
 
 
 def test_dependencies_are_introduced_in_words() -> None:
-    said = words.dependency_heading(BLOCK, "LT", 0)
+    said = text.dependency_heading(BLOCK, "LT", 0)
     assert said.startswith("**LT:** every place, over all of the time. Weight ")
     assert f"energy {BLOCK.energy[0, 1]:.2f}." in said
-    assert words.dependency_meaning("1x3x3/3x1x1").endswith("kernels 1x3x3/3x1x1")
+    assert text.dependency_meaning("1x3x3/3x1x1").endswith("kernels 1x3x3/3x1x1")
 
 
 def test_unmeasured_familiarity_is_not_claimed() -> None:
-    said = words.familiarity(replace(ANALYSIS, familiarity=None))
+    said = text.familiarity(replace(ANALYSIS, familiarity=None))
     assert "was not measured" in said
     assert "looks like" not in said
 
 
 def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
     accuracy = {"top1": 0.953, "dataset": "synth:seed=7", "per_group": {"order": 0.9}}
-    said = words.grounds(ANALYSIS, "a small network", accuracy)
+    said = text.grounds(ANALYSIS, "a small network", accuracy)
     assert ANALYSIS.protocol.describe() in said
     assert ANALYSIS.model.weights_sha256[:12] in said
     assert r"Measured on synth\:seed=7: 95.3 % top-1 (order 90.0 %)" in said
-    assert "was not measured" in words.grounds(ANALYSIS, "", {})
+    assert "was not measured" in text.grounds(ANALYSIS, "", {})
     seen = len(np.unique(ANALYSIS.frame_index))
     assert f"saw {seen} of the video's 64 frames" in said
 
 
 def test_a_shared_decode_is_said_to_be_shared() -> None:
     shared = "The frames had been read already"
-    assert shared not in words.grounds(ANALYSIS, "", {})
+    assert shared not in text.grounds(ANALYSIS, "", {})
     later = replace(ANALYSIS, seconds={"transform": 0.1, "network": 0.5})
-    assert shared in words.grounds(later, "", {})
+    assert shared in text.grounds(later, "", {})
 
 
 def test_a_copy_says_how_much_of_the_video_it_holds() -> None:
-    assert "of the first 120 s, without sound" in words.copy(ANALYSIS.video, 120.0)
-    assert "first" not in words.copy(ANALYSIS.video, None)
+    assert "of the first 120 s, without sound" in text.copy(ANALYSIS.video, 120.0)
+    assert "first" not in text.copy(ANALYSIS.video, None)
 
 
 def test_costs_multiply_views_by_multiply_adds() -> None:
     seconds = {"transform": 0.1, "network": 0.5}
-    table = words.costs([replace(ANALYSIS, seconds=seconds)]).splitlines()
+    table = text.costs([replace(ANALYSIS, seconds=seconds)]).splitlines()
     assert "| Multiply-adds of one view | 1.00 G |" in table
     assert "| Multiply-adds of the video | 2.00 G |" in table
 
 
 def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
-    rows = list(csv.DictReader(io.StringIO(words.kernels_to_csv(ANALYSIS))))
+    rows = list(csv.DictReader(io.StringIO(text.kernels_to_csv(ANALYSIS))))
     assert len(rows) == sum(kernel.values[..., 0].size for kernel in ANALYSIS.kernels)
     first = ANALYSIS.kernels[0].values[0, 0]
     taps = [float(rows[0][f"offset_{offset}"]) for offset in ("-1", "+0", "+1")]
@@ -228,6 +228,6 @@ def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
 
 
 def test_a_place_in_line_is_said_in_words() -> None:
-    assert words.in_line(0) == "Waiting for its turn: it is the next"
-    assert words.in_line(1) == "Waiting for its turn: 1 analysis of this server before it"
-    assert words.in_line(7).endswith("7 analyses of this server before it")
+    assert text.in_line(0) == "Waiting for its turn: it is the next"
+    assert text.in_line(1) == "Waiting for its turn: 1 analysis of this server before it"
+    assert text.in_line(7).endswith("7 analyses of this server before it")

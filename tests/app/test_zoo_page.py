@@ -11,13 +11,14 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from app import services, zoo_words
+from app.pages.zoo import text
+from app.server import services
 from dsanet_core import catalogue, checkpoints
 from dsanet_core.catalogue import Network
 from dsanet_core.counting import Complexity, complexity
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.zoo.published import published_rows
-from tests.app.conftest import OpenPage, go, text
+from dsanet_core.zoo.paper_tables import published_rows
+from tests.app.conftest import OpenPage, go, page_text
 
 OpenZoo = Callable[[], AppTest]
 SYNTH = "synth:seed=7,n=2500"
@@ -136,7 +137,7 @@ def test_another_data_set_shows_its_own_points_and_counts_nothing_again(
     at = go(go(at, "inspect"), "zoo")
     assert not counted
     assert kinetics != sthv1 == figure(at, 0), "the choice outlives a visit to another page"
-    v1 = {row.top1[zoo_words.V1] for row in published_rows() if row.label == "GST"}
+    v1 = {row.top1[text.V1] for row in published_rows() if row.label == "GST"}
     assert v1 <= {y for trace in sthv1["data"] for y in trace["y"]}
 
 
@@ -145,7 +146,7 @@ def test_search_keeps_the_networks_that_have_every_word(open_zoo: OpenZoo) -> No
     assert len(at.dataframe[0].value) == 4
     at.text_input(key="zoo_search").set_value("SDA every block").run()
     assert list(at.dataframe[0].value["Network"]) == ["sda_tsn_r50"]
-    assert "1 of 4 networks" in text(at)
+    assert "1 of 4 networks" in page_text(at)
 
 
 def test_a_search_without_result_says_what_to_do(open_zoo: OpenZoo) -> None:
@@ -153,7 +154,7 @@ def test_a_search_without_result_says_what_to_do(open_zoo: OpenZoo) -> None:
     at.text_input(key="zoo_search").set_value("*no* <b>such</b>").run()
     assert not at.exception
     assert r"\*no\* \<b\>such" in at.info[0].value
-    assert "0 of 4 networks" in text(at)
+    assert "0 of 4 networks" in page_text(at)
     assert len(at.dataframe) == 1, "the papers' table is still there"
 
 
@@ -168,7 +169,7 @@ def test_unmatched_rows_stand_with_their_reason(open_zoo: OpenZoo) -> None:
     assert gst["Off by (%)"] == pytest.approx(-1.7, abs=0.05)
     assert rows["SDA, Table 1", "LST", "8×1×1"]["Matches"] == "yes"
     assert rows["DSANet, Table 4", "TEA", "8×10×3"]["Remark"] == "not built here"
-    assert "2 do not" in text(at) and "whose counter is not known" in text(at)
+    assert "2 do not" in page_text(at) and "whose counter is not known" in page_text(at)
 
 
 def test_one_table_of_the_papers_can_be_shown_alone(open_zoo: OpenZoo) -> None:
@@ -198,7 +199,7 @@ def test_points_measured_on_different_data_are_kept_apart() -> None:
         make_network("b", top1=0.6, dataset="two"),
         make_network("c"),
     ]
-    found = zoo_words.measured_points(networks)
+    found = text.measured_points(networks)
     assert {data: [(p.name, p.gmacs, p.top1) for p in found[data]] for data in found} == {
         "one": [("a", 6.0, 50.0)],
         "two": [("b", 6.0, 60.0)],
@@ -207,8 +208,8 @@ def test_points_measured_on_different_data_are_kept_apart() -> None:
 
 def test_every_chart_of_the_papers_has_both_groups_and_every_point_that_can_be_drawn() -> None:
     rows = published_rows()
-    for chart, (paper, table, data) in zoo_words.CHARTS.items():
-        groups = zoo_words.paper_points(rows, chart)
+    for chart, (paper, table, data) in text.CHARTS.items():
+        groups = text.paper_points(rows, chart)
         drawn = sum(map(len, groups.values()))
         of_table = [r for r in rows if (r.paper, r.table) == (paper, table) and data in r.top1]
         assert drawn == sum(bool(row.macs) for row in of_table) > 10

@@ -10,7 +10,7 @@ import torch
 
 from dsanet_core.analysis import analyze, run_network
 from dsanet_core.attribution import attribute, faithfulness, randomised, rank_correlation
-from dsanet_core.attribution.absent import without_patches
+from dsanet_core.attribution.baselines import without_patches
 from dsanet_core.attribution.faithfulness import STEPS, in_parts
 from dsanet_core.errors import ModelError
 from dsanet_core.video import to_tensor

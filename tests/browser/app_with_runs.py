@@ -5,7 +5,7 @@ import os
 import runpy
 from pathlib import Path
 
-from app.dataset import runs
+from app.server import runs
 from dsanet_core import checkpoints
 
 runs.FOLDER = Path(os.environ["RUNS"])

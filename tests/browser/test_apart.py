@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app import samples
-from app.uploads import PREFIX
+from app.server import samples
+from app.server.uploads import PREFIX
 from dsanet_core.records import Run
 from dsanet_core.runs.summary import FILE, save_run
 from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn

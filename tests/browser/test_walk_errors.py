@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.dataset import error_choice
+from app.pages.errors import selection
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import confused_pairs
 from tests.browser.stage import WAIT_MILLISECONDS, Watched, embedded_run, wait_until_drawn
@@ -96,8 +96,8 @@ def test_from_a_cell_to_a_video_and_back(
     assert {key: query(page)[key] for key in chosen} == chosen
     assert sorted(each["video"] for each in shown(page)["videos"]) == names(run, cell)
 
-    shown_there = error_choice.shown_categories(
-        run.confusion(), run.classes, error_choice.default_size(len(run.classes)), ""
+    shown_there = selection.shown_categories(
+        run.confusion(), run.classes, selection.default_size(len(run.classes)), ""
     )
     x, y = shown_there.index(first.predicted), shown_there.index(first.true)
     click(page, MATRIX, x, y)

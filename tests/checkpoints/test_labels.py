@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dsanet_core.checkpoints.public.labels import known_lists, read_classes
+from dsanet_core.checkpoints.foreign_formats.labels import known_lists, read_classes
 from dsanet_core.errors import CheckpointError
 
 NAMES = ("abseiling", "air drumming", "zumba")

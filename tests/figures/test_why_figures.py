@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dsanet_core.figures import attribution as drawn
-from dsanet_core.figures import effects as hangs
+from dsanet_core.figures import block_ablation as hangs
 from dsanet_core.figures import palette
 from tests.factory import CLASSES, make_analysis
 from tests.figures.checks import check_suits_both_pages

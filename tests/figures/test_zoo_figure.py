@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dsanet_core.figures import CostPoint, accuracy_against_cost
-from dsanet_core.zoo.published import KINETICS, published_rows
+from dsanet_core.zoo.paper_tables import KINETICS, published_rows
 from tests.figures.checks import check_suits_both_pages
 
 PAPER = {

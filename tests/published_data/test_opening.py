@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsanet_core.datasets import is_published, move_paths, open_dataset, paths_of
-from dsanet_core.datasets.published import DATASETS
+from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
 from tests.dataset_files import touch

@@ -19,7 +19,7 @@ from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import LensError, RecordError, RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
-from dsanet_core.runs import answers, engine, run_dataset
+from dsanet_core.runs import engine, inference, run_dataset
 from dsanet_core.runs.shards import read_shard, rows_of, shards_of
 from dsanet_core.runs.store import MANIFEST, PROGRESS, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
@@ -44,7 +44,7 @@ def dataset() -> Dataset:
 
     def clips(index: int, *args: Any) -> Any:
         if index == UNREADABLE:
-            raise answers.VideoError("a damaged file", "a video", "Mend it.")
+            raise inference.VideoError("a damaged file", "a video", "Mend it.")
         return read(index, *args)
 
     drawn.clips = clips  # type: ignore[method-assign]
@@ -72,13 +72,13 @@ def folder(made: Path, tmp_path: Path) -> Path:
 def forwards(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Grows by one entry whenever a video goes through the network."""
     seen: list[int] = []
-    real = answers.run_network
+    real = inference.run_network
 
     def counted(*args: Any) -> Any:
         seen.append(1)
         return real(*args)
 
-    monkeypatch.setattr(answers, "run_network", counted)
+    monkeypatch.setattr(inference, "run_network", counted)
     return seen
 
 
@@ -251,7 +251,7 @@ def test_what_the_disk_refuses_is_named_and_once_it_takes_it_the_run_goes_on(
 def test_a_folder_that_is_deleted_under_a_run_ends_it_with_a_message(
     network: VideoNetwork, dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real, seen = answers.run_network, []
+    real, seen = inference.run_network, []
 
     def counted(*args: Any) -> Any:
         seen.append(1)
@@ -260,7 +260,7 @@ def test_a_folder_that_is_deleted_under_a_run_ends_it_with_a_message(
         return real(*args)
 
     monkeypatch.setattr(engine, "SHARD_VIDEOS", PER_SHARD)
-    monkeypatch.setattr(answers, "run_network", counted)
+    monkeypatch.setattr(inference, "run_network", counted)
     with pytest.raises(RunError, match="3 videos could not be kept"):
         run_dataset(dataset, network, folder=tmp_path / "runs", workers=0)
     assert run_dataset(dataset, network, folder=tmp_path / "runs", workers=0).row.size == VIDEOS - 1

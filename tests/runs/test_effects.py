@@ -14,7 +14,7 @@ from dsanet_core.analysis import analyze
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, ModelError, RecordError, RunError
 from dsanet_core.runs import load_effects, run_dataset, run_effects, save_effects
-from dsanet_core.runs.effects import FILE, in_turns, measure_run
+from dsanet_core.runs.block_ablation import FILE, in_turns, measure_run
 from dsanet_core.runs.store import Progress
 from dsanet_core.whatif import rank_blocks
 from tests.runs.test_engine import write_video

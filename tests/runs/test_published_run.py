@@ -9,10 +9,10 @@ import pytest
 
 from dsanet_core import cli, synthetic
 from dsanet_core.datasets import open_dataset
+from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.datasets.files import READERS
-from dsanet_core.datasets.published import DATASETS
 from dsanet_core.runs import run_dataset
-from dsanet_core.runs.report import average_runs
+from dsanet_core.runs.export import average_runs
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.runs.summarise import OTHER_LABELS, judged, matrix
 from dsanet_core.video import encode_h264

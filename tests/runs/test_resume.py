@@ -18,7 +18,7 @@ import torch
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.runs import answers, engine, files, run_dataset
+from dsanet_core.runs import engine, files, inference, run_dataset
 from dsanet_core.runs.shards import rows_of
 from dsanet_core.runs.store import RunFolder
 from tests.weights import tiny_network
@@ -40,7 +40,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     def clips(index: int, *args: Any) -> Any:
         time.sleep(0.002)  # a moment for the killer
         if index == 77:
-            raise answers.VideoError("a damaged file", "a video", "Mend it.")
+            raise inference.VideoError("a damaged file", "a video", "Mend it.")
         return read(index, *args)
 
     drawn.clips = clips  # type: ignore[method-assign]
@@ -127,7 +127,7 @@ def test_an_interrupt_keeps_what_is_done(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen = 0
-    real = answers.run_network
+    real = inference.run_network
 
     def interrupted(*args: Any) -> Any:
         nonlocal seen
@@ -136,7 +136,7 @@ def test_an_interrupt_keeps_what_is_done(
             raise KeyboardInterrupt
         return real(*args)
 
-    monkeypatch.setattr(answers, "run_network", interrupted)
+    monkeypatch.setattr(inference, "run_network", interrupted)
     with pytest.raises(KeyboardInterrupt):
         run(dataset, network, tmp_path)
     (folder,) = map(RunFolder, tmp_path.iterdir())

@@ -16,8 +16,8 @@ from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import CheckpointError, DatasetError
 from dsanet_core.hooks import capture
 from dsanet_core.synthetic import CATEGORIES, make_video
-from dsanet_core.training import RECIPES, job, open_data
-from dsanet_core.training.checks import called, look_at, require_writable
+from dsanet_core.training import RECIPES, open_data, pipeline
+from dsanet_core.training.open_data import called, look_at, require_writable
 from dsanet_core.training.recipe import DATASETS, Norm, Optimizer, Precision
 from dsanet_core.video import encode_h264
 from tests.dataset_files import write_list
@@ -52,7 +52,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     recipe = RECIPES[RECIPE]
     monkeypatch.setitem(RECIPES, RECIPE, replace(recipe, videos_per_step=2, validate_every=1,
                                                  changes={"width": 4}))
-    monkeypatch.setattr(job, "CALIBRATION_VIDEOS", 4)
+    monkeypatch.setattr(pipeline, "CALIBRATION_VIDEOS", 4)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -254,7 +254,7 @@ def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
 def test_logs_without_tensorboard_are_left_out_unless_asked_for(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("dsanet_core.training.measure.find_spec", lambda name: None)
+    monkeypatch.setattr("dsanet_core.training.validation.find_spec", lambda name: None)
     out = tmp_path / "x.safetensors"
     how = ["--data", EMPTY, "--epochs", 1, "--out", out]
     code, _, err = call(capsys, RECIPE, *how)

@@ -14,7 +14,7 @@ from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES, Recipe, find_recipe
 from dsanet_core.training.recipe import DATASETS
 from dsanet_core.zoo import build_model, list_models
-from dsanet_core.zoo.published import published_rows
+from dsanet_core.zoo.paper_tables import published_rows
 from dsanet_core.zoo.rows import unnamed
 
 PAPERS = {

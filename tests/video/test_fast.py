@@ -19,7 +19,7 @@ import pytest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, VideoError
 from dsanet_core.records import Clips, Sampling
-from dsanet_core.video import fast, read_clips, read_with_decord
+from dsanet_core.video import decord_reader, read_clips, read_with_decord
 from tests.published_data.files import write_frames
 from tests.video.make import write_video
 
@@ -32,9 +32,9 @@ LEFT = "left to PyAV by decord: "
 @pytest.fixture
 def own_child() -> Iterator[None]:
     """Children of other tests are not met, and none is left."""
-    fast.shut_down()
+    decord_reader.shut_down()
     yield
-    fast.shut_down()
+    decord_reader.shut_down()
 
 
 @pytest.fixture
@@ -168,7 +168,7 @@ def test_what_is_no_video_is_the_same_error(tmp_path: Path, content: bytes | Non
 
 
 def child_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "COMMAND", (sys.executable, "-c", code))
+    monkeypatch.setattr(decord_reader, "COMMAND", (sys.executable, "-c", code))
 
 
 @pytest.mark.usefixtures("own_child")
@@ -193,8 +193,8 @@ def test_a_child_that_hangs_or_crashes_is_ended_and_pyav_reads_the_file(
 
     expected = read_clips(video, SAMPLING)
     child_that(code, monkeypatch)
-    monkeypatch.setattr(fast.subprocess, "Popen", start)
-    limits = replace(fast.DECORD_LIMITS, wall_seconds=wall_seconds)
+    monkeypatch.setattr(decord_reader.subprocess, "Popen", start)
+    limits = replace(decord_reader.DECORD_LIMITS, wall_seconds=wall_seconds)
     clips = read_with_decord(video, SAMPLING, limits=limits)
     check_equal(clips, expected, LEFT + reason)
     assert len(started) == 1 and started[0].poll() is not None
@@ -210,7 +210,7 @@ def test_without_room_for_a_child_pyav_reads_the_file(
         raise BlockingIOError(11, "Resource temporarily unavailable")
 
     expected = read_clips(video, SAMPLING)
-    monkeypatch.setattr(fast.subprocess, "Popen", refuse)
+    monkeypatch.setattr(decord_reader.subprocess, "Popen", refuse)
     note = f"{LEFT}no room for its process (Resource temporarily unavailable)"
     check_equal(read_with_decord(video, SAMPLING), expected, note)
 
@@ -223,11 +223,11 @@ def test_a_child_is_replaced_after_many_files_or_much_memory(
     video: Path, monkeypatch: pytest.MonkeyPatch, name: str, most: int, children: int
 ) -> None:
     seen: dict[int, None] = {}
-    monkeypatch.setattr(fast, name, most)
+    monkeypatch.setattr(decord_reader, name, most)
     for _ in range(5):
         assert not read_with_decord(video, SAMPLING).frames.video.notes
-        assert fast._child is not None and fast._child.resident_bytes > 10 << 20
-        seen[fast._child._process.pid] = None
+        assert decord_reader._child is not None and decord_reader._child.resident_bytes > 10 << 20
+        seen[decord_reader._child._process.pid] = None
     assert len(seen) == children
 
 
@@ -248,7 +248,8 @@ def test_a_dataset_reads_its_videos_with_decord_also_after_pickling(
     again = pickle.loads(pickle.dumps(dataset))
     for row in range(2):
         check_equal(again.clips(row, SAMPLING), plain.clips(row, SAMPLING))
-    assert fast._child is not None and fast._child.files == 1, "pictures are not decord's"
+    child = decord_reader._child
+    assert child is not None and child.files == 1, "pictures are not decord's"
 
 
 def test_nothing_in_the_app_reads_with_decord() -> None:

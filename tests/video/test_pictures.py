@@ -14,8 +14,8 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, VideoError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.video import snippet_indices
+from dsanet_core.video.frame_folder import is_frame_folder, read_pictures
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
-from dsanet_core.video.pictures import is_frame_folder, read_pictures
 from tests.dataset_files import rows, touch, write_list
 from tests.published_data.files import write_frames
 from tests.video.make import number_of, numbered
@@ -157,7 +157,7 @@ def test_limits_hold_for_pictures_too(tmp_path: Path, monkeypatch: pytest.Monkey
         read_pictures(tmp_path, SAMPLING, limits=Limits(max_frames=2))
     with pytest.raises(VideoError, match="64x48 pixels; expected at most 100"):
         read_pictures(tmp_path, SAMPLING, limits=Limits(max_pixels=100))
-    monkeypatch.setattr("dsanet_core.video.pictures.MAX_PICTURE_BYTES", 10)
+    monkeypatch.setattr("dsanet_core.video.frame_folder.MAX_PICTURE_BYTES", 10)
     with pytest.raises(VideoError, match=r"00000\.jpg could not be decoded"):
         read_pictures(tmp_path, SAMPLING)
 

@@ -13,8 +13,8 @@ import pytest
 
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
-from dsanet_core.video import DEFAULT_LIMITS, messages, read_clips
-from dsanet_core.video.source import CONTAINERS
+from dsanet_core.video import DEFAULT_LIMITS, read_clips, refusals
+from dsanet_core.video.container import CONTAINERS
 from tests.video.make import Children, numbered, write_sound, write_video
 
 SAMPLING = Sampling(4, 3, 5)
@@ -198,7 +198,7 @@ def test_a_file_of_too_many_streams_is_refused(tmp_path: Path) -> None:
 
 
 def test_every_refusal_of_the_child_has_its_message() -> None:
-    for code in messages.REFUSALS:
-        text = str(messages.refusal("a.mp4", code, "7", b"", DEFAULT_LIMITS))
+    for code in refusals.REFUSALS:
+        text = str(refusals.refusal("a.mp4", code, "7", b"", DEFAULT_LIMITS))
         assert "{" not in text
         assert text.startswith("a.mp4 ")

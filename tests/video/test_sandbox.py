@@ -23,10 +23,10 @@ from dsanet_core.records import Sampling
 from dsanet_core.video import (
     DEFAULT_LIMITS,
     browser_proxy,
-    decode,
+    clips,
+    fork_client,
     read_clips,
     sandbox,
-    warm_server,
 )
 from dsanet_core.video.upload import open_upload
 from tests.video.make import number_of, write_video
@@ -42,9 +42,9 @@ def video(tmp_path: Path) -> Path:
 @pytest.fixture
 def own_server() -> Iterator[None]:
     """A server for one test alone."""
-    warm_server.shut_down()
+    fork_client.shut_down()
     yield
-    warm_server.shut_down()
+    fork_client.shut_down()
 
 
 def children_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +56,7 @@ def children_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
         f"def work(talk, isolation):\n    talk.recv(65536)\n    {body}\n"
         "fork_server.serve(work)"
     )
-    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-B", "-c", program))
+    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-B", "-c", program))
 
 
 def message(path: Path, **kwargs: object) -> str:
@@ -155,7 +155,7 @@ def test_facts_of_no_sense_are_reported(
 ) -> None:
     """What a child says that has been taken over."""
     monkeypatch.setattr(
-        decode, "ask_child", lambda *_, **__: (json.loads(json.dumps(FACTS | lie)), memoryview(b""))
+        clips, "ask_child", lambda *_, **__: (json.loads(json.dumps(FACTS | lie)), memoryview(b""))
     )
     assert "the decoder's answer makes no sense" in message(video)
 
@@ -168,7 +168,7 @@ def test_a_proxy_of_no_sense_is_reported(tmp_path: Path, video: Path, own_server
             )
             with pytest.raises(VideoError, match="could not be decoded: the decoder"):
                 browser_proxy(video, tmp_path / "proxy.mp4")
-            warm_server.shut_down()
+            fork_client.shut_down()
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
@@ -273,16 +273,16 @@ def test_threads_that_ask_and_cancel_at_once_get_their_own_video(tmp_path: Path)
     with ThreadPoolExecutor(8) as threads:
         was_read = list(threads.map(read, range(40)))
     assert all(was_read[turn] for turn in range(40) if turn % 3)
-    server = warm_server.server().pid
+    server = fork_client.server().pid
     assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
 
 
 def test_a_killed_server_is_replaced(video: Path) -> None:
     read_clips(video, SAMPLING)
-    before = warm_server.server()
+    before = fork_client.server()
     os.kill(before.pid, signal.SIGKILL)
     assert read_clips(video, SAMPLING).frames.video.num_frames == 20
-    assert warm_server.server() is not before
+    assert fork_client.server() is not before
     assert not Path("/proc", str(before.pid)).exists()
 
 
@@ -290,7 +290,7 @@ def test_a_server_that_does_not_answer_is_replaced(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_clips(video, SAMPLING)
-    before = warm_server.server()
+    before = fork_client.server()
     os.kill(before.pid, signal.SIGSTOP)
     monkeypatch.setattr(sandbox, "START_SECONDS", 5.0)
     monkeypatch.setattr(sandbox, "STOP_SECONDS", 0.1)
@@ -314,7 +314,7 @@ def test_a_server_killed_while_a_child_works_costs_nothing_but_time(
     def kill_server() -> None:
         while not (note.exists() and note.read_text()):
             time.sleep(0.01)
-        os.kill(warm_server.server().pid, signal.SIGKILL)
+        os.kill(fork_client.server().pid, signal.SIGKILL)
 
     threading.Thread(target=kill_server).start()
     assert "the decoder failed (because)" in message(video)
@@ -327,7 +327,7 @@ def test_a_server_that_cannot_start_is_a_message(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = "raise SystemExit('no such library')"
-    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-S", "-c", program))
+    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-S", "-c", program))
     assert "the decoder was lost, its server ended: no such library" in message(video)
 
 
@@ -335,7 +335,7 @@ def test_a_machine_without_room_for_a_server_is_a_message(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     too_long = "#" * (8 << 20)  # for the command line of a process
-    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-c", too_long))
+    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-c", too_long))
     assert "this machine has no room for a decoder (Argument list too long" in message(video)
 
 
@@ -347,7 +347,7 @@ def test_a_missing_decoder_library_is_a_message(
         "from dsanet_core.video import fork_server, worker\n"
         "fork_server.serve(worker.work)"
     )
-    monkeypatch.setattr(warm_server, "COMMAND", (sys.executable, "-B", "-c", program))
+    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-B", "-c", program))
     assert "cannot be read without PyAV" in message(video)
 
 
@@ -371,18 +371,18 @@ def test_the_server_and_its_children_end_with_their_parent(
 
 
 def _read_elsewhere(path: Path) -> tuple[int, int]:
-    return read_clips(path, SAMPLING).frames.video.num_frames, warm_server.server().pid
+    return read_clips(path, SAMPLING).frames.video.num_frames, fork_client.server().pid
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_worker_process_has_a_server_of_its_own(video: Path, method: str) -> None:
     read_clips(video, SAMPLING)
-    here = warm_server.server()
+    here = fork_client.server()
     with multiprocessing.get_context(method).Pool(1) as pool:
         num_frames, elsewhere = pool.apply(_read_elsewhere, (video,))
     assert num_frames == 20
     assert elsewhere != here.pid
-    assert warm_server.server() is here
+    assert fork_client.server() is here
     assert read_clips(video, SAMPLING).frames.video.num_frames == 20
     wait_until_gone(elsewhere)
 
@@ -393,6 +393,6 @@ def test_nothing_is_left_of_the_children(video: Path) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(5):
         read_clips(video, SAMPLING)
-    server = warm_server.server().pid
+    server = fork_client.server().pid
     assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
     assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208

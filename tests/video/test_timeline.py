@@ -12,16 +12,16 @@ import numpy as np
 import pytest
 
 from dsanet_core.records import Sampling
-from dsanet_core.video import DEFAULT_LIMITS, reader, snippet_indices
+from dsanet_core.video import DEFAULT_LIMITS, decode, snippet_indices
 from tests.video.make import number_of, peak_memory, repeat_video, write_video
 
 SAMPLING = Sampling(8, 4, 4)
 LAP = 250
 
 
-def read(path: Path) -> reader.Reading:
+def read(path: Path) -> decode.Reading:
     with path.open("rb", buffering=0) as file:
-        return reader.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
+        return decode.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
 
 
 @contextmanager
@@ -30,14 +30,14 @@ def accounts_used(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     used: list[str] = []
 
     def watched(name: str) -> None:
-        account = getattr(reader, name)
+        account = getattr(decode, name)
 
-        def watch(*args: object) -> reader.Timeline:
+        def watch(*args: object) -> decode.Timeline:
             timeline = account(*args)
             used.append(name)
             return timeline  # type: ignore[no-any-return]
 
-        monkeypatch.setattr(reader, name, watch)
+        monkeypatch.setattr(decode, name, watch)
 
     with monkeypatch.context() as patch:
         monkeypatch = patch
@@ -68,7 +68,7 @@ def test_all_accounts_give_the_same_frames_of_a_clean_file(
     with accounts_used(monkeypatch) as used:
         readings.append(read(path))
         for name in ("header_timeline", "packet_timeline"):
-            monkeypatch.setattr(reader, name, _contradict)
+            monkeypatch.setattr(decode, name, _contradict)
             readings.append(read(path))
     assert used == ["header_timeline", "packet_timeline", "decoded_timeline"]
     expected = np.unique(snippet_indices(14 * LAP, SAMPLING))
@@ -83,8 +83,8 @@ def test_all_accounts_give_the_same_frames_of_a_clean_file(
     assert readings[2].frames_decoded > 14 * LAP
 
 
-def _contradict(*_: object) -> reader.Timeline:
-    raise reader.ContradictionError("for the test")
+def _contradict(*_: object) -> decode.Timeline:
+    raise decode.ContradictionError("for the test")
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

@@ -12,7 +12,7 @@ import pytest
 
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Sampling
-from dsanet_core.video import DEFAULT_LIMITS, read_clips, reader, snippet_indices
+from dsanet_core.video import DEFAULT_LIMITS, decode, read_clips, snippet_indices
 from tests.video.make import number_of, repeat_video, write_video
 
 SAMPLING = Sampling(num_snippets=3, frames_per_snippet=2, frame_stride=2)
@@ -106,13 +106,13 @@ def test_a_window_late_in_a_long_video_costs_its_own_frames(
     lap = write_video(tmp_path / "lap.mp4", range(250), keyframe_every=50)
     path = repeat_video(lap, tmp_path / "long.mp4", 14)
 
-    def read() -> reader.Reading:
+    def read() -> decode.Reading:
         with path.open("rb", buffering=0) as file:
-            return reader.read_snippets(file, SAMPLING, DEFAULT_LIMITS, window=(101, 103))
+            return decode.read_snippets(file, SAMPLING, DEFAULT_LIMITS, window=(101, 103))
 
     readings = [read()]
     for name in ("header_timeline", "packet_timeline"):
-        monkeypatch.setattr(reader, name, _contradict)
+        monkeypatch.setattr(decode, name, _contradict)
         readings.append(read())
     expected = np.unique(101 * 25 + snippet_indices(50, SAMPLING))
     for reading in readings:
@@ -122,5 +122,5 @@ def test_a_window_late_in_a_long_video_costs_its_own_frames(
     assert readings[0].frames_decoded < 50 + 50 + 13
 
 
-def _contradict(*_: object) -> reader.Timeline:
-    raise reader.ContradictionError("for the test")
+def _contradict(*_: object) -> decode.Timeline:
+    raise decode.ContradictionError("for the test")

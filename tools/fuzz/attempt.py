@@ -10,7 +10,7 @@ from pathlib import Path
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
 from dsanet_core.video import DEFAULT_LIMITS, browser_proxy, read_clips
-from dsanet_core.video.messages import REFUSALS
+from dsanet_core.video.refusals import REFUSALS
 from tests.video.make import Children
 from tools.fuzz.bases import SUFFIXES
 from tools.fuzz.damage import damaged

@@ -22,7 +22,7 @@ from tools.load.visitor import PAGES, QUICK, SLOW, Ask, Notes, Visitor
 WARM_UP_SECONDS = 120
 THINKING_SECONDS = 2.0
 GROWTH = 0.10
-CHILDREN = ("app.network_worker", "dsanet_core.video.fork_server")
+CHILDREN = ("app.server.network_worker", "dsanet_core.video.fork_server")
 """Marks of the command lines of the server's own children: decoders and networks."""
 
 

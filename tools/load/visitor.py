@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from dsanet_core.figures.style import shorten
-from dsanet_core.report.words import escape
+from dsanet_core.report.text import escape
 from tools.load.client import Client, UnansweredError
 from tools.load.clips import Answers, Clip, said_by, same
 

@@ -1,0 +1,57 @@
+"""The sample gallery: clips of the embedded benchmark at a size that is pleasant to watch."""
+
+from __future__ import annotations
+
+import base64
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from app import ROOT
+from app.server.films import keep_film
+from dsanet_core import synthetic
+from dsanet_core.records import Array
+
+SEED = 20_000
+"""Of the gallery alone: no training or validation video has it."""
+
+SIZE = (288, 288)
+FOLDER = ROOT / ".cache" / "samples"
+THUMBNAIL_FRAMES = np.array([6, 23, 40, 57])
+_PREFIX = "sample-"
+
+
+def sample_id(label: int) -> str:
+    """The id that stands in a deep link; there is one sample per category."""
+    return f"{_PREFIX}{label}"
+
+
+def label_of(sample: str) -> int | None:
+    """True label of a sample id, None where there is no such sample."""
+    number = sample.removeprefix(_PREFIX)
+    known = sample.startswith(_PREFIX) and number.isdecimal() and number.isascii()
+    return int(number) if known and int(number) < len(synthetic.CATEGORIES) else None
+
+
+def clip(label: int) -> Path:
+    """The H.264 file of a sample, made on first use and kept."""
+    path = FOLDER / f"v{synthetic.VERSION}" / f"{sample_id(label)}-{SIZE[0]}.mp4"
+    return keep_film(path, lambda: synthetic.make_video(SEED, label, size=SIZE).rgb)
+
+
+@lru_cache(maxsize=64)
+def picture(label: int) -> str:
+    """The thumbnail as a data URL, which is on the page and not fetched by it: a file would be
+    deleted with every drawing of the page that breaks off before the gallery."""
+    import cv2
+
+    done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(thumbnail(label)[..., ::-1]))
+    assert done
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+
+
+def thumbnail(label: int) -> Array:
+    """Four moments of a sample side by side, (H, 4 W, 3) uint8."""
+    frames = synthetic.make_video(SEED, label, size=(96, 96), frame_index=THUMBNAIL_FRAMES).rgb
+    return np.concatenate(list(frames), axis=1)
