@@ -90,11 +90,16 @@ def test_the_public_names_are_these() -> None:
     assert set(PUBLIC) <= set(dir(dsanet_core))
 
 
-@pytest.mark.parametrize("name", PUBLIC)
-def test_a_public_name_is_what_its_home_defines(name: str) -> None:
-    value = getattr(dsanet_core, name)
-    assert value.__name__ in (name, f"dsanet_core.{name}")
-    assert getattr(value, "__module__", value.__name__).startswith("dsanet_core.")
+def test_every_public_name_is_what_its_module_defines() -> None:
+    values = {name: getattr(dsanet_core, name) for name in PUBLIC}
+    misnamed = {
+        name: value.__name__
+        for name, value in values.items()
+        if value.__name__ not in (name, f"dsanet_core.{name}")
+    }
+    homes = {name: getattr(value, "__module__", value.__name__) for name, value in values.items()}
+    foreign = {name: home for name, home in homes.items() if not home.startswith("dsanet_core.")}
+    assert (misnamed, foreign) == ({}, {})
 
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
