@@ -1,9 +1,7 @@
-"""What the README and the pages say of the embedded weights: the shipped runs are theirs, the
+"""What the pages and docs say of the embedded weights: the shipped runs are theirs, the
 numbers are those of the runs, and the networks still say the same."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +16,6 @@ from tools import embedded
 from tools.embedded import EMBEDDED, VALIDATION
 
 ASKED_AGAIN = 12
-README = Path(__file__).resolve().parents[1] / "README.md"
 RUNS = embedded.read_all()
 SHIPPED = {name: runs[0] for name, runs in RUNS.items()}
 
@@ -68,7 +65,6 @@ def test_runs_of_networks_with_blocks_say_which_block_matters(name: str) -> None
 
 def test_the_page_of_tables_is_that_of_the_shipped_runs() -> None:
     assert embedded.PAGE.read_text() == embedded.page(RUNS)
-    assert embedded.overview(RUNS) in README.read_text()
 
 
 def test_the_headline_comparisons_have_three_trainings_each() -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +23,7 @@ from dsanet_core.records import Run
 from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
 from dsanet_core.runs.block_ablation import measure_run
 from dsanet_core.runs.summary import FILE
+from dsanet_core.synthetic import GROUPS
 from dsanet_core.training import RECIPES, Fit, Places, open_data, train
 from dsanet_core.zoo import list_models, model_spec
 
@@ -145,14 +146,17 @@ def table(runs: dict[str, list[Run]], *, categories: bool = False) -> str:
     return "\n".join(lines)
 
 
-def overview(found: dict[str, list[Run]]) -> str:
-    """Markdown: a row per network, top-1 of all videos and of each group. Also in the README."""
-    groups = list(next(iter(found.values()))[0].groups)
+def overview(
+    found: dict[str, list[Run]],
+    names: Sequence[str] = tuple(name for names in FAMILIES.values() for name in names),
+    groups: Iterable[str] = GROUPS,
+) -> str:
+    """Markdown: a row per network, top-1 of all and of each group. A part is in README.md."""
     lines = [
         f"| top-1, % | trainings | all | {' | '.join(groups)} |",
         "|---|---|---|" + "---|" * len(groups),
     ]
-    for name in (name for names in FAMILIES.values() for name in names if name in found):
+    for name in (name for name in names if name in found):
         shares = [run.accuracy_per_group() for run in found[name]]
         cells = [cell([run.accuracy() for run in found[name]])]
         cells += [cell([share[group] for share in shares]) for group in groups]

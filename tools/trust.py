@@ -208,7 +208,7 @@ def write(name: str) -> None:
 
 
 def table(measured: Iterable[Trust]) -> str:
-    """Markdown: a row per network and method. Also in the README."""
+    """Markdown: a row per network and method."""
     lines = [
         "| network | method | points at the object (chance) | most important moment in the event "
         "(chance) | insertion minus deletion (random) | rank correlation with random weights |",

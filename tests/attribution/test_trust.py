@@ -4,7 +4,6 @@ shipped weights."""
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -122,11 +121,6 @@ def test_the_shipped_page_is_made_of_the_shipped_figures() -> None:
     manifest = read_manifest()
     for each in SHIPPED:
         assert each.weights_sha256 == manifest[each.model]["sha256"], each.model
-
-
-def test_the_readme_has_the_shipped_figures_of_the_first_networks() -> None:
-    readme = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert tool.table(each for each in SHIPPED if each.model in tool.FIRST) in readme
 
 
 def test_the_best_method_points_at_the_object_in_four_of_five_videos() -> None:
