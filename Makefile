@@ -41,7 +41,7 @@ bench: $(STAMP)
 	$(BIN)/python -m tools.bench
 
 bench-gpu: $(STAMP)
-	$(BIN)/python -m dsanet_core.bench.gpu --write docs/benchmarks_gpu.md
+	$(BIN)/python -m tools.bench.gpu --write docs/benchmarks_gpu.md
 
 train-embedded: $(STAMP)
 	$(BIN)/python -m tools.embedded train

@@ -33,7 +33,6 @@ FLOORS = {
     "ensemble": 6,
     "runs": 7,
     "training": 8,
-    "bench": 8,
     "figures": 8,
     "report": 9,
     "cli": 10,

@@ -9,17 +9,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dsanet_core import bench
-from dsanet_core.bench import clips, compiled, machine, networks, running
-from dsanet_core.bench.modules import settled
-from dsanet_core.bench.table import as_markdown, as_text, cells
-from dsanet_core.bench.textbook import textbook_dsa, textbook_sda
-from dsanet_core.bench.timing import Line, Turns, Wanted, in_turns, line_of
 from dsanet_core.errors import ModelError
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
 from dsanet_core.video import read_clips
 from tests.weights import tiny_network
+from tools import bench
+from tools.bench import clips, compiled, machine, networks, running
+from tools.bench.modules import settled
+from tools.bench.table import as_markdown, as_text, cells
+from tools.bench.textbook import textbook_dsa, textbook_sda
+from tools.bench.timing import Line, Turns, Wanted, in_turns, line_of
 
 
 def line(**more: object) -> Line:

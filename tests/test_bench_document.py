@@ -8,14 +8,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from dsanet_core.bench import Line, growth, memory
-from dsanet_core.bench.fresh import ask_section
-from dsanet_core.bench.timing import Wanted
 from dsanet_core.records import Sampling
 from dsanet_core.synthetic import make_video
 from dsanet_core.video import encode_h264, read_clips
-from tools import bench as tool
-from tools.bench_figure import growth_svg
+from tools.bench import Line, growth, memory
+from tools.bench import __main__ as tool
+from tools.bench.figure import growth_svg
+from tools.bench.fresh import ask_section
+from tools.bench.timing import Wanted
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -111,3 +111,32 @@ def test_growth_is_measured_along_an_axis(monkeypatch: pytest.MonkeyPatch) -> No
     ]
     assert lines[0].ratio is None and lines[1].ratio is not None
     assert all(line.median > 0 for line in lines)
+
+
+def test_rows_of_the_zoo_are_measured_alone_and_in_turns(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert tool.main(["--model", "sda_tsn_synth", "--against", "tsn_synth", "--repeats", "1"]) == 0
+    first, _, second, _ = capsys.readouterr().out.splitlines()
+    assert first.startswith("sda_tsn_synth: ") and "sda_tsn_synth / tsn_synth" in first
+    assert second.startswith("tsn_synth: ")
+    assert tool.main(["--model", "dsa_i3d_synth", "--repeats", "1"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()[::2]]
+    assert names == ["dsa_i3d_synth,", "11", "all"]
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        (["--model", "no_such_row"], "no model 'no_such_row'"),
+        (["no_such_section"], "no section 'no_such_section'"),
+        (["run", "--model", "tsn_synth"], "--model excludes sections"),
+        (["--against", "tsn_synth"], "--against needs --model"),
+    ],
+)
+def test_a_wrong_call_is_refused_with_the_reason(
+    capsys: pytest.CaptureFixture[str], args: list[str], says: str
+) -> None:
+    with pytest.raises(SystemExit):
+        tool.main(args)
+    assert says in capsys.readouterr().err

@@ -11,9 +11,12 @@ from typing import Any
 import pytest
 import torch
 
-from dsanet_core.bench.gpu import Stage, plan, run_gpu_bench
-from dsanet_core.bench.gpu.__main__ import main, save
-from dsanet_core.bench.gpu.modes import (
+from dsanet_core.hooks import hook_points
+from dsanet_core.models.dsa import DSA
+from dsanet_core.models.sda import SDA
+from tools.bench.gpu import Stage, plan, run_gpu_bench
+from tools.bench.gpu.__main__ import main, save
+from tools.bench.gpu.modes import (
     BF16,
     COMPILED,
     difference,
@@ -21,25 +24,22 @@ from dsanet_core.bench.gpu.modes import (
     prepare,
     without_hook_points,
 )
-from dsanet_core.bench.gpu.modules import floor_bytes
-from dsanet_core.bench.gpu.pairs import TSN_SHAPE, build, clip_shape, draw
-from dsanet_core.bench.gpu.profiling import by_kind, kind_of
-from dsanet_core.bench.gpu.report import NOT_RUN, Line
-from dsanet_core.bench.gpu.stage import Failure, Times
-from dsanet_core.bench.gpu.table import MEASURED, NOT_MEASURED, markdown
-from dsanet_core.bench.textbook import textbook_dsa, textbook_sda
-from dsanet_core.hooks import hook_points
-from dsanet_core.models.dsa import DSA
-from dsanet_core.models.sda import SDA
+from tools.bench.gpu.modules import floor_bytes
+from tools.bench.gpu.pairs import TSN_SHAPE, build, clip_shape, draw
+from tools.bench.gpu.profiling import by_kind, kind_of
+from tools.bench.gpu.report import NOT_RUN, Line
+from tools.bench.gpu.stage import Failure, Times
+from tools.bench.gpu.table import MEASURED, NOT_MEASURED, markdown
+from tools.bench.textbook import textbook_dsa, textbook_sda
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = """
 import sys
 from importlib.machinery import BuiltinImporter, FrozenImporter, PathFinder
 
-THERE = {"dsanet_core", "torch", "torchgen", "functorch", "numpy", "typing_extensions", "sympy",
-         "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "triton", "nvidia",
-         "cuda"} | sys.stdlib_module_names
+THERE = {"dsanet_core", "tools", "torch", "torchgen", "functorch", "numpy", "typing_extensions",
+         "sympy", "mpmath", "networkx", "jinja2", "markupsafe", "filelock", "fsspec", "triton",
+         "nvidia", "cuda"} | sys.stdlib_module_names
 
 
 class Bare:
@@ -57,7 +57,7 @@ for name in ("cv2", "av", "safetensors", "plotly", "pyarrow", "torchvision"):
         continue
     raise SystemExit(f"{name} is there")
 
-from dsanet_core.bench.gpu.__main__ import main
+from tools.bench.gpu.__main__ import main
 
 sys.exit(main(sys.argv[1:]))
 """

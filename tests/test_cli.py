@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsanet_core import bench, cli, synthetic
+from dsanet_core import cli, synthetic
 from dsanet_core.analysis import analyze
 from dsanet_core.serialize import analysis_from_json
 from dsanet_core.video import encode_h264
@@ -200,28 +200,6 @@ def test_models_lists_every_row_with_its_cost(capsys: pytest.CaptureFixture[str]
     assert code == 0 and all(name in out for name in rows)
 
 
-def test_bench_measures_sections_and_races(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line = bench.Line("modules", "DSA", "12 snippets", 0.002, "s", 0.0001, 9)
-    asked: list[tuple[str, int | None]] = []
-    monkeypatch.setattr(
-        bench, "measure_section", lambda name, repeats: [asked.append((name, repeats)) or line]
-    )
-    measured = answer(capsys, "bench", "run", "modules", "--repeats", "1")
-    assert asked == [("modules", 1), ("run", 1)]
-    assert [one["name"] for one in measured["lines"]] == ["DSA", "DSA"]
-    assert measured["machine"]["CPU"]
-    code, out, _ = call(capsys, "bench", "modules")
-    assert code == 0 and "DSA: 2 ms (IQR 0.1 ms, 9 repeats)" in out and "CPU: " in out
-    against = ("--model", "sda_tsn_synth", "--against", "tsn_synth", "--repeats", "1")
-    race = answer(capsys, "bench", *against)["lines"]
-    assert [one["name"] for one in race] == ["sda_tsn_synth", "tsn_synth"]
-    assert race[0]["ratio"] > 0
-    inside = answer(capsys, "bench", "--model", "dsa_i3d_synth", "--repeats", "1")["lines"]
-    assert [one["name"].split()[0] for one in inside] == ["dsa_i3d_synth,", "11", "all"]
-
-
 BAD_NAMES = ["动画 ☃.mp4", "two\nlines\r\x1b[2J.mp4", "-rf.mp4", "a'b\"c.mp4"]
 
 
@@ -280,9 +258,6 @@ def test_files_that_are_no_video_get_a_readable_line(
         (["run", "synth:seed=x,n=5", "--model", "WEIGHTS"], "dataset 'synth:seed=x,n=5'"),
         (["run", "nowhere", "--model", "WEIGHTS"], "does not exist"),
         (["train", "no_such_recipe"], "no recipe 'no_such_recipe'"),
-        (["bench", "--model", "no_such_row"], "no model 'no_such_row'"),
-        (["bench", "no_such_section"], "no section 'no_such_section'"),
-        (["bench", "run", "--model", "tsn_synth"], "together with --model"),
     ],
 )
 def test_mistakes_are_named_with_what_was_expected(
@@ -309,7 +284,7 @@ def test_a_wrong_call_shows_the_usage(capsys: pytest.CaptureFixture[str], args: 
 
 
 COMMANDS = ("models", "import", "weights", "predict", "compare", "explain", "report", "whatif",
-            "run", "effects", "train", "bench")
+            "run", "effects", "train")
 
 
 def test_help_needs_no_heavy_package() -> None:

@@ -158,10 +158,10 @@ def check_throughput(root: Path) -> None:
     import torch
 
     from dsanet_core.analysis import protocol_of, run_network
-    from dsanet_core.bench import write_clip
     from dsanet_core.datasets import open_dataset
     from dsanet_core.runs import inference
     from dsanet_core.zoo import create_model
+    from tools.bench import write_clip
 
     torch.set_num_threads(1)
     folder = root / "clips" / "anything"

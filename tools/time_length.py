@@ -8,10 +8,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from dsanet_core.bench import write_clip
 from dsanet_core.video import read_clips
 from dsanet_core.zoo import model_spec
 from tests.video.make import peak_memory, repeat_video
+from tools.bench import write_clip
 
 ROUNDS = 9
 

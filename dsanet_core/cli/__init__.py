@@ -1,5 +1,5 @@
 """The command line: models, import, weights, predict, compare, explain, report, whatif, run,
-effects, train, bench.
+effects, train.
 
 Answers go to stdout, progress and errors to stderr. Exit codes: 0, 2 for anything the user can
 mend, 130 after Ctrl-C. What is heavy is imported by the command that needs it.
@@ -17,7 +17,7 @@ from typing import Any
 
 from dsanet_core.cli.data import run
 from dsanet_core.cli.explain import METHODS, explain
-from dsanet_core.cli.networks import bench, show_models
+from dsanet_core.cli.networks import show_models
 from dsanet_core.cli.output import log
 from dsanet_core.cli.report import report
 from dsanet_core.cli.train import PRECISIONS, add_train, train
@@ -216,16 +216,6 @@ def build_parser() -> argparse.ArgumentParser:
     added = command("train", train, "Train a network by a recipe and save its weights.")
     add_train(added)
     add_device(added)
-
-    added = command("bench", bench, "Measure this machine: modules, networks, decoding, analyses.")
-    added.add_argument("sections", nargs="*", metavar="SECTION", help="modules, networks, "
-                       "compiled, peers, precision, decoding, analysis, run, memory, start, "
-                       "growth; default: all")
-    added.add_argument("--model", metavar="ROW", help="look into this row of the zoo instead")
-    added.add_argument("--against", metavar="ROW", help="another row, forwards in turns")
-    added.add_argument("--repeats", type=_positive, metavar="N", help="instead of each section's "
-                       "own number; of videos in 'precision'")
-    add_json(added)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Commands about networks: models and bench."""
+"""The command about networks: models."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from dsanet_core.cli.output import Progress, log, print_json
-from dsanet_core.errors import ModelError, printable
+from dsanet_core.errors import printable
 
 if TYPE_CHECKING:
     from dsanet_core.catalogue import Comparison, Network
@@ -130,29 +130,3 @@ def _comparison_entry(comparison: Comparison) -> dict[str, Any]:
         "matched": comparison.is_matched,
         "remark": row.remark,
     }
-
-
-def bench(args: argparse.Namespace) -> None:
-    if args.sections and (args.model or args.against):
-        raise ModelError(
-            f"sections ({', '.join(args.sections)}) together with --model or --against",
-            "one or the other", "Name sections, or rows that take turns.",
-        )
-    with Progress("measuring"):
-        from dsanet_core.bench import run_bench, run_race
-        from dsanet_core.bench.machine import describe_machine
-        from dsanet_core.bench.table import as_text
-
-        machine = describe_machine()
-        report = None if args.json else lambda line: print(as_text(line), flush=True)
-        if args.model or args.against:
-            lines = run_race(args.model or "dsa_i3d_synth", args.against, repeats=args.repeats,
-                             report=report)
-        else:
-            lines = run_bench(args.sections, repeats=args.repeats, report=report)
-    if args.json:
-        print_json({"machine": machine, "lines": [line.to_dict() for line in lines]})
-        return
-    print()
-    for name, value in machine.items():
-        print(f"{name}: {value}")

@@ -12,9 +12,9 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
-from dsanet_core.bench.clips import write_repeated
 from dsanet_core.records import Sampling
 from dsanet_core.video import read_clips, sandbox
+from tools.bench.clips import write_repeated
 
 BITS = (3, 4)  # rows, columns: frames up to number 4095
 DARK, LIGHT = 40, 215
