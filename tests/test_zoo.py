@@ -108,43 +108,53 @@ def test_the_rows_are_these() -> None:
     assert list_models() == list(HOOK_POINTS)
 
 
-@pytest.mark.parametrize("name", HOOK_POINTS)
-def test_hook_points_of_a_row(name: str) -> None:
-    points = hook_points(create_model_on_meta(name))
-    assert list(points) == HOOK_POINTS[name]
-    for path, point in points.items():
-        assert point.name == path
-        assert point.dims == DIMS[path.split(".")[-1]]
+def test_hook_points_of_every_row() -> None:
+    wrong = {}
+    for name, expected in HOOK_POINTS.items():
+        points = hook_points(create_model_on_meta(name))
+        dims = {path: (path, DIMS[path.split(".")[-1]]) for path in expected}
+        found = {path: (point.name, point.dims) for path, point in points.items()}
+        if list(points) != expected or found != dims:
+            wrong[name] = {path: found.get(path) for path in {*found, *dims}
+                           if found.get(path) != dims.get(path)} or list(points)
+    assert wrong == {}
 
 
-@pytest.mark.parametrize("name", HOOK_POINTS)
-def test_a_spec_survives_json(name: str) -> None:
-    spec = model_spec(name)
-    assert ModelSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+def test_every_spec_survives_json() -> None:
+    changed = [
+        name for name in HOOK_POINTS
+        if ModelSpec.from_dict(json.loads(json.dumps(model_spec(name).to_dict())))
+        != model_spec(name)
+    ]
+    assert changed == []
 
 
-@pytest.mark.parametrize("name", HOOK_POINTS)
-def test_the_consensus_is_what_the_network_holds(name: str) -> None:
+def test_the_consensus_of_every_row_is_what_its_network_holds() -> None:
     first = {"tsn": "average", "i3d": "average", "se": "average", "v4d": "4d", "tsm": "shift",
              "c3d": "3d", "gst": "3d"}
-    part = name.split("_")[0]
-    assert model_spec(name).consensus == first.get(part, part)
-    assert model_spec(name).consensus in SNIPPET_MIXING
+    found = {name: model_spec(name).consensus for name in HOOK_POINTS}
+    parts = {name: name.split("_")[0] for name in HOOK_POINTS}
+    assert found == {name: first.get(part, part) for name, part in parts.items()}
+    assert set(found.values()) <= set(SNIPPET_MIXING)
 
 
-@pytest.mark.parametrize("name", HOOK_POINTS)
-def test_the_protocol_groups_as_many_snippets_as_the_network_takes(name: str) -> None:
-    network = create_model_on_meta(name)
-    protocol = network.spec.protocol
-    if network.axis == "clip":  # snippets of one frame, all of them in one clip
-        frames = 16 if name.endswith("_16f") else 8
-        assert protocol.group_size == protocol.sampling.num_snippets == frames
-        assert protocol.sampling.frames_per_snippet == 1
-        assert network.num_snippets is None
-        return
-    assert protocol.group_size == (1 if name.startswith("i3d") else 4)
-    assert network.num_snippets == (4 if name.startswith(("dsa", "v4d")) else None)
-    assert protocol.sampling.num_snippets == 8
+def test_every_protocol_groups_as_many_snippets_as_the_network_takes() -> None:
+    found, expected = {}, {}
+    for name in HOOK_POINTS:
+        network = create_model_on_meta(name)
+        protocol = network.spec.protocol
+        sampling = protocol.sampling
+        found[name] = {"group": protocol.group_size, "snippets": sampling.num_snippets,
+                       "network": network.num_snippets}
+        if network.axis == "clip":  # snippets of one frame, all of them in one clip
+            frames = 16 if name.endswith("_16f") else 8
+            found[name]["frames"] = sampling.frames_per_snippet
+            expected[name] = {"group": frames, "snippets": frames, "network": None, "frames": 1}
+        else:
+            mixed = 4 if name.startswith(("dsa", "v4d")) else None
+            group = 1 if name.startswith("i3d") else 4
+            expected[name] = {"group": group, "snippets": 8, "network": mixed}
+    assert found == expected
 
 
 def test_the_kinetics_protocol_is_that_of_section_4_2() -> None:
@@ -190,15 +200,18 @@ def test_classes_can_be_given() -> None:
     assert build_model(spec).spec.classes == ("yes", "no")
 
 
-@pytest.mark.parametrize("name", HOOK_POINTS)
-def test_a_state_dict_comes_back_by_name(name: str) -> None:
-    network, other = create_model_on_meta(name), create_model_on_meta(name)
-    other.load_state_dict(network.state_dict(), strict=True, assign=True)
-    assert not any("hook" in key for key in network.state_dict())
-    if name.startswith("dsa"):
-        backbone = create_model_on_meta(name.removeprefix("dsa_").removesuffix("_8x8"))
-        plain = {key for key in network.state_dict() if ".dsa.generate." not in key}
-        assert plain == set(backbone.state_dict())
+def test_every_state_dict_comes_back_by_name() -> None:
+    wrong = []
+    for name in HOOK_POINTS:
+        network, other = create_model_on_meta(name), create_model_on_meta(name)
+        other.load_state_dict(network.state_dict(), strict=True, assign=True)
+        keys = set(network.state_dict())
+        wrong += [f"{name}: {key}" for key in keys if "hook" in key]
+        if name.startswith("dsa"):
+            backbone = create_model_on_meta(name.removeprefix("dsa_").removesuffix("_8x8"))
+            plain = {key for key in keys if ".dsa.generate." not in key}
+            wrong += [f"{name}: {key}" for key in plain ^ set(backbone.state_dict())]
+    assert wrong == []
 
 
 def create_model_on_meta(name: str) -> VideoNetwork:
