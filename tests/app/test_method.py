@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from app import PAGE_FOLDER
+from app import ROOT, page_file
 from app.pages.method import diagrams, text
 from dsanet_core.figures import palette
 from dsanet_core.report import readings
@@ -49,7 +49,7 @@ def test_every_linked_part_says_which_page_it_opens(name: str, pages: set[str]) 
     assert {link.get("data-page") for link in links} == pages
     for link in links:
         page = link.get("data-page") or ""
-        assert (PAGE_FOLDER / f"{page}.py").is_file()
+        assert page_file(page).is_file()
         assert f"shown on the page {page.capitalize()}" in (link.get("aria-label") or "")
 
 
@@ -76,5 +76,6 @@ def test_the_page_has_equations_differences_words_and_the_readings_of_the_figure
 
 
 def test_every_page_with_figures_is_explained() -> None:
-    with_figures = {path.stem for path in PAGE_FOLDER.glob("*.py")} - {"runs", "method"}
+    pages = {path.stem for path in (ROOT / "app" / "pages").iterdir()} - {"__pycache__"}
+    with_figures = pages - {"runs", "method"}
     assert set(text.READINGS) == with_figures
