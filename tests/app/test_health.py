@@ -73,7 +73,7 @@ def test_a_server_that_lives_and_answers_is_well(places: Places, address: str) -
 
 def test_a_server_that_is_gone_has_left_no_word(places: Places) -> None:
     code = (
-        "import os, pathlib, sys; from app.health import Heart;"
+        "import os, pathlib, sys; from app.server.health import Heart;"
         "Heart(pathlib.Path(sys.argv[1]), 'http://localhost:1').beat(); os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(places.cache)], cwd=ROOT, check=False)

@@ -235,7 +235,7 @@ def test_loaded_networks_are_bounded_by_their_parameters(
 
 def test_it_ends_with_the_server(tmp_path: Path) -> None:
     program = (
-        "import os, signal, sys; from app.network_process import NetworkProcess\n"
+        "import os, signal, sys; from app.server.network_process import NetworkProcess\n"
         "process = NetworkProcess('cpu'); process.warm()\n"
         "print(process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )

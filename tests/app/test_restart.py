@@ -32,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 SERVER = """
 import json, sys
 from pathlib import Path
-from app.dataset import run_jobs, run_queue, runs
+from app.server import run_jobs, run_queue, runs
 folder, program, wishes = sys.argv[1:]
 runs.FOLDER = Path(folder)
 run_queue.PROGRAM = (*json.loads(program),)

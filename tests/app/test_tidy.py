@@ -56,7 +56,7 @@ def cleared(places: Places) -> set[str]:
 
 def test_folders_of_sessions_go_with_their_server_and_not_before(places: Places) -> None:
     program = (
-        "import os, tempfile; from app.uploads import Uploads; made = Uploads();"
+        "import os, tempfile; from app.server.uploads import Uploads; made = Uploads();"
         "(made.folder / 'a.upload').write_bytes(bytes(9));"
         "print(made.folder, flush=True); input()"
     )

@@ -74,7 +74,7 @@ def test_closing_deletes_every_file() -> None:
 
 def test_files_of_open_sessions_go_when_the_server_stops() -> None:
     program = (
-        "import io; from app.uploads import Uploads; uploads = Uploads();"
+        "import io; from app.server.uploads import Uploads; uploads = Uploads();"
         "print(uploads.take(io.BytesIO(b'private'), 'a.mp4').path)"
     )
     root = Path(__file__).parents[2]
