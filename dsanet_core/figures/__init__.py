@@ -29,9 +29,8 @@ from dsanet_core.figures.dependencies import (
     gate_over_time,
 )
 from dsanet_core.figures.kernels import kernel_distances, kernel_heatmap, kernel_ternary, tap_names
-from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos, layer_table
-from dsanet_core.figures.layers import layer_curves, layer_summary
+from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
 from dsanet_core.figures.scores import snippet_timeline, top_bars
 from dsanet_core.figures.zoo import CostPoint, accuracy_against_cost
 

@@ -8,8 +8,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.layer_style import column_name
-from dsanet_core.figures.style import blank, percent, plain, shorten
+from dsanet_core.figures.style import blank, block_label, percent, plain, shorten
 from dsanet_core.records import Array, Effects, RunEffects
 
 LEAST_POINTS = 1.0
@@ -72,7 +71,7 @@ def block_effects(
     )
     figure.update_yaxes(
         tickvals=places,
-        ticktext=[plain(column_name(effects.blocks[place])) for place in order],
+        ticktext=[plain(block_label(effects.blocks[place])) for place in order],
         range=[len(order) - 0.5, -0.5],
         showgrid=False,
         zeroline=False,
@@ -92,7 +91,7 @@ def effects_of_categories(
     """
     rows = [row for row in rows if effects.videos[row]]
     cell = 22 if len(rows) <= 30 else 14
-    names = [plain(column_name(block)) for block in effects.blocks]
+    names = [plain(block_label(block)) for block in effects.blocks]
     points = 100 * effects.drop[rows]
     figure = blank(max(160, cell * len(rows)) + 150)
     figure.add_heatmap(
@@ -142,7 +141,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
         100 * effects.over_videos(values)
         for values in (effects.drop, effects.before, effects.after)
     )
-    names = [plain(column_name(block)) for block in effects.blocks]
+    names = [plain(block_label(block)) for block in effects.blocks]
     figure = blank(300)
     figure.add_bar(
         x=list(range(len(names))),

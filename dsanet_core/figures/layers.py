@@ -1,4 +1,4 @@
-"""Quantities of every block for every category: SDA's weights (SDA, Figure 5), DSA's kernels."""
+"""SDA's weights (SDA, Figure 5) or DSA's kernels of every block, per class: curves and a map."""
 
 from __future__ import annotations
 
@@ -6,130 +6,120 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.layer_style import (
-    LEAST_CHANGE,
-    axis_title,
-    column_name,
-    drawn_values,
-    hover_detail,
-    hover_text,
-    stage_spans,
-    tick_format,
-)
-from dsanet_core.figures.layer_table import LayerTable, group_spans
-from dsanet_core.figures.style import blank, plain, shorten, stage_and_place
+from dsanet_core.figures.layer_table import LayerTable, group_spans, stages_of
+from dsanet_core.figures.style import blank, block_label, plain, shorten, stage_and_place
 from dsanet_core.records import Array
 
-NAMED = 45
-"""Up to so many categories are named along an axis of curves; more would not fit."""
-MARKED = 60
-"""Up to so many, a symbol stands at every category; more would hide the curves."""
+MOST_TICK_LABELS = 45
+"""Up to this many classes are labelled along an axis of curves."""
+MOST_SYMBOLS = 60
+"""Up to this many classes each value has a symbol; more would hide the curves."""
+LEAST_CHANGE, LEAST_SPAN = 0.01, 0.02
+"""Least range of a scale, so that small differences look small."""
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+_MAP_LETTERS = 38
+"""Letters of a class name beside its row."""
+_MAP_TOP = 100
+"""Pixels above the first row, for the colour bar and the panel titles."""
 
 
 def layer_summary(table: LayerTable) -> go.Figure:
-    """The one row of `all_videos`, a line per quantity through the network, with its spread."""
+    """The one row of `all_videos`: a line per quantity through the network, with its spread."""
     figure = blank(330)
     columns = len(table.columns)
     marks = palette.dependency_marks(table.quantities)
-    for place, (name, (colour, symbol)) in enumerate(marks.items()):
-        # Side by side, so that the bars of the spread stand apart.
-        shift = 0.09 * (place - (len(marks) - 1) / 2)
+    for index, (name, (colour, symbol)) in enumerate(marks.items()):
+        # Side by side, so that the error bars do not overlap.
+        shift = 0.09 * (index - (len(marks) - 1) / 2)
         figure.add_scatter(
             x=np.arange(columns) + shift,
-            y=drawn_values(table)[0, :, place],
+            y=table.scaled[0, :, index],
             error_y=None if table.spread is None else {
-                "type": "data", "array": table.spread[0, :, place], "thickness": 1.2, "width": 0,
+                "type": "data", "array": table.spread[0, :, index], "thickness": 1.2, "width": 0,
             },
-            customdata=hover_detail(table, place)[0],
-            text=[plain(column_name(column)) for column in table.columns],
+            customdata=table.hover_data(index)[0],
+            text=[plain(block_label(column)) for column in table.columns],
             mode="lines+markers",
             name=plain(name),
             line={"color": colour, "width": 2},
             marker={"color": colour, "symbol": symbol, "size": 9},
-            hovertemplate=f"%{{text}}<br>{hover_text(table, name, 'y')}<extra></extra>",
+            hovertemplate=f"%{{text}}<br>{table.hover_template(name, 'y')}<extra></extra>",
         )
-    _add_neutral(figure, table, ["y"])
+    _add_neutral_lines(figure, table, ["y"])
     figure.update_xaxes(
         tickvals=list(range(columns)),
-        ticktext=[plain(_place_name(column)) for column in table.columns],
+        ticktext=[plain(_number_in_stage(column)) for column in table.columns],
         range=[-0.5, columns - 0.5],
         showgrid=False,
         zeroline=False,
     )
-    figure.update_yaxes(title=axis_title(table), tickformat=tick_format(table), nticks=6)
+    figure.update_yaxes(title=table.axis_title, tickformat=table.tick_format, nticks=6)
     figure.update_layout(margin={"b": 48})
-    for stage, first, last in stage_spans(table.columns):
+    for stage, indices in stages_of(table.columns).items():
         figure.add_annotation(
-            text=f"<b>{plain(stage)}</b>", x=(first + last) / 2, y=0, yref="paper", yshift=-24,
-            yanchor="top", showarrow=False,
+            text=f"<b>{plain(stage)}</b>", x=(indices[0] + indices[-1]) / 2, y=0, yref="paper",
+            yshift=-24, yanchor="top", showarrow=False,
         )
-        if first > 0:
-            figure.add_vline(first - 0.5, line={"color": palette.NEUTRAL, "width": 1})
+        if indices[0] > 0:
+            figure.add_vline(indices[0] - 0.5, line={"color": palette.NEUTRAL, "width": 1})
     return figure
 
 
 def layer_curves(table: LayerTable, *, spread: bool = True, chosen: str = "") -> go.Figure:
-    """Figure 5: a row of curves per block or stage, the categories along the axis that all share.
+    """Figure 5: a row of curves per block or stage, the classes along a shared axis.
 
-    One scale for all rows. spread: a band of one standard deviation on both sides, where known.
-    chosen: a category that is marked.
+    All rows have one scale. spread: draws a band of one standard deviation on both sides, where
+    known. chosen: a class that is marked.
     """
     count, rows = len(table.categories), len(table.columns)
     row_height = 190 if rows <= 4 else 120
-    named = count <= NAMED
+    labelled, with_symbols = count <= MOST_TICK_LABELS, count <= MOST_SYMBOLS
     figure = blank(row_height * rows + 60)
     x = np.arange(count, dtype=np.float32)
     traces: list[go.Scatter] = []
     marks = palette.dependency_marks(table.quantities)
-    drawn, deviation = drawn_values(table), table.spread if spread else None
+    values, deviation = table.scaled, table.spread if spread else None
     for row in range(rows):
         axis = _axis(row)
-        for place, (name, (colour, symbol)) in enumerate(marks.items()):
-            y = drawn[:, row, place].astype(np.float32)
+        for index, (name, (colour, symbol)) in enumerate(marks.items()):
+            y = values[:, row, index].astype(np.float32)
             if deviation is not None:
-                traces.append(_band(x, y, deviation[:, row, place], colour, name, axis))
+                traces.append(_band(x, y, deviation[:, row, index], colour, name, axis))
             traces.append(go.Scatter(
                 x=x,
                 y=y,
                 yaxis=axis,
-                customdata=hover_detail(table, place)[:, row],
-                mode="lines+markers" if count <= MARKED else "lines",
+                customdata=table.hover_data(index)[:, row],
+                mode="lines+markers" if with_symbols else "lines",
                 name=plain(name),
                 legendgroup=name,
                 showlegend=row == 0,
                 line={
                     "color": colour,
                     "width": 1.5,
-                    "dash": "solid" if count <= MARKED else _DASHES[place % len(_DASHES)],
+                    "dash": "solid" if with_symbols else _DASHES[index % len(_DASHES)],
                 },
                 marker={"color": colour, "symbol": symbol, "size": 6},
-                hovertemplate=f"{hover_text(table, name, 'y')}<extra></extra>",
+                hovertemplate=f"{table.hover_template(name, 'y')}<extra></extra>",
             ))
     figure.add_traces(traces)
-    _stack_rows(figure, table, _range(drawn, deviation, _neutral(table)))
+    _stack_rows(figure, table, _range(values, deviation, _neutral(table)))
     figure.update_xaxes(
         tickvals=list(range(count)),
-        ticktext=[
-            plain(shorten(name, 30) if named else name) for name in table.categories
-        ],
-        showticklabels=named,
-        tickangle=-60 if named and count > 4 else 0,
+        ticktext=[plain(shorten(name, 30) if labelled else name) for name in table.categories],
+        showticklabels=labelled,
+        tickangle=-60 if labelled and count > 4 else 0,
         range=[-0.6, count - 0.4],
-        showgrid=named,
+        showgrid=labelled,
         zeroline=False,
         anchor=_axis(rows - 1),
     )
-    if not named:
-        figure.update_xaxes(title=f"{count} categories in the chosen order; names on hover")
+    if not labelled:
+        figure.update_xaxes(title=f"{count} classes in the chosen order (hover for names)")
     figure.update_layout(hovermode="x unified", margin={"t": 64})
-    _mark_groups_across(figure, table)
+    _mark_groups(figure, table)
     if chosen in table.categories:
-        place = table.categories.index(chosen)
-        figure.add_shape(
-            type="line", x0=place, x1=place, yref="paper", y0=0, y1=1,
-            line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"},
-        )
+        _add_vertical_line(figure, table.categories.index(chosen), width=2, dash="dot")
     return figure
 
 
@@ -137,7 +127,7 @@ def _axis(row: int) -> str:
     return "y" if row == 0 else f"y{row + 1}"
 
 
-def _place_name(column: str) -> str:
+def _number_in_stage(column: str) -> str:
     stage = stage_and_place(column)
     return "" if stage is None else str(stage[1])
 
@@ -152,22 +142,17 @@ def _band(x: Array, y: Array, spread: Array, colour: str, name: str, axis: str) 
         mode="lines",
         line={"width": 0},
         fill="toself",
-        fillcolor=_translucent(colour),
+        fillcolor=palette.faded(colour, 0.18),
         legendgroup=name,
         showlegend=False,
         hoverinfo="skip",
     )
 
 
-def _translucent(colour: str) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},0.18)"
-
-
-def _range(drawn: Array, spread: Array | None, neutral: float | None) -> tuple[float, float]:
-    """One scale for all rows: all values and bands, the neutral value too."""
+def _range(values: Array, spread: Array | None, neutral: float | None) -> tuple[float, float]:
+    """One scale for all rows: it covers all values, bands and the neutral value."""
     band = np.zeros(1) if spread is None else spread
-    low, high = float((drawn - band).min()), float((drawn + band).max())
+    low, high = float((values - band).min()), float((values + band).max())
     if neutral is not None:
         low, high = min(low, neutral), max(high, neutral)
     pad = 0.06 * max(high - low, LEAST_CHANGE)
@@ -175,13 +160,13 @@ def _range(drawn: Array, spread: Array | None, neutral: float | None) -> tuple[f
 
 
 def _neutral(table: LayerTable) -> float | None:
-    """The value that says nothing: no difference, or the share that averaging gives."""
+    """The uninformative value: no difference, or the equal share that averaging gives."""
     if table.is_difference:
         return 0.0
     return 1 / len(table.quantities) if table.is_share else None
 
 
-def _add_neutral(figure: go.Figure, table: LayerTable, axes: list[str]) -> None:
+def _add_neutral_lines(figure: go.Figure, table: LayerTable, axes: list[str]) -> None:
     neutral = _neutral(table)
     if neutral is None:
         return
@@ -196,48 +181,186 @@ def _add_neutral(figure: go.Figure, table: LayerTable, axes: list[str]) -> None:
 
 
 def _stack_rows(figure: go.Figure, table: LayerTable, limits: tuple[float, float]) -> None:
-    """A vertical axis for every column of the table, one below the other, each with its name."""
+    """A titled vertical axis for every column of the table, one below the other."""
     rows = len(table.columns)
     gap = 0.22 / rows
     share = (1 - gap * (rows - 1)) / rows
     base = figure.layout.yaxis.to_plotly_json()
-    axes, names = {}, []
+    axes, titles = {}, []
     for row, column in enumerate(table.columns):
         top = 1 - row * (share + gap)
         axes[f"yaxis{row + 1}" if row else "yaxis"] = base | {
             "domain": [max(0.0, top - share), top],
             "range": list(limits),
             "nticks": 5 if rows <= 4 else 4,
-            "tickformat": tick_format(table),
+            "tickformat": table.tick_format,
             "zeroline": False,
             "anchor": "x",
         }
-        names.append({
-            "text": f"<b>{plain(column_name(column))}</b>", "xref": "paper", "x": 0,
+        titles.append({
+            "text": f"<b>{plain(block_label(column))}</b>", "xref": "paper", "x": 0,
             "xanchor": "left", "yref": "paper", "y": top, "yanchor": "bottom", "showarrow": False,
             "font": {"size": 12},
         })
     above = {"yref": "container", "y": 1, "yanchor": "top"}
-    figure.update_layout(annotations=names, legend=above, **axes)
-    _add_neutral(figure, table, [_axis(row) for row in range(rows)])
+    figure.update_layout(annotations=titles, legend=above, **axes)
+    _add_neutral_lines(figure, table, [_axis(row) for row in range(rows)])
 
 
-def _mark_groups_across(figure: go.Figure, table: LayerTable) -> None:
-    """Lines between the groups, and their names above, where each has a place of its own."""
-    spans = group_spans(table.groups)
-    lines, names = [], []
-    for group, (first, last) in spans.items():
+def _mark_groups(figure: go.Figure, table: LayerTable) -> None:
+    """Lines between the groups and their names above, where the classes are sorted by group."""
+    for group, (first, last) in group_spans(table.groups).items():
         if first > 0:
-            lines.append({
-                "type": "line", "x0": first - 0.5, "x1": first - 0.5, "yref": "paper", "y0": 0,
-                "y1": 1, "line": {"color": palette.NEUTRAL, "width": 1},
-            })
-        names.append({
-            "text": plain(shorten(group or "no group", 16)), "x": (first + last) / 2, "y": 1,
-            "yref": "paper", "yanchor": "bottom", "yshift": 16, "showarrow": False,
-            "font": {"size": 11},
-        })
-    figure.update_layout(
-        shapes=[*figure.layout.shapes, *lines],
-        annotations=[*figure.layout.annotations, *names],
+            _add_vertical_line(figure, first - 0.5)
+        _write_above(
+            figure, plain(shorten(group or "no group", 16)), (first + last) / 2, 16, 11
+        )
+
+
+def layer_map(table: LayerTable, *, chosen: str = "") -> go.Figure:
+    """Classes down, blocks or stages across, a panel per quantity, all on one colour scale.
+
+    The square before a row can be clicked; its custom data is the class name.
+    """
+    count, columns = len(table.categories), len(table.columns)
+    cell = 20 if count <= 30 else 16 if count <= 60 else 12
+    figure = blank(cell * count + _MAP_TOP + 24)
+    step = columns + max(0.6, 0.06 * columns)
+    names = [plain(block_label(column)) for column in table.columns]
+    ticks: dict[float, str] = {}
+    for index, quantity in enumerate(table.quantities):
+        start = index * step
+        ticks |= {start + column: name for column, name in enumerate(names)}
+        figure.add_heatmap(
+            z=table.scaled[:, :, index].astype(np.float32),
+            x0=start,
+            dx=1,
+            y0=0,
+            dy=1,
+            customdata=table.hover_data(index),
+            coloraxis="coloraxis",
+            name=plain(quantity),
+            hovertemplate=(
+                f"%{{y}}<br>%{{x}}<br>{table.hover_template(quantity, 'z')}<extra></extra>"
+            ),
+        )
+        _add_panel_titles(figure, table, quantity, start)
+    last = (len(table.quantities) - 1) * step + columns
+    squares_x = -0.5 - 0.018 * last
+    _add_squares(figure, table, squares_x, min(cell - 4, 11), chosen)
+    figure.update_xaxes(
+        tickvals=list(ticks), ticktext=list(ticks.values()), showticklabels=False, showgrid=False,
+        zeroline=False, range=[squares_x - 0.02 * last, last - 0.5], fixedrange=True,
     )
+    figure.update_yaxes(
+        tickvals=list(range(count)),
+        ticktext=[plain(shorten(name, _MAP_LETTERS)) for name in table.categories],
+        tickfont={"size": 12 if cell > 12 else 10},
+        range=[count - 0.5, -0.5],
+        showgrid=False,
+        zeroline=False,
+        fixedrange=True,
+    )
+    for group, (first, _) in group_spans(table.groups).items():
+        if first > 0:
+            figure.add_hline(
+                first - 0.5, line={"color": palette.NEUTRAL, "width": 1.5, "dash": "dot"},
+                name=group,
+            )
+    figure.update_layout(coloraxis=_colour_axis(table), margin={"t": _MAP_TOP})
+    return figure
+
+
+def _add_squares(
+    figure: go.Figure, table: LayerTable, x: float, size: int, chosen: str
+) -> None:
+    """A clickable square before every row of the map, filled for the chosen class."""
+    count = len(table.categories)
+    figure.add_scatter(
+        x=[x] * count,
+        y=list(range(count)),
+        customdata=list(table.categories),
+        text=[
+            f"{plain(name)}<br>{f'{plain(group)}, ' if group else ''}{number} videos"
+            for name, group, number in zip(
+                table.categories, table.groups, table.videos.tolist(), strict=True
+            )
+        ],
+        mode="markers",
+        marker={
+            "symbol": ["square" if name == chosen else "square-open" for name in table.categories],
+            "color": palette.MODEL_A,
+            "size": size,
+            "line": {"width": 1.5},
+        },
+        cliponaxis=False,
+        showlegend=False,
+        hovertemplate="%{text}<br>Click to open it on the page Categories<extra></extra>",
+    )
+
+
+def colour_span(table: LayerTable) -> tuple[float, float]:
+    """Values at both ends of the map's colour scale: the least and the greatest value, or plus and
+    minus the greatest difference."""
+    if table.is_difference:
+        most = max(float(np.abs(table.value).max()), LEAST_CHANGE)
+        return -most, most
+    low, high = float(table.value.min()), float(table.value.max())
+    if high - low < LEAST_SPAN:
+        return (low + high - LEAST_SPAN) / 2, (low + high + LEAST_SPAN) / 2
+    return low, high
+
+
+def _add_panel_titles(figure: go.Figure, table: LayerTable, quantity: str, start: float) -> None:
+    """The quantity and the stages above a panel of the map, and a line between two stages."""
+    middle = start + (len(table.columns) - 1) / 2
+    # Light lines stand out from Cividis on both pages; from differences, which fade into the page,
+    # only grey ones do.
+    colour = palette.NEUTRAL if table.is_difference else palette.LIGHT_PAGE
+    _write_above(figure, f"<b>{plain(quantity)}</b>", middle, 18, 12)
+    for stage, indices in stages_of(table.columns).items():
+        _write_above(figure, plain(stage), start + (indices[0] + indices[-1]) / 2, 2, 10)
+        if indices[0] > 0:
+            _add_vertical_line(figure, start + indices[0] - 0.5, colour=colour)
+
+
+def _write_above(figure: go.Figure, text: str, x: float, shift: int, size: int) -> None:
+    """Text `shift` pixels above the plot."""
+    figure.add_annotation(
+        text=text, x=x, y=1, yref="paper", yanchor="bottom", yshift=shift, showarrow=False,
+        font={"size": size},
+    )
+
+
+def _add_vertical_line(
+    figure: go.Figure, x: float, *, colour: str = palette.NEUTRAL, width: int = 1,
+    dash: str = "solid",
+) -> None:
+    """A line over the whole height of the plot."""
+    figure.add_shape(
+        type="line", x0=x, x1=x, yref="paper", y0=0, y1=1,
+        line={"color": colour, "width": width, "dash": dash},
+    )
+
+
+def _colour_axis(table: LayerTable) -> dict[str, object]:
+    low, high = (table.scale * end for end in colour_span(table))
+    return {
+        "colorscale": palette.DIVERGING if table.is_difference else palette.SEQUENTIAL,
+        "cmin": low,
+        "cmax": high,
+        "colorbar": {
+            "orientation": "h",
+            "title": {"text": table.axis_title, "side": "top"},
+            "tickformat": table.tick_format,
+            "x": 0,
+            "xanchor": "left",
+            "yref": "container",
+            "y": 1,
+            "yanchor": "top",
+            "ypad": 2,
+            "len": 0.5,
+            "thickness": 10,
+            "nticks": 5,
+        },
+    }

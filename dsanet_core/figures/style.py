@@ -60,6 +60,12 @@ def stage_and_place(block: str) -> tuple[str, int] | None:
     return None if match is None else (f"res{int(match[1]) + 1}", int(match[2]) + 1)
 
 
+def block_label(block: str) -> str:
+    """layer2.1.sda -> "res3, block 2"; a stage, or any other name, is returned unchanged."""
+    stage = stage_and_place(block)
+    return block if stage is None else f"{stage[0]}, block {stage[1]}"
+
+
 def span_text(first: float, last: float) -> str:
     """The seconds that a snippet saw; a single frame has one moment."""
     return f"{first:.1f} to {last:.1f} s" if last > first else f"at {first:.1f} s"

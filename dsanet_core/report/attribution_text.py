@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsanet_core.figures.layer_style import column_name
-from dsanet_core.figures.style import percent, span_text
+from dsanet_core.figures.style import block_label, percent, span_text
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Rate, Trust
 from dsanet_core.report.text import escape
 
@@ -115,7 +114,7 @@ def hanging(effects: Effects, classes: Sequence[str]) -> str:
             f"{100 * max(0.0, float(drop[most])):.1f} points at the most."
         )
     said = (
-        f"**“{name}” hangs most on {escape(column_name(effects.blocks[most]))}:** without it "
+        f"**“{name}” hangs most on {escape(block_label(effects.blocks[most]))}:** without it "
         f"{percent(effects.before)} become {percent(float(effects.after[most]))}."
     )
     if turned:

@@ -12,8 +12,7 @@ from markupsafe import Markup
 
 from dsanet_core import figures
 from dsanet_core.figures import palette
-from dsanet_core.figures.layer_style import column_name
-from dsanet_core.figures.style import percent, snippet_word, span_text
+from dsanet_core.figures.style import block_label, percent, snippet_word, span_text
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
 from dsanet_core.report import attribution_text, readings, text
 from dsanet_core.serialize import analysis_to_json
@@ -231,7 +230,7 @@ class Contents:
             )
         )
         rows = [
-            [column_name(block), change, percent(after), classes[answer]]
+            [block_label(block), change, percent(after), classes[answer]]
             for block, change, after, answer in zip(
                 effects.blocks, effects.changes, effects.after, effects.answers, strict=True
             )

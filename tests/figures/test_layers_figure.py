@@ -11,7 +11,6 @@ import pytest
 
 from dsanet_core.errors import RecordError
 from dsanet_core.figures import palette
-from dsanet_core.figures.layer_map import colour_span, layer_map
 from dsanet_core.figures.layer_table import (
     LayerTable,
     all_videos,
@@ -21,7 +20,7 @@ from dsanet_core.figures.layer_table import (
     layer_table,
     stages_of,
 )
-from dsanet_core.figures.layers import layer_curves, layer_summary
+from dsanet_core.figures.layers import colour_span, layer_curves, layer_map, layer_summary
 from dsanet_core.records import DISTANCES, Layers, Run
 from tests.figures.checks import check_suits_both_pages
 from tools.made_up_run import made_up_run
@@ -106,12 +105,12 @@ def test_a_difference_is_the_first_minus_the_second_by_name_of_the_category() ->
 
 def test_runs_that_cannot_be_compared_are_refused_with_what_differs() -> None:
     first = table_of(run_of())
-    with pytest.raises(RecordError, match=r"6 and 5 blocks, for example 'layer"):
+    with pytest.raises(RecordError, match=r"6 and 5 blocks, 'layer"):
         difference(first, table_of(made_up_run(VIDEOS, CATEGORIES, 5)))
     other = replace(first, quantities=("LST", "LT", "LS", "S222"))
-    with pytest.raises(RecordError, match=r"quantities, for example 'S122'"):
+    with pytest.raises(RecordError, match=r"quantities, 'S122'"):
         difference(first, other)
-    with pytest.raises(RecordError, match="no category in common"):
+    with pytest.raises(RecordError, match="no class in common"):
         difference(first, replace(first, categories=tuple("abcdefghi")))
 
 

@@ -14,7 +14,7 @@ from app.ui import run_widgets
 from app.ui.run_text import points
 from app.ui.text import escape, percent
 from dsanet_core.figures.block_ablation import effects_of_blocks, effects_of_categories
-from dsanet_core.figures.layer_style import column_name
+from dsanet_core.figures.style import block_label
 from dsanet_core.records import Run, RunEffects
 from dsanet_core.serialize import CsvTable
 
@@ -74,7 +74,7 @@ def lead(effects: RunEffects, classes: Sequence[str]) -> str:
     own = effects.drop[known, most]
     first, last = known[int(own.argmax())], known[int(own.argmin())]
     return (
-        f"**The network hangs most on {escape(column_name(effects.blocks[most]))}:** without it "
+        f"**The network hangs most on {escape(block_label(effects.blocks[most]))}:** without it "
         f"{percent(float(before))} right answers become "
         f"{percent(float(after[most]))}, over {int(effects.videos.sum())} videos. It matters most "
         f"for “{escape(classes[first])}” ({points(-own.max())}) and least for "

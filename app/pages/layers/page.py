@@ -7,9 +7,8 @@ import streamlit as st
 from app.pages.layers import block_ablation, text, widgets
 from app.ui import page_frame, readings, run_widgets, state
 from app.ui.state import Key
-from dsanet_core.figures.layer_map import layer_map
 from dsanet_core.figures.layer_table import all_videos
-from dsanet_core.figures.layers import layer_curves, layer_summary
+from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
 
 with page_frame.page(
     "Layers", "Which layers of a network look far and which look near, and for which categories."

@@ -11,9 +11,9 @@ import numpy as np
 
 from app.ui.run_text import run_facts
 from app.ui.text import escape
-from dsanet_core.figures.layer_map import colour_span
-from dsanet_core.figures.layer_style import column_name
 from dsanet_core.figures.layer_table import LayerTable, stages_of
+from dsanet_core.figures.layers import colour_span
+from dsanet_core.figures.style import block_label
 from dsanet_core.records import Layers, Run
 from dsanet_core.runs.order import SIMILARITY
 from dsanet_core.serialize import CsvTable
@@ -301,7 +301,7 @@ def _columns(table: LayerTable) -> list[Any]:
 
 
 def _column(table: LayerTable, place: int) -> str:
-    return escape(column_name(table.columns[place]))
+    return escape(block_label(table.columns[place]))
 
 
 def _share(value: float) -> str:
