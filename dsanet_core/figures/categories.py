@@ -1,4 +1,4 @@
-"""Which categories which network answers best, and what it leans on there (SDA, Figure 4)."""
+"""Accuracy per class in several runs, with SDA's weights beside it (SDA, Figure 4)."""
 
 from __future__ import annotations
 
@@ -13,32 +13,30 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, plain, run_names
+from dsanet_core.figures.style import blank, percent, plain, run_names
 from dsanet_core.records import Array, Run
 
 _COLOURS = palette.CATEGORICAL[:4]  # the fifth is a grey, as the base is
 _PATTERNS = ("", "/", "x", ".", "-", "+", "|")
-"""Of the bars, the first plain: once the colours have all been used they come again with the next
-pattern."""
+"""Fill patterns of bars: once all colours are used, they repeat with the next pattern."""
 _LETTERS, _LINES, _LINE_PIXELS = 30, 3, 15
-"""A category's name beside its bars: letters in a line, lines, and the height of one."""
+"""A class name beside its bars: letters per line, lines, and pixels per line."""
 _HEADING_PIXELS, _LEGEND_PIXELS, _AXIS_PIXELS = 30, 19, 64
-_MANY = 150
-"""Bars, of which more make each of them thinner."""
+_MOST_THICK_BARS = 150
+"""More bars than this are drawn thinner."""
 _LEAST_POINTS = 1.0
-"""The axis of the weights reaches at least so far: what is small shall look so."""
+"""Least extent of the axis of weights, so that small differences look small."""
 _SPLIT = (0.63, 0.68)
-"""Where the panel of the accuracies ends, and that of the weights begins."""
+"""End of the panel of accuracies and start of the panel of weights, shares of the width."""
 
 
 class CategoryRow(NamedTuple):
-    """One category in several runs.
+    """One class in several runs.
 
-    label: its class index. videos: how many it has. accuracy: (runs,) share of them that
-    is right, the base first. gain: largest difference of another run's accuracy to the base's,
-    0 without another; best: the place of that run, the first of several, None where none gains.
-    weights: (dependencies,) mean attention weight over the blocks of a network, less that
-    dependency's average over all categories; empty without one.
+    label: class index. videos: number of its videos. accuracy: (runs,) the baseline first. gain:
+    largest accuracy of another run minus the baseline's, 0 without another run; best: index of that
+    run, the first of several, None without a gain. weights: (dependencies,) mean weight over
+    the blocks of a model, minus that dependency's average over all classes; empty without.
     """
 
     label: int
@@ -52,11 +50,10 @@ class CategoryRow(NamedTuple):
 
 @dataclass(frozen=True)
 class CategoryTable:
-    """Every category that has videos, in the order of the classes.
+    """Every class that has videos, in the order of the classes.
 
-    runs: their names, the base first. left_out: videos that not all runs could read. empty:
-    categories without videos. weights_of: place of the run whose attention weights stand in the
-    rows, None without.
+    runs: names, the baseline first. left_out: number of videos that not all runs could read. empty:
+    classes without videos. weights_of: index of the run whose SDA weights are in the rows, or None.
     """
 
     runs: tuple[str, ...]
@@ -68,7 +65,7 @@ class CategoryTable:
 
 
 def selects(run: Run) -> bool:
-    """Whether a run has attention weights that could differ: several dependencies, not averaged."""
+    """True for a run with several SDA dependencies whose weights are not all equal."""
     layers = run.selections
     if layers is None or len(layers.quantities) < 2:
         return False
@@ -81,19 +78,19 @@ def shared_rows(runs: Sequence[Run]) -> Array:
 
 
 def centred_weights(run: Run) -> Array:
-    """(classes, dependencies) attention weights averaged over blocks, each dependency less its own
-    average over all categories that have videos (SDA, footnote 2). Raises ValueError without."""
+    """(classes, dependencies) SDA weights averaged over blocks, each dependency minus its own
+    average over all classes with videos (SDA, footnote 2). Raises ValueError without SDA blocks."""
     if run.selections is None:
-        raise ValueError(f"{run.id} selects no dependencies")
+        raise ValueError(f"{run.id} has no SDA blocks")
     weights = run.selections.mean.mean(1)
     return np.asarray(weights - np.nanmean(weights, axis=0))
 
 
 def compare_categories(runs: Sequence[Run], weights_of: int | None = None) -> CategoryTable:
-    """Accuracy of every category over the videos that all runs have; the first run is the base.
+    """Accuracy of every class over the videos that all runs have; the first run is the baseline.
 
-    weights_of: place of the run whose attention weights stand beside them.
-    Raises ValueError for runs of other classes than the first or without a video in common.
+    weights_of: index of the run whose SDA weights are added. Raises ValueError for runs of other
+    classes than the first, or without a video in common.
     """
     classes = runs[0].classes
     if any(run.classes != classes for run in runs):
@@ -139,8 +136,10 @@ def compare_categories(runs: Sequence[Run], weights_of: int | None = None) -> Ca
 
 
 def _gain(hits: Array, videos: int) -> tuple[float, int | None]:
-    """Largest gain over the first, and the place of the run that has it. Of counts: a difference
-    of shares is not exactly 0 where nothing is gained."""
+    """Largest gain over the first run, and the index of the run that has it.
+
+    hits: (runs,) counts, since a difference of shares is not exactly 0 where nothing is gained.
+    """
     if len(hits) == 1:
         return 0.0, None
     best = int(np.argmax(hits[1:])) + 1
@@ -149,8 +148,8 @@ def _gain(hits: Array, videos: int) -> tuple[float, int | None]:
 
 
 def most_improved(rows: Sequence[CategoryRow], count: int | None = None) -> list[CategoryRow]:
-    """The categories that gain most (all without a count), grouped by the run that gains most, in
-    the order of the runs; those that none improves come last."""
+    """The `count` classes with the largest gain (None: all), grouped by the run that gains most, in
+    the order of the runs; classes without a gain come last."""
     ranked = sorted(rows, key=lambda row: (-row.gain, -max(row.accuracy), row.label))[:count]
     return sorted(ranked, key=_group)
 
@@ -160,7 +159,7 @@ def _group(row: CategoryRow) -> float:
 
 
 def run_mark(place: int) -> tuple[str, str]:
-    """Colour and pattern of the bars of a run, by its place; the base is grey."""
+    """Colour and pattern of the bars of a run, by its index; the baseline is grey."""
     if place == 0:
         return palette.NEUTRAL, ""
     turn, colour = divmod(place - 1, len(_COLOURS))
@@ -170,16 +169,15 @@ def run_mark(place: int) -> tuple[str, str]:
 def category_accuracy(
     table: CategoryTable, rows: Sequence[CategoryRow], chosen: int | None = None
 ) -> go.Figure:
-    """Accuracy of every run in some categories as bars, and beside them the attention weights of
-    each dependency as lines.
+    """Accuracy of every run per class as bars, and the weights of each dependency as lines.
 
-    rows: some of the table's, as of `most_improved`, from top to bottom; a dotted line and a
-    heading stand before each group. chosen: index of the class that is framed. What is drawn has
-    (class index, text for the hover) as its customdata. Raises ValueError without rows.
+    rows: some of the table's, as of `most_improved`, from top to bottom; each group has a heading
+    and is set off by a dotted line. chosen: index of the class that is framed. Custom data of bars
+    and points: (class index, hover text). Raises ValueError without rows.
     """
     if not rows:
-        raise ValueError("no categories to draw")
-    bar = 11 if len(rows) * len(table.runs) <= _MANY else 8
+        raise ValueError("no classes to draw")
+    bar = 11 if len(rows) * len(table.runs) <= _MOST_THICK_BARS else 8
     lines = max(min(_LINES, len(wrap_lines(row.name, _LETTERS))) for row in rows)
     pixels = max(bar * len(table.runs) + 8, lines * _LINE_PIXELS + 6)
     heading = _HEADING_PIXELS / pixels if len(table.runs) > 1 else 0
@@ -218,7 +216,7 @@ def category_accuracy(
     )
     figure.update_xaxes(side="top", title={"standoff": 6})
     figure.layout.xaxis.update(
-        title={"text": "Right (%)"},
+        title={"text": "Accuracy (%)"},
         range=[0, 101],
         nticks=6,
         domain=[0, _SPLIT[0] if table.dependencies else 1],
@@ -235,13 +233,13 @@ def _add_bars(
             x=[100 * row.accuracy[number] for row in rows],
             y=places,
             orientation="h",
-            name=f"{plain(name)}{' (base)' if number == 0 and len(table.runs) > 1 else ''}",
+            name=f"{plain(name)}{' (baseline)' if number == 0 and len(table.runs) > 1 else ''}",
             marker={
                 "color": colour,
                 "pattern": {"shape": pattern, "fgcolor": colour, "fillmode": "replace"},
                 "line": {"width": 1 if pattern else 0, "color": colour},
             },
-            # A bar that was clicked is framed by the page: the others need not fade.
+            # The figure frames the chosen class itself: other bars need not fade.
             unselected={"marker": {"opacity": 1}},
             customdata=[(row.label, _bar_text(table, row, number)) for row in rows],
             hovertemplate="%{customdata[1]}<extra></extra>",
@@ -251,11 +249,11 @@ def _add_bars(
 def _bar_text(table: CategoryTable, row: CategoryRow, number: int) -> str:
     share = row.accuracy[number]
     right = round(share * row.videos)
-    text = f"{plain(row.name)}<br>{plain(table.runs[number])}: {100 * share:.1f} % right, "
+    text = f"{plain(row.name)}<br>{plain(table.runs[number])}: {percent(share)} correct, "
     text += f"{right} of {row.videos} video{'' if row.videos == 1 else 's'}"
     if number == 0:
         return text
-    return f"{text}<br>{_points(share - row.accuracy[0])} against {plain(table.runs[0])}"
+    return f"{text}<br>{_points(share - row.accuracy[0])} compared with {plain(table.runs[0])}"
 
 
 def _points(difference: float) -> str:
@@ -293,7 +291,7 @@ def _add_weights(
                 else (
                     row.label,
                     f"{plain(row.name)}<br>weight of {plain(name)}: {_points(row.weights[column])}"
-                    "<br>from its average over all categories",
+                    "<br>relative to its mean over all classes",
                 )
                 for _, _, row in points
             ],
@@ -311,14 +309,14 @@ def _add_weights(
             "zerolinewidth": 1,
             "title": {"text": "Weight (points)"},
         },
-        legend2=_legend(f"Weights (lines) of<br>{name}", _SPLIT[1], height),
+        legend2=_legend(f"SDA weights (lines) of<br>{name}", _SPLIT[1], height),
     )
 
 
 def _broken(
     groups: Sequence[Sequence[CategoryRow]], places: Sequence[Sequence[float]], column: int
 ) -> Iterator[tuple[float, float | None, CategoryRow | None]]:
-    """(place, weight, row) of every category, and a gap after each group."""
+    """(y, weight, row) of every class, and a gap after each group."""
     for members, group in zip(groups, places, strict=True):
         for row, place in zip(members, group, strict=True):
             yield place, row.weights[column], row
@@ -326,8 +324,8 @@ def _broken(
 
 
 def _add_heading(figure: go.Figure, table: CategoryTable, best: int | None, top: float) -> None:
-    """A dotted line, and below it which run gains most in the categories that follow."""
-    text = "No run gains" if best is None else f"Most gained by <b>{plain(table.runs[best])}</b>"
+    """A dotted line, and below it the run that gains most in the classes that follow."""
+    text = "No run gains" if best is None else f"Largest gain: <b>{plain(table.runs[best])}</b>"
     if top > -0.5:
         figure.add_shape(
             type="line", xref="paper", x0=0, x1=1, y0=top, y1=top,

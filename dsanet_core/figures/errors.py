@@ -1,4 +1,4 @@
-"""What a network takes for what, and whether it is as right as it is sure (page Errors)."""
+"""Confusion matrix, bars of counts, and reliability diagram (page Errors)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, plain, shorten
+from dsanet_core.figures.style import blank, percent, plain, shorten
 from dsanet_core.records import Array, Calibration
 
-MOST_MARKERS = 2000
-"""Cells that can be clicked: each is an element of the page."""
-MARKED = 40
-"""Up to so many categories every cell has a marker, above only those with the most videos."""
-_LEGIBLE = 30
-"""Up to so many categories every cell has its number in it."""
+MOST_CLICKABLE_CELLS = 2000
+"""Cells of a large matrix that can be clicked: each is an element of the page."""
+MOST_CLASSES_ALL_CLICKABLE = 40
+"""Up to this many classes every cell can be clicked, above only those with the most videos."""
+_MOST_CLASSES_WITH_NUMBERS = 30
+"""Up to this many classes every cell shows its number."""
 _LETTERS = 30
 _PLOT = (300, 760)
-"""Height of the cells of a matrix in pixels, least and most."""
+"""Least and greatest height of the cells of a matrix, pixels."""
 _CELL, _LABELS = 30, 270
 
 
 class Cell(NamedTuple):
-    """What a click means: videos of category `true` that were taken for `predicted`; None: any."""
+    """Videos of class `true` that were predicted as class `predicted`; None: any class."""
 
     true: int | None
     predicted: int | None
@@ -36,7 +36,7 @@ ANY_CELL = Cell(None, None)
 
 
 class Bar(NamedTuple):
-    """A bar of `videos` out of `total`. label: beside it; name, detail: for the hover text."""
+    """A bar of `videos` out of `total`. label: beside it; name, detail: in the hover text."""
 
     label: str
     videos: int
@@ -63,17 +63,17 @@ def confusion_matrix(
     dark: bool = False,
     chosen: Cell = ANY_CELL,
 ) -> go.Figure:
-    """Videos by true (rows, from the top) and predicted category, for the categories `shown`.
+    """Videos by true (rows, from the top) and predicted class, for the classes `shown`.
 
-    confusion: (classes, classes) counts. What was taken for a category not shown stands in a last
-    column of its own. shares: colour and text are shares of a row, else counts; right and wrong
-    answers have scales of their own. Markers that cannot be seen make cells clickable, their
-    `customdata` begins with the (true, predicted) class indices, -1 for the last column. The chosen
-    cell, row or column is framed. dark: the page is, for the numbers inside the cells. Raises
-    ValueError without categories.
+    confusion: (classes, classes) counts. Predictions of a class not shown are in a last column of
+    their own. shares: colour and text are shares of a row, else counts; correct and incorrect
+    predictions have separate scales. Invisible markers make cells clickable; their `customdata`
+    begins with the (true, predicted) class indices, -1 for the last column. The chosen cell, row or
+    column is framed. dark: colours the numbers inside cells for a dark page. Raises ValueError
+    without classes.
     """
     if not len(shown):
-        raise ValueError("no categories to draw")
+        raise ValueError("no classes to draw")
     rows = np.asarray(shown)
     size, partial = len(rows), len(rows) < len(classes)
     counts = confusion[rows][:, rows]
@@ -90,36 +90,36 @@ def confusion_matrix(
     other = np.zeros_like(right)
     other[:, size:] = True
 
-    columns = [*(classes[index] for index in rows), *(["any other"] if partial else [])]
+    columns = [*(classes[index] for index in rows), *(["other classes"] if partial else [])]
     figure = blank(_height(size))
     parts = (
-        ("Right", right, (_faded(palette.RIGHT, 0.3), palette.RIGHT), 100.0 if shares else None),
-        ("Wrong", ~right & ~other, (_faded(palette.WRONG, 0.16), palette.WRONG), None),
-        ("Other", other, (_faded(palette.NEUTRAL, 0.1), _faded(palette.NEUTRAL, 0.45)), None),
+        ("Correct", right, palette.RIGHT, (0.3, 1), 100.0 if shares else None),
+        ("Incorrect", ~right & ~other, palette.WRONG, (0.16, 1), None),
+        ("Other", other, palette.NEUTRAL, (0.1, 0.45), None),
     )
     strong = np.zeros_like(right)
-    for place, (name, inside, colours, most) in enumerate(parts, start=1):
+    for place, (name, inside, colour, opacities, most) in enumerate(parts, start=1):
         part = np.where(inside, values, np.nan)
         if np.isnan(part).all():
             continue
-        gap = 1 if size <= MARKED else 0
+        gap = 1 if size <= MOST_CLASSES_ALL_CLICKABLE else 0
         most = most or float(np.nanmax(part))
         figure.add_heatmap(
             z=part, coloraxis=f"coloraxis{place}", xgap=gap, ygap=gap, hoverinfo="skip"
         )
         figure.layout[f"coloraxis{place}"] = {
-            "colorscale": tuple(enumerate(colours)),
+            "colorscale": tuple(enumerate(palette.faded(colour, each) for each in opacities)),
             "cmin": 0,
             "cmax": most,
             "showscale": name != "Other",
-            "colorbar": _bar_above(name, " %" if shares else "", 0.54 * (place - 1)),
+            "colorbar": _bar_above(name, "%" if shares else "", 0.54 * (place - 1)),
         }
-        if name == "Wrong":
+        if name == "Incorrect":
             strong = np.nan_to_num(part) > 0.75 * most
     _add_markers(figure, counts, share, videos, rows, predicted, classes, columns)
-    if size <= _LEGIBLE:
+    if size <= _MOST_CLASSES_WITH_NUMBERS:
         _add_numbers(figure, values, strong, palette.LIGHT_PAGE if dark else palette.DARK_PAGE)
-    _name(figure, [classes[index] for index in rows], columns)
+    _label_axes(figure, [classes[index] for index in rows], columns)
     _frame(figure, list(rows), predicted[:size], counts.shape[1], chosen)
     return figure
 
@@ -130,12 +130,12 @@ def _add_markers(
 ) -> None:
     """A marker on every cell, or on those with the most videos where they would be too many."""
     y, x = np.indices(counts.shape).reshape(2, -1)
-    many = len(rows) > MARKED
+    many = len(rows) > MOST_CLASSES_ALL_CLICKABLE
     if many:
-        most = np.argsort(-counts[y, x], kind="stable")[:MOST_MARKERS]
+        most = np.argsort(-counts[y, x], kind="stable")[:MOST_CLICKABLE_CELLS]
         most = most[counts[y, x][most] > 0]
         y, x = y[most], x[most]
-    verdict = [
+    counted = [
         f"{counts[i, j]} of {videos[i]} videos ({share[i, j]:.1%})" if videos[i] else "no videos"
         for i, j in zip(y, x, strict=True)
     ]
@@ -144,18 +144,18 @@ def _add_markers(
         marker={"symbol": "square", "size": 6 if many else 18, "opacity": 0},
         selected={"marker": {"opacity": 0}}, unselected={"marker": {"opacity": 0}},
         customdata=[
-            (int(rows[i]), int(predicted[j]), plain(classes[rows[i]]), plain(columns[j]), said)
-            for i, j, said in zip(y, x, verdict, strict=True)
+            (int(rows[i]), int(predicted[j]), plain(classes[rows[i]]), plain(columns[j]), count)
+            for i, j, count in zip(y, x, counted, strict=True)
         ],
-        hovertemplate="%{customdata[4]}<br>are: %{customdata[2]}"
-        "<br>taken for: %{customdata[3]}<extra></extra>",
+        hovertemplate="%{customdata[4]}<br>true class: %{customdata[2]}"
+        "<br>predicted: %{customdata[3]}<extra></extra>",
     )
     # With a marker on every cell the nearest one is that of the cell under the pointer.
     figure.update_layout(hovermode="closest", hoverdistance=4 if many else 40)
 
 
 def _add_numbers(figure: go.Figure, values: Array, strong: Array, ink: str) -> None:
-    """Every value in its cell; in white on a strong red, whatever the page."""
+    """The value of every cell, in white on a strong red, elsewhere in `ink`."""
     for inside, colour in ((~strong, ink), (strong, palette.LIGHT_PAGE)):
         y, x = np.nonzero(inside & ~np.isnan(values))
         figure.add_scatter(
@@ -164,7 +164,7 @@ def _add_numbers(figure: go.Figure, values: Array, strong: Array, ink: str) -> N
         )
 
 
-def _name(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:
+def _label_axes(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> None:
     step = ceil(len(rows) / 60)
     for axis, names in ((figure.layout.yaxis, rows), (figure.layout.xaxis, columns)):
         axis.update(
@@ -172,10 +172,10 @@ def _name(figure: go.Figure, rows: Sequence[str], columns: Sequence[str]) -> Non
             ticktext=[plain(shorten(name, _LETTERS)) for name in names[::step]],
             range=[-0.5, len(names) - 0.5], showgrid=False, zeroline=False, fixedrange=True,
         )
-        if len(rows) > MARKED:
+        if len(rows) > MOST_CLASSES_ALL_CLICKABLE:
             axis.tickfont = {"size": 9}
-    figure.layout.yaxis.update(range=[len(rows) - 0.5, -0.5], title="True category")
-    figure.layout.xaxis.update(tickangle=-90, title="Predicted category")
+    figure.layout.yaxis.update(range=[len(rows) - 0.5, -0.5], title="True class")
+    figure.layout.xaxis.update(tickangle=-90, title="Predicted class")
 
 
 def _frame(
@@ -184,24 +184,19 @@ def _frame(
     """A frame around the chosen cell, row or column, where it is shown."""
     if chosen == ANY_CELL:
         return
-    lost = {chosen.true} - {None, *rows} or {chosen.predicted} - {None, *columns}
-    if lost:
+    if {chosen.true} - {None, *rows} or {chosen.predicted} - {None, *columns}:
         return
     x = (0, width - 1) if chosen.predicted is None else (columns.index(chosen.predicted),) * 2
     y = (0, len(rows) - 1) if chosen.true is None else (rows.index(chosen.true),) * 2
+    thick = 3 if len(rows) <= MOST_CLASSES_ALL_CLICKABLE else 2
     figure.add_shape(
         x0=x[0] - 0.5, x1=x[1] + 0.5, y0=y[0] - 0.5, y1=y[1] + 0.5,
-        line={"color": palette.CATEGORICAL[0], "width": 3 if len(rows) <= MARKED else 2},
+        line={"color": palette.CATEGORICAL[0], "width": thick},
     )
 
 
 def _height(size: int) -> int:
     return min(max(_PLOT[0], _CELL * size), _PLOT[1]) + _LABELS
-
-
-def _faded(colour: str, opacity: float) -> str:
-    red, green, blue = (int(colour[place : place + 2], 16) for place in (1, 3, 5))
-    return f"rgba({red},{green},{blue},{opacity})"
 
 
 def _bar_above(title: str, unit: str, left: float) -> dict[str, object]:
@@ -215,9 +210,11 @@ def _bar_above(title: str, unit: str, left: float) -> dict[str, object]:
 def share_bars(
     bars: Sequence[Bar], colours: Sequence[str], *, title: str, chosen: int | None = None
 ) -> go.Figure:
-    """Counts as bars with their share beside them, the first on top; clickable: the `customdata` of
-    a bar begins with its place. colours: of each bar, or one for all. chosen: place of the bar that
-    is framed. Raises ValueError without bars."""
+    """Counts as horizontal bars with their share beside them, the first on top.
+
+    The `customdata` of a bar, for clicks, begins with its index. colours: one per bar, or one for
+    all. chosen: index of the bar that is framed. Raises ValueError without bars.
+    """
     if not bars:
         raise ValueError("no bars to draw")
     figure = blank(28 * len(bars) + 70)
@@ -232,7 +229,10 @@ def share_bars(
                 "width": [4 if place == chosen else 0 for place in range(len(bars))],
             },
         },
-        text=[f"{bar.videos} ({_percent(bar)})" for bar in bars],
+        text=[
+            f"{bar.videos} ({percent(bar.videos / bar.total) if bar.total else '–'})"
+            for bar in bars
+        ],
         textposition="outside",
         textangle=0,
         cliponaxis=False,
@@ -255,26 +255,24 @@ def share_bars(
     return figure
 
 
-def _percent(bar: Bar) -> str:
-    return f"{100 * bar.videos / bar.total:.1f} %" if bar.total else "–"
-
-
 def reliability_diagram(runs: Sequence[Reliability]) -> go.Figure:
-    """Accuracy of the videos of each bin of confidence, with its interval, against their mean
-    confidence; below it how many videos are in each bin. On the dotted line a network is right as
-    often as it says. Raises ValueError without runs."""
+    """Accuracy against mean confidence of the videos of each confidence bin, with intervals, and
+    the number of videos per bin below; the dotted line is perfect calibration.
+
+    Raises ValueError without runs.
+    """
     if not runs:
         raise ValueError("no runs to draw")
     figure = blank(480)
     figure.add_scatter(
-        x=[0, 1], y=[0, 1], mode="lines", name="as right as it is sure",
+        x=[0, 1], y=[0, 1], mode="lines", name="perfect calibration",
         line={"color": palette.NEUTRAL, "width": 1, "dash": "dot"}, hoverinfo="skip",
     )
     for place, (name, found, low, high) in enumerate(runs):
         colour, symbol = palette.CATEGORICAL[place], palette.SYMBOLS[place]
         filled = found.videos > 0
         spans = [
-            f"{100 * start:.0f} to {100 * end:.0f} % sure"
+            f"confidence {100 * start:.0f}% to {100 * end:.0f}%"
             for start, end in zip(found.edges[:-1], found.edges[1:], strict=True)
         ]
         details = [
@@ -295,9 +293,9 @@ def reliability_diagram(runs: Sequence[Reliability]) -> go.Figure:
             line={"color": colour, "width": 2},
             marker={"color": colour, "symbol": symbol, "size": 9},
             customdata=[detail for detail, full in zip(details, filled, strict=True) if full],
-            hovertemplate=f"{plain(name)}<br>%{{customdata[0]}}, %{{x:.1%}} on average"
-            "<br>right in %{y:.1%} of %{customdata[1]} videos"
-            "<br>95 % interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
+            hovertemplate=f"{plain(name)}<br>%{{customdata[0]}}, mean %{{x:.1%}}"
+            "<br>accuracy %{y:.1%} on %{customdata[1]} videos"
+            "<br>95% interval %{customdata[2]:.1%} to %{customdata[3]:.1%}<extra></extra>",
         )
         figure.add_bar(
             x=(found.edges[:-1] + found.edges[1:]) / 2,
@@ -308,13 +306,13 @@ def reliability_diagram(runs: Sequence[Reliability]) -> go.Figure:
             legendgroup=str(place),
             showlegend=False,
             customdata=spans,
-            hovertemplate=f"{plain(name)}<br>%{{y}} videos %{{customdata}}<extra></extra>",
+            hovertemplate=f"{plain(name)}<br>%{{customdata}}: %{{y}} videos<extra></extra>",
         )
     figure.update_layout(
         bargap=0.1,
         yaxis={
             "domain": [0.36, 1], "range": [-0.02, 1.02], "tickformat": ".0%",
-            "title": "Right answers",
+            "title": "Accuracy",
         },
         yaxis2={
             **figure.layout.yaxis.to_plotly_json(),
@@ -322,7 +320,7 @@ def reliability_diagram(runs: Sequence[Reliability]) -> go.Figure:
         },
         xaxis={
             "anchor": "y2", "range": [-0.01, 1.01], "tickformat": ".0%",
-            "title": "Probability that the network gave its answer",
+            "title": "Confidence (probability of the predicted class)",
         },
     )
     return figure

@@ -13,7 +13,7 @@ from dsanet_core.figures.style import blank, plain
 
 _MARKER, _LETTER, _LINE = 10, 6.9, 16  # pixels: a marker, a letter and a line of text of 12 px
 _NARROW = 600
-"""Width of the plot in pixels on a page of 768: labels that fit there fit on any wider one."""
+"""Width of the plot on a page of 768 pixels: labels that fit there fit on any wider one."""
 _MARGIN = 0.12
 """Share of the horizontal axis left free at both ends, for labels."""
 _SIDES = {
@@ -26,12 +26,12 @@ _SIDES = {
     "top left": (-0.5, 0.5),
     "bottom left": (-0.5, -0.5),
 }
-"""Where a label may stand beside its point: the shift of its centre in sizes of the label."""
+"""Positions of a label beside its point: shift of its centre, in sizes of the label."""
 
 
 class CostPoint(NamedTuple):
-    """A network on a data set. gmacs: multiply-adds of a whole video in G, views included; top1 in
-    per cent; detail: for the hover text. Points of one name are joined and share a label."""
+    """A network on a data set. gmacs: multiply-adds per video, 10^9, all views; top1: percent;
+    detail: for the hover text. Points of one name are joined and share a label."""
 
     name: str
     gmacs: float
@@ -45,7 +45,7 @@ class _Box(NamedTuple):
     right: float
     top: float
 
-    def meets(self, other: _Box) -> bool:
+    def overlaps(self, other: _Box) -> bool:
         return (
             self.left < other.right
             and other.left < self.right
@@ -59,8 +59,8 @@ def accuracy_against_cost(
 ) -> go.Figure:
     """One series of points per group, the group's name in the legend; cost on a log axis.
 
-    measured_here: filled markers, else hollow ones. A name stands beside its most accurate point;
-    where there is no room for it, the hover text alone has it. Raises ValueError without points.
+    measured_here: filled markers, else hollow ones. A name is beside its most accurate point, or in
+    the hover text only where there is no room. Raises ValueError without points.
     """
     points = [point for group in groups.values() for point in group]
     if not points:
@@ -72,7 +72,7 @@ def accuracy_against_cost(
     top1s = [point.top1 for point in points]
     pad = max(0.08 * (max(top1s) - min(top1s)), 0.5)
     y_range = (min(top1s) - pad, max(top1s) + pad)
-    sides = _place(points, x_range, y_range, height - 100)
+    sides = _label_sides(points, x_range, y_range, height - 100)
 
     figure = blank(height)
     for place, (group, members) in enumerate(groups.items()):
@@ -97,8 +97,8 @@ def accuracy_against_cost(
                 "line": {"width": 2, "color": colour},
             },
             customdata=[(plain(point.name), plain(point.detail)) for point in ordered],
-            hovertemplate="%{customdata[0]}<br>%{y:.1f} % top-1 at %{x:,.4~r} G a video"
-            "<br>%{customdata[1]}<extra></extra>",
+            hovertemplate="%{customdata[0]}<br>top-1 accuracy %{y:.1f}%"
+            "<br>%{x:,.4~r} G multiply-adds per video<br>%{customdata[1]}<extra></extra>",
         )
     ticks = [
         step * 10.0**power
@@ -107,14 +107,16 @@ def accuracy_against_cost(
         if x_range[0] <= log10(step * 10.0**power) <= x_range[1]
     ]
     figure.update_xaxes(
-        title="Multiply-adds of a video (G)",
+        title="Multiply-adds per video (G)",
         type="log",
         range=list(x_range),
         tickvals=ticks,
         ticktext=[f"{tick:g}" for tick in ticks],
     )
-    # Lines across would strike names through; the hover text has the value.
-    figure.update_yaxes(title="Top-1 (%)", range=list(y_range), showgrid=False, ticks="outside")
+    # No horizontal grid: its lines would cross the names; the hover text has the value.
+    figure.update_yaxes(
+        title="Top-1 accuracy (%)", range=list(y_range), showgrid=False, ticks="outside"
+    )
     return figure
 
 
@@ -134,14 +136,17 @@ def _add_lines(figure: go.Figure, ordered: Sequence[CostPoint], colour: str) -> 
     )
 
 
-def _place(
+def _label_sides(
     points: Sequence[CostPoint],
     x_range: tuple[float, float],
     y_range: tuple[float, float],
     height: float,
 ) -> dict[CostPoint, str]:
-    """The side of its label for the most accurate point of each name, so that on a plot of
-    `_NARROW` by `height` pixels no label meets another one or a marker; none where none is free."""
+    """Label position for the most accurate point of each name.
+
+    On a plot of `_NARROW` by `height` pixels no label overlaps another one or a marker; a point
+    without a free position is left out.
+    """
     best: dict[str, CostPoint] = {}
     for point in points:
         if point.name not in best or point.top1 > best[point.name].top1:
@@ -165,7 +170,7 @@ def _place(
                 centre_x - wide / 2, centre_y - _LINE / 2, centre_x + wide / 2, centre_y + _LINE / 2
             )
             inside = box.left >= 0 and box.right <= _NARROW
-            if inside and not any(box.meets(other) for other in taken):
+            if inside and not any(box.overlaps(other) for other in taken):
                 sides[point] = side
                 taken.append(box)
                 break

@@ -19,6 +19,7 @@ from dsanet_core.figures import (
     shared_rows,
 )
 from dsanet_core.figures.categories import centred_weights, run_mark
+from dsanet_core.figures.style import percent
 from dsanet_core.records import Layers, Run
 from tests.figures.checks import check_suits_both_pages
 from tools.made_up_run import made_up_run
@@ -153,7 +154,7 @@ def drawn(count: int | None = None, chosen: int | None = None) -> tuple[Category
 def test_bars_are_accuracies_in_per_cent_and_say_so_with_their_meaning() -> None:
     table, figure = drawn()
     bars = traces(figure, "bar")
-    assert [bar.name for bar in bars] == ["plain (base)", "one", "two", "sec"]
+    assert [bar.name for bar in bars] == ["plain (baseline)", "one", "two", "sec"]
     rows = {row.label: row for row in table.rows}
     for place, bar in enumerate(bars):
         for length, (label, text) in zip(bar.x, bar.customdata, strict=True):
@@ -161,8 +162,8 @@ def test_bars_are_accuracies_in_per_cent_and_say_so_with_their_meaning() -> None
             assert length == pytest.approx(100 * row.accuracy[place])
             right = round(row.accuracy[place] * row.videos)
             assert f"{row.name}<br>" in text
-            assert f"{length:.1f} % right, {right} of 20 videos" in text
-            assert ("points against plain" in text) == (place > 0)
+            assert f"{percent(length / 100)} correct, {right} of 20 videos" in text
+            assert ("points compared with plain" in text) == (place > 0)
 
 
 def test_lines_are_weights_in_points_and_break_between_groups() -> None:
@@ -252,5 +253,5 @@ def test_runs_of_one_network_are_told_apart_by_their_id() -> None:
 
 def test_nothing_to_draw_is_an_error() -> None:
     table, _ = drawn()
-    with pytest.raises(ValueError, match="no categories"):
+    with pytest.raises(ValueError, match="no classes"):
         category_accuracy(table, [])

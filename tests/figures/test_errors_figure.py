@@ -7,8 +7,8 @@ import plotly.graph_objects as go
 import pytest
 
 from dsanet_core.figures.errors import (
-    MARKED,
-    MOST_MARKERS,
+    MOST_CLASSES_ALL_CLICKABLE,
+    MOST_CLICKABLE_CELLS,
     Bar,
     Cell,
     Reliability,
@@ -79,11 +79,11 @@ def test_rows_run_from_the_top_and_columns_from_the_left() -> None:
 
 def test_what_is_not_shown_stands_in_a_last_column_so_that_rows_are_whole() -> None:
     figure = confusion_matrix(CONFUSION, CLASSES, [0, 1], shares=True)
-    assert figure.layout.xaxis.ticktext[-1] == "any other"
+    assert figure.layout.xaxis.ticktext[-1] == "other classes"
     rows = cells(figure)
     assert sum(value for (row, _), value in rows.items() if row == 0) == pytest.approx(100)
     assert rows[0, 2] == 20.0
-    assert "any other" not in confusion_matrix(
+    assert "other classes" not in confusion_matrix(
         CONFUSION, CLASSES, range(4), shares=True
     ).layout.xaxis.ticktext
 
@@ -125,7 +125,7 @@ def test_of_very_many_cells_those_with_most_videos_can_be_clicked() -> None:
     confusion, classes = many(60)
     figure = confusion_matrix(confusion, classes, range(60), shares=False)
     trace = markers(figure)
-    assert len(trace.x) == MOST_MARKERS < np.count_nonzero(confusion)
+    assert len(trace.x) == MOST_CLICKABLE_CELLS < np.count_nonzero(confusion)
     counts = confusion[np.array(trace.y), np.array(trace.x)]
     left = np.sort(confusion.ravel())[: -len(counts)]
     assert counts.min() >= left.max()
@@ -133,9 +133,9 @@ def test_of_very_many_cells_those_with_most_videos_can_be_clicked() -> None:
 
 
 def test_up_to_a_limit_every_cell_can_be_clicked() -> None:
-    confusion, classes = many(MARKED)
-    figure = confusion_matrix(confusion, classes, range(MARKED), shares=False)
-    assert len(markers(figure).x) == MARKED**2
+    confusion, classes = many(MOST_CLASSES_ALL_CLICKABLE)
+    figure = confusion_matrix(confusion, classes, range(MOST_CLASSES_ALL_CLICKABLE), shares=False)
+    assert len(markers(figure).x) == MOST_CLASSES_ALL_CLICKABLE**2
 
 
 def test_a_chosen_cell_row_or_column_is_framed() -> None:
@@ -159,7 +159,7 @@ def test_a_matrix_without_errors_or_videos_is_drawn() -> None:
     figure = confusion_matrix(np.diag([3, 0]), CLASSES[:2], range(2), shares=True)
     assert cells(figure) == {(0, 0): 100.0}
     assert any("no videos" in str(data) for data in markers(figure).customdata)
-    with pytest.raises(ValueError, match="no categories"):
+    with pytest.raises(ValueError, match="no classes"):
         confusion_matrix(CONFUSION, CLASSES, [], shares=True)
 
 

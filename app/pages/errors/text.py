@@ -23,7 +23,12 @@ from app.pages.errors.selection import (
 from app.ui import readings
 from app.ui.run_text import run_facts, video_records
 from app.ui.text import escape, percent
-from dsanet_core.figures.errors import MARKED, MOST_MARKERS, Bar, Reliability
+from dsanet_core.figures.errors import (
+    MOST_CLASSES_ALL_CLICKABLE,
+    MOST_CLICKABLE_CELLS,
+    Bar,
+    Reliability,
+)
 from dsanet_core.figures.style import shorten
 from dsanet_core.records import Array, Run
 from dsanet_core.runs.statistics import (
@@ -233,8 +238,9 @@ def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
         "another category than these is in the last column, a click on which lists all mistakes of "
         "its row."
     )
-    few = "" if len(shown) <= MARKED else (
-        f" Only the {MOST_MARKERS} largest cells can be clicked; the boxes below reach every one."
+    few = "" if len(shown) <= MOST_CLASSES_ALL_CLICKABLE else (
+        f" Only the {MOST_CLICKABLE_CELLS} largest cells can be clicked; use the filters below for "
+        "the others."
     )
     return (
         f"{readings.CONFUSIONS} A click on a cell lists its videos below, as the two boxes there "
