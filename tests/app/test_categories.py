@@ -75,7 +75,7 @@ def test_the_page_shows_what_the_runs_say(open_page: OpenPage, three: list[Run])
 def test_another_base_turns_gains_around(open_page: OpenPage, three: list[Run]) -> None:
     at = open_page("categories", **query(three))
     at.selectbox(key="base").set_value(three[2].id).run()
-    assert [trace["name"] for trace in figure(at)["data"][:3]] == ["two (base)", "plain", "one"]
+    assert [trace["name"] for trace in figure(at)["data"][:3]] == ["two (baseline)", "plain", "one"]
     assert at.query_params["base"] == three[2].id
     assert "than in two" in page_text(at)
 
