@@ -1,7 +1,7 @@
 """Parameters and multiply-adds of a network, counted on shapes alone (no data, no weights).
 
 Convolutions and linear layers are counted, and what DSA, SDA and SE do to the features that they
-squeeze, join and rescale; normalisation, pooling and activations are not, so totals lie about 0.5 %
+squeeze, join and rescale; normalisation, pooling and activations are not, so totals lie about 0.5%
 under counters that add those.
 """
 

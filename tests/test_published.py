@@ -19,7 +19,7 @@ from dsanet_core.zoo.paper_tables import (
 EQUAL_PARAMS = {("SDA", "1"): 10, ("SDA", "2"): 8, ("SDA", "6"): 10, ("DSANet", "2a"): 5}
 """Tables whose parameters must be the printed digits, and how many rows they have."""
 EQUAL_MACS = {("DSANet", "2i"): 3, ("SDA", "1"): 8, ("SDA", "2"): 8, ("SDA", "6"): 10}
-"""Tables whose multiply-adds must lie within 1.5 %, and how many rows print them."""
+"""Tables whose multiply-adds must lie within 1.5%, and how many rows print them."""
 
 
 @pytest.fixture(scope="module")

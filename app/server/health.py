@@ -26,6 +26,7 @@ from app.server import settings
 from app.server.cleanup import HOUR, SERVERS, Places, survey
 from dsanet_core.errors import LensError
 from dsanet_core.runs.store import RunFolder
+from dsanet_core.text_format import file_size
 
 BEAT_SECONDS = 15.0
 SILENT_SECONDS = 90.0
@@ -167,7 +168,7 @@ def _disks(places: Places) -> Iterator[Check]:
         while not folder.exists():  # made when it is needed
             folder = folder.parent
         free = shutil.disk_usage(folder).free
-        says = f"{free / 1e9:.1f} GB free"
+        says = f"{file_size(free)} free"
         ok = free >= settings.FREE_DISK_BYTES
         try:
             with tempfile.TemporaryFile(dir=folder) as file:
@@ -184,7 +185,7 @@ def _memory() -> Iterator[Check]:
         return  # not on this platform
     lines = dict(line.split(":", 1) for line in text.splitlines())
     total, free = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    says = f"{free / 1e9:.1f} of {total / 1e9:.1f} GB free"
+    says = f"{file_size(free)} of {file_size(total)} free"
     yield Check("memory", free >= FREE_MEMORY * total, says, {"free_bytes": free})
 
 
@@ -217,7 +218,7 @@ def _left(places: Places) -> Iterator[Check]:
     oldest = max((item.age for item in may_go), default=0.0) / HOUR
     size = sum(item.size for item in items if item.owner != "tools")
     says = (
-        f"{size / 1e6:.1f} MB of temporary files and caches; nobody's are {nobodys / 1e6:.1f} MB "
+        f"{file_size(size)} of temporary files and caches; nobody's are {file_size(nobodys)} "
         f"in {len(may_go)}, the oldest {oldest:.1f} h old"
     )
     if nobodys > LEFT_BYTES:

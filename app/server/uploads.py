@@ -15,6 +15,7 @@ from typing import IO, BinaryIO
 
 from app.server import settings
 from dsanet_core.errors import VideoError
+from dsanet_core.text_format import file_size
 from dsanet_core.video.refusals import shown_as
 
 PREFIX = "dsanet-lens-"
@@ -90,7 +91,7 @@ class Uploads:
         most, kept = settings.UPLOAD_BYTES_PER_SESSION, list(self._by_sha256.values())
         if size > most:
             raise VideoError(
-                f"{shown_as(name)} has {_megabytes(size)}", f"at most {_megabytes(most)}",
+                f"{shown_as(name)} has {file_size(size)}", f"at most {file_size(most)}",
                 "Cut out the part you are interested in and upload that.",
             )
         room = shutil.disk_usage(self.folder).free - settings.FREE_DISK_BYTES
@@ -134,13 +135,9 @@ def _delete(folder: Path, held: IO[bytes]) -> None:
     held.close()
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / 1e6:.0f} MB"
-
-
 def _no_room(name: str) -> VideoError:
     return VideoError(
         f"There is no room on the server's disk for {shown_as(name)}",
-        f"{_megabytes(settings.FREE_DISK_BYTES)} free besides it",
+        f"{file_size(settings.FREE_DISK_BYTES)} free besides it",
         "Upload a shorter video, or ask whoever runs the server to make room.",
     )

@@ -26,6 +26,7 @@ from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.foreign_formats.labels import MAX_BYTES as MOST_NAMES_BYTES
 from dsanet_core.checkpoints.registry import SAFE_NAME, Entry, entry_path
 from dsanet_core.errors import CheckpointError
+from dsanet_core.text_format import file_size
 from dsanet_core.video.refusals import shown_as
 
 TYPES = ("pth", "pyth", "pt", "safetensors", "tar")
@@ -189,8 +190,8 @@ def _require_room(size: int, shown: str) -> None:
         )
     if held + size > settings.WEIGHTS_BYTES:
         raise CheckpointError(
-            f"The weights brought to this server take {in_megabytes(held)}, and {shown_as(shown)} "
-            f"has {in_megabytes(size)}", f"at most {in_megabytes(settings.WEIGHTS_BYTES)} in all",
+            f"The weights brought to this server take {file_size(held)}, and {shown_as(shown)} "
+            f"has {file_size(size)}", f"at most {file_size(settings.WEIGHTS_BYTES)} in all",
             "Delete some that nobody needs, below.",
         )
     # Twice: what was uploaded, and what is kept of it.
@@ -201,13 +202,9 @@ def _require_room(size: int, shown: str) -> None:
 def _no_room(shown: str) -> CheckpointError:
     return CheckpointError(
         f"There is no room on the server's disk for {shown_as(shown)}",
-        f"{in_megabytes(settings.FREE_DISK_BYTES)} free besides it",
+        f"{file_size(settings.FREE_DISK_BYTES)} free besides it",
         "Ask whoever runs the server to make room.",
     )
-
-
-def in_megabytes(size: int) -> str:
-    return f"{size / 1e6:.1f} MB"
 
 
 def _clean(shown: str, types: tuple[str, ...]) -> str:
@@ -228,8 +225,8 @@ def _take_names(spooled: Spooled, names: BinaryIO, shown: str) -> str:
     size = names.seek(0, 2)
     if size > MOST_NAMES_BYTES:
         raise CheckpointError(
-            f"{shown_as(shown)} has {in_megabytes(size)}",
-            f"class names of at most {in_megabytes(MOST_NAMES_BYTES)}",
+            f"{shown_as(shown)} has {file_size(size)}",
+            f"class names of at most {file_size(MOST_NAMES_BYTES)}",
             "Choose a list of the names of the outputs alone.",
         )
     path = spooled.path.with_name(_clean(shown, NAMES_TYPES))

@@ -15,6 +15,7 @@ from dsanet_core.figures import CategoryRow, CategoryTable, palette, selects
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
 from dsanet_core.serialize import CsvTable
+from dsanet_core.text_format import points
 
 CONFIDENCE = ", sure (%)"
 """Ends the head of a column of confidences."""
@@ -150,11 +151,6 @@ def categories_lead(table: CategoryTable, rows: Sequence[CategoryRow]) -> str:
         f"**{sum(won)} of {len(table.rows)} categories** are more often right in some other run "
         f"than in {base}{f', most often in: {told}' if told else ''}.{best}"
     )
-
-
-def points(difference: float) -> str:
-    """A difference of shares in points, with its sign."""
-    return f"{100 * difference:+.1f} points".replace("-", "−")
 
 
 def categories_reading(table: CategoryTable) -> str:

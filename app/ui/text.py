@@ -6,7 +6,6 @@ from __future__ import annotations
 import io
 import math
 
-from dsanet_core.figures.style import percent as percent
 from dsanet_core.figures.style import shorten as shorten
 from dsanet_core.figures.style import snippet_word as snippet_word
 from dsanet_core.records import Analysis, Video
@@ -14,7 +13,6 @@ from dsanet_core.report.readings import compare_reading as compare_reading
 from dsanet_core.report.readings import disagreement_reading as disagreement_reading
 from dsanet_core.report.readings import snippet_scores as snippet_scores
 from dsanet_core.report.readings import timeline_reading as timeline_reading
-from dsanet_core.report.text import amount as amount
 from dsanet_core.report.text import block_name as block_name
 from dsanet_core.report.text import costs as costs
 from dsanet_core.report.text import dependency_heading as dependency_heading
@@ -27,11 +25,11 @@ from dsanet_core.report.text import measured as measured
 from dsanet_core.report.text import seen as seen
 from dsanet_core.report.text import selection_lead as selection_lead
 from dsanet_core.report.text import selection_reading as selection_reading
-from dsanet_core.report.text import signed as signed
 from dsanet_core.report.text import tap_name as tap_name
 from dsanet_core.report.text import video_facts as video_facts
 from dsanet_core.report.text import view_name as view_name
 from dsanet_core.serialize import CsvTable
+from dsanet_core.text_format import percent as percent
 from dsanet_core.video.frame_folder import PICTURES
 
 

@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.errors import CheckpointError, printable
+from dsanet_core.text_format import file_size
 
 DTYPES = (torch.float32, torch.float16, torch.bfloat16, torch.float64, torch.int64)
 """What numbers of a network are stored as: the last one counts steps."""
@@ -90,8 +91,8 @@ def require_fitting(
                           f"1 to {MAX_DIMENSIONS} sizes above zero")
     total = sum(place.nbytes for place in places.values())
     if total > limits.tensor_bytes:
-        raise refusal(name, f"holds tensors of {size_in_words(total)}",
-                      f"at most {size_in_words(limits.tensor_bytes)}")
+        raise refusal(name, f"holds tensors of {file_size(total)}",
+                      f"at most {file_size(limits.tensor_bytes)}")
     return Contents(metadata, places)
 
 

@@ -22,6 +22,7 @@ from dsanet_core.checkpoints.foreign_formats import Choices
 from dsanet_core.checkpoints.importing import import_checkpoint
 from dsanet_core.checkpoints.registry import entry_path, read_entry, unfinished, write_text
 from dsanet_core.errors import CheckpointError
+from dsanet_core.text_format import file_size
 
 MOST_BYTES = 600 << 20
 PATIENCE_SECONDS = 30.0
@@ -160,7 +161,7 @@ def _fetch(row: Download, target: Path, report: Progress) -> None:
             while data := source.read(_CHUNK):
                 done += len(data)
                 if done > MOST_BYTES:
-                    raise OSError(f"more than {MOST_BYTES >> 20} MiB")
+                    raise OSError(f"more than {file_size(MOST_BYTES)}")
                 file.write(data)
                 report(f"fetching {row.file}", done / size if size else 0.0)
             if done < size:
@@ -190,6 +191,6 @@ def _note(name: str, row: Download, size: int, sha256: str) -> None:
                if what not in ("fetched", "published")]
     account += [
         ["fetched", f"{row.address}, {size} bytes, sha256 {sha256} (published: {row.sha256}...)"],
-        ["published", f"top-1 {row.top1:g} % on {row.trained_on}, {row.views}"],
+        ["published", f"top-1 {row.top1:g}% on {row.trained_on}, {row.views}"],
     ]
     write_text(entry_path(name), json.dumps(entry | {"account": account}, indent=2) + "\n")

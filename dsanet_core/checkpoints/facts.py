@@ -11,11 +11,12 @@ from typing import Any
 import torch
 
 from dsanet_core.checkpoints.contents import Contents, refusal
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.plain_json import parse_json, require_plain
 from dsanet_core.errors import CheckpointError, LensError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Protocol
+from dsanet_core.text_format import file_size
 from dsanet_core.zoo import ModelSpec, build_model
 
 FORMAT = "dsanet-lens checkpoint"
@@ -111,8 +112,8 @@ def empty_network(spec: ModelSpec, name: str, limits: CheckpointLimits) -> Video
                       "the arguments of a network of the zoo", _SAVE) from error
     wanted = sum(value.nbytes for value in network.state_dict().values())
     if wanted > limits.tensor_bytes:
-        raise refusal(name, f"describes a network of {size_in_words(wanted)}",
-                      f"at most {size_in_words(limits.tensor_bytes)}")
+        raise refusal(name, f"describes a network of {file_size(wanted)}",
+                      f"at most {file_size(limits.tensor_bytes)}")
     return network
 
 

@@ -10,10 +10,11 @@ from io import FileIO
 from pathlib import Path
 
 from dsanet_core.checkpoints.contents import CheckpointFile, Contents, refusal
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.safetensors_header import read_safetensors_header
 from dsanet_core.checkpoints.torch_archive import read_torch_archive
 from dsanet_core.checkpoints.torch_legacy import MAGIC, read_torch_legacy
+from dsanet_core.text_format import file_size
 
 _OURS = "a .safetensors file, or a .pth file as torch.save() writes it"
 _CONVERT = "Load it where it was made and save its tensors as .safetensors."
@@ -83,8 +84,8 @@ def _without_waiting(path: str, flags: int) -> int:
 
 def _contents(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> Contents:
     if size > limits.file_bytes:
-        raise refusal(name, f"has {size_in_words(size)}",
-                      f"at most {size_in_words(limits.file_bytes)}")
+        raise refusal(name, f"has {file_size(size)}",
+                      f"at most {file_size(limits.file_bytes)}")
     head = file.read(1024) or b""
     if kind := kind_of(head):
         return READERS[kind](file, name, size, limits)

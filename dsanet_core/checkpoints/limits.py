@@ -25,11 +25,3 @@ class CheckpointLimits:
 
 
 DEFAULT_LIMITS = CheckpointLimits()
-
-
-def size_in_words(count: int) -> str:
-    """Bytes as a reader wants them: "1.5 GiB"."""
-    for unit, size in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
-        if count >= size:
-            return f"{count / size:.1f} {unit}"
-    return f"{count} bytes"

@@ -21,12 +21,13 @@ from dsanet_core.checkpoints.foreign_formats import (
     understand,
 )
 from dsanet_core.checkpoints.kinds import open_checkpoint
-from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.registry import find
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.transfer import COUNTER
+from dsanet_core.text_format import file_size
 from dsanet_core.workers import pick_local
 from dsanet_core.zoo import ModelSpec
 
@@ -226,7 +227,7 @@ def _empty_like(value: Tensor, device: torch.device) -> Tensor:
             value.shape, dtype=value.dtype, device=device, memory_format=layout
         )
     except RuntimeError as error:
-        raise CheckpointError(f"a tensor of {size_in_words(value.nbytes)}", "as much free memory",
+        raise CheckpointError(f"a tensor of {file_size(value.nbytes)}", "as much free memory",
                               "Close other programs.") from error
 
 

@@ -12,8 +12,9 @@ from typing import Any
 import torch
 
 from dsanet_core.checkpoints.contents import Contents, TensorPlace, refusal, require_fitting
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.plain_json import parse_json
+from dsanet_core.text_format import file_size
 
 _DTYPES = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
@@ -34,8 +35,8 @@ def read_safetensors_header(
     file.seek(0)
     length = int.from_bytes(file.read(_LENGTH), "little")
     if length > limits.header_bytes:
-        raise refusal(name, f"has a header of {size_in_words(length)}",
-                      f"at most {size_in_words(limits.header_bytes)}")
+        raise refusal(name, f"has a header of {file_size(length)}",
+                      f"at most {file_size(limits.header_bytes)}")
     if length > size - _LENGTH:
         raise refusal(name, f"has {size} bytes, its header alone says {length + _LENGTH}")
     text = file.read(length)

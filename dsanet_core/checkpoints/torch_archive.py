@@ -15,9 +15,10 @@ from io import BytesIO, FileIO
 from itertools import pairwise
 
 from dsanet_core.checkpoints.contents import Contents, refusal
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.pickles import FaultError, read_pickle
 from dsanet_core.checkpoints.torch_tensors import Stored, contents_of
+from dsanet_core.text_format import file_size
 
 _END, _END64, _LOCATOR64 = (b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07")
 _END_BYTES, _END64_BYTES, _LOCATOR_BYTES, _LOCAL_BYTES = 22, 56, 20, 30
@@ -78,9 +79,9 @@ def _require_small_directory(
             raise refusal(name, "is a zip archive whose end is damaged", next_step=_SAVE)
         here, entries, length, start = struct.unpack("<4Q", long_end[24:])
     if entries > limits.archive_entries or length > limits.header_bytes:
-        raise refusal(name, f"is an archive of {entries} files, their list {size_in_words(length)}",
+        raise refusal(name, f"is an archive of {entries} files, their list {file_size(length)}",
                       f"at most {limits.archive_entries} files in a list of "
-                      f"{size_in_words(limits.header_bytes)}")
+                      f"{file_size(limits.header_bytes)}")
     if disk or here != entries or start + length != directory_end:
         raise refusal(name, "is a zip archive whose list of files is not where it should be",
                       next_step=_SAVE)
@@ -112,8 +113,8 @@ def _files(file: FileIO, name: str, size: int, limits: CheckpointLimits) -> dict
         path = entry.filename.partition("/")[2]
         most = limits.pickle_bytes if path == "data.pkl" else _NOTE_BYTES
         if not path.startswith("data/") and entry.file_size > most:
-            raise refusal(name, f"holds {what} of {size_in_words(entry.file_size)}",
-                          f"at most {size_in_words(most)}")
+            raise refusal(name, f"holds {what} of {file_size(entry.file_size)}",
+                          f"at most {file_size(most)}")
         files[path] = Stored(start, entry.file_size, entry.CRC)
         if path in _NOTES:
             noted = _read(file, files[path])

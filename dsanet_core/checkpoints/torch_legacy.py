@@ -14,7 +14,7 @@ from io import BytesIO, FileIO
 from typing import Any
 
 from dsanet_core.checkpoints.contents import Contents, refusal
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.pickles import (
     STORAGES,
     Call,
@@ -24,6 +24,7 @@ from dsanet_core.checkpoints.pickles import (
     read_pickle,
 )
 from dsanet_core.checkpoints.torch_tensors import Stored, contents_of
+from dsanet_core.text_format import file_size
 
 MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 """The first pickle, whole."""
@@ -43,7 +44,7 @@ def read_torch_legacy(file: FileIO, name: str, size: int, limits: CheckpointLimi
     except FaultError as fault:
         if head.tell() > limits.pickle_bytes:
             raise refusal(name, "begins with more than a description",
-                          f"pickles of at most {size_in_words(limits.pickle_bytes)}") from fault
+                          f"pickles of at most {file_size(limits.pickle_bytes)}") from fault
         raise refusal(name, str(fault), "weights and nothing else",
                       "Such a file could run programs: save the tensors alone, as .safetensors."
                       ) from fault

@@ -7,7 +7,7 @@ from collections.abc import Mapping, MutableMapping
 from typing import Any, NamedTuple
 
 from dsanet_core.checkpoints.contents import Contents, TensorPlace, refusal, require_fitting
-from dsanet_core.checkpoints.limits import CheckpointLimits, size_in_words
+from dsanet_core.checkpoints.limits import CheckpointLimits
 from dsanet_core.checkpoints.pickles import (
     PARAMETER,
     STORAGES,
@@ -18,6 +18,7 @@ from dsanet_core.checkpoints.pickles import (
     Storage,
     asks_for,
 )
+from dsanet_core.text_format import file_size
 
 CONTAINERS = ("state_dict", "model_state", "model")
 """Where public codes keep the tensors in a checkpoint; else they are all there is."""
@@ -89,7 +90,7 @@ def _places(
         size = math.prod(shape) * dtype.itemsize
         numbers = stored.pop(storage.key, None)
         if numbers is None or numbers.size != size:
-            raise refusal(name, f"holds {key[:80]!r} of {size_in_words(size)}, for which the "
+            raise refusal(name, f"holds {key[:80]!r} of {file_size(size)}, for which the "
                           "archive has no file of that size alone", next_step=next_step)
         places[key] = TensorPlace(dtype, shape, numbers.start, numbers.crc32)
     return places
@@ -122,7 +123,7 @@ def _plain_tensor(
                       next_step) from None
     count = math.prod(shape)
     if offset or count != storage.numel or not _is_dense(shape, stride):
-        held = size_in_words(storage.numel * STORAGES[storage.kind].itemsize)
+        held = file_size(storage.numel * STORAGES[storage.kind].itemsize)
         raise refusal(name, f"holds {key[:80]!r} of shape {shape[:9]} as a view of {held}",
                       "every tensor in memory of its own", next_step)
     return storage, shape

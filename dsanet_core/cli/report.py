@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsanet_core.cli.output import Progress, load
 from dsanet_core.errors import printable
+from dsanet_core.text_format import file_size
 
 
 def report(args: argparse.Namespace) -> None:
@@ -34,5 +35,5 @@ def report(args: argparse.Namespace) -> None:
     path = args.out or Path(report_name(analyses))
     existed = path.exists()
     write_report(path, analyses, attributions=attributions, accuracies=measured)
-    size = path.stat().st_size / 1e6
-    print(f"{printable(str(path))} ({size:.1f} MB{', replaced' if existed else ''})")
+    size = file_size(path.stat().st_size)
+    print(f"{printable(str(path))} ({size}{', replaced' if existed else ''})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from dsanet_core.errors import DatasetError
+from dsanet_core.text_format import file_size
 from dsanet_core.video.refusals import shown_as
 
 MAX_BYTES = 256 << 20
@@ -33,7 +34,7 @@ def read_text(path: Path) -> str:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
         raise DatasetError(
-            f"dataset {str(path)!r} has more than {MAX_BYTES >> 20} MiB", "a list of videos",
+            f"dataset {str(path)!r} has more than {file_size(MAX_BYTES)}", "a list of videos",
             "Divide it into several lists.",
         )
     try:

@@ -18,14 +18,15 @@ from dsanet_core.figures.board import (
     write_times,
 )
 from dsanet_core.figures.frames import add_frames, crops_of_view
-from dsanet_core.figures.style import blank, plain, span_text
+from dsanet_core.figures.style import blank, plain
 from dsanet_core.records import Analysis, Array, Attribution, Faithfulness
+from dsanet_core.text_format import percent, seconds_range, signed
 
 CELLS = 16
 """A map is shown on a grid of at most so many places a side: finer ones are noise to the eye."""
 LEAST_HEAT, LEAST_SHARE = 1e-4, 0.01
 """Scales reach at least so far: what is small shall look so."""
-HEAT_UNIT = "Logit per 1 % of the picture"
+HEAT_UNIT = "Logit per 1% of the picture"
 _FRAME_PIXELS = 400
 
 
@@ -49,7 +50,7 @@ def heat(attribution: Attribution, crop: int = 0) -> Array:
 
 
 def strongest(attributions: Sequence[Attribution]) -> float:
-    """Where the shared scale of their heat ends, on both sides of 0: what 99.5 % of all places stay
+    """Where the shared scale of their heat ends, on both sides of 0: what 99.5% of all places stay
     below, so that a single hot place does not leave the others pale; a quarter of the hottest at
     least."""
     places = np.concatenate([
@@ -82,7 +83,7 @@ def heat_strip(
         if frames > 1:
             for place, snippet in enumerate(members):
                 share = float(attribution.per_snippet[snippet])
-                said = f"Snippet {snippet + 1}: {_signed(share)}"
+                said = f"Snippet {snippet + 1}: {_logit(share)}"
                 bottom = heading(figure, top, said, left=place * frames)
             top = bottom
         cells = [(snippet, frame) for snippet in members for frame in range(frames)]
@@ -142,7 +143,7 @@ def importance(
     end = max(analysis.video.duration_seconds, float(last.max()))
     figure = blank(240 if frames.shape[1] == 1 else 400)
     said = [
-        f"{word} {place} · {span_text(*span)}<br>{_signed(share)}{_part(share, attribution)}"
+        f"{word} {place} · {seconds_range(*span)}<br>{_logit(share)}{_part(share, attribution)}"
         for place, (span, share) in enumerate(
             zip(zip(first, last, strict=True), shares, strict=True), 1
         )
@@ -199,7 +200,7 @@ def tested_curves(faithfulness: Faithfulness) -> go.Figure:
             marker={"symbol": "circle" if dash == "solid" else "square", "size": 6},
             line={"color": colour, "width": 2, "dash": dash},
             name=name,
-            hovertemplate=f"{name}: %{{x:.0f}} % of {plain(faithfulness.parts)}<br>"
+            hovertemplate=f"{name}: %{{x:.0f}}% of {plain(faithfulness.parts)}<br>"
             "probability %{y:.1%}, in random orders %{customdata:.1%} on average<extra></extra>",
         )
     figure.update_xaxes(title=f"Share of {plain(faithfulness.parts)} (%)", range=[-2, 102])
@@ -246,8 +247,8 @@ def _said(analysis: Analysis, attribution: Attribution, snippet: int, frame: int
         place += f", frame {frame + 1}"
     return (
         f"{place} · {analysis.pts_seconds[snippet, frame]:.2f} s<br>"
-        f"here %{{z:+.4f}} logit per 1 % of the picture<br>"
-        f"the whole frame {_signed(share)}<extra></extra>"
+        f"here %{{z:+.4f}} logit per 1% of the picture<br>"
+        f"the whole frame {_logit(share)}<extra></extra>"
     )
 
 
@@ -264,7 +265,7 @@ def _per_video_frame(
     for row, seconds in enumerate(times):
         seen = [str(snippet + 1) for snippet in np.flatnonzero((place == row).any(1))]
         word = "snippet" if len(seen) == 1 else "snippets"
-        texts.append(f"{seconds:.2f} s · seen by {word} {', '.join(seen)}<br>{_signed(sums[row])}")
+        texts.append(f"{seconds:.2f} s · seen by {word} {', '.join(seen)}<br>{_logit(sums[row])}")
     return times, np.asarray(sums), texts
 
 
@@ -309,11 +310,11 @@ def _part(share: float, attribution: Attribution) -> str:
     difference = attribution.score - attribution.baseline_score
     if abs(difference) < LEAST_SHARE:
         return ""
-    return f", {100 * share / difference:.0f} % of the difference from the baseline"
+    return f", {percent(share / difference, 0)} of the difference from the baseline"
 
 
-def _signed(value: float) -> str:
-    return f"{value:+.3f} logit".replace("-", "−")
+def _logit(value: float) -> str:
+    return f"{signed(value)} logit"
 
 
 def _heat_scale(most: float) -> dict[str, object]:

@@ -8,8 +8,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, block_label, percent, plain, shorten
+from dsanet_core.figures.style import blank, block_label, plain, shorten
 from dsanet_core.records import Array, Effects, RunEffects
+from dsanet_core.text_format import percent, points
 
 LEAST_POINTS = 1.0
 """Scales of drops reach at least so far, in points of probability."""
@@ -28,12 +29,12 @@ def block_effects(
     order = np.arange(len(effects.blocks))
     if strongest_first:
         order = np.argsort(-effects.drop, kind="stable")
-    points = 100 * effects.drop[order]
+    lost = 100 * effects.drop[order]
     figure = blank(130 + 34 * len(order))
     said = [
         f"{plain(effects.changes[place])}<br>{plain(classes[effects.category])}: "
         f"{percent(effects.before)} → {percent(float(effects.after[place]))}, "
-        f"{_points(100 * float(effects.drop[place]))}<br>"
+        f"{points(float(effects.drop[place]))} lost<br>"
         f"answer then: {plain(classes[effects.answers[place]])}"
         for place in order
     ]
@@ -44,12 +45,12 @@ def block_effects(
     ]
     places = np.arange(len(order))
     for name, own, colour in (
-        ("carries the category", points >= 0, palette.FOR),
-        ("stands against it", points < 0, palette.AGAINST),
+        ("carries the category", lost >= 0, palette.FOR),
+        ("stands against it", lost < 0, palette.AGAINST),
     ):
         chosen = np.flatnonzero(own)
         figure.add_bar(
-            x=points[chosen],
+            x=lost[chosen],
             y=places[chosen],
             orientation="h",
             name=name,
@@ -61,10 +62,10 @@ def block_effects(
             customdata=[said[place] for place in chosen],
             hovertemplate="%{customdata}<extra></extra>",
         )
-    low, high = min(0.0, points.min(initial=0)), max(LEAST_POINTS, points.max(initial=0))
+    low, high = min(0.0, lost.min(initial=0)), max(LEAST_POINTS, lost.max(initial=0))
     # Room for what a bar says beside its end.
     room = 0.5 * (high - low)
-    said_at = {bool(points[place] >= 0) for place in places if texts[place]}
+    said_at = {bool(lost[place] >= 0) for place in places if texts[place]}
     figure.update_xaxes(
         title="Points of probability lost without the block", zerolinecolor=palette.NEUTRAL,
         range=[low - (room if False in said_at else 0), high + (room if True in said_at else 0)],
@@ -92,10 +93,10 @@ def effects_of_categories(
     rows = [row for row in rows if effects.videos[row]]
     cell = 22 if len(rows) <= 30 else 14
     names = [plain(block_label(block)) for block in effects.blocks]
-    points = 100 * effects.drop[rows]
+    lost = 100 * effects.drop[rows]
     figure = blank(max(160, cell * len(rows)) + 150)
     figure.add_heatmap(
-        z=points.astype(np.float32),
+        z=lost.astype(np.float32),
         x=list(range(len(names))),
         y=list(range(len(rows))),
         coloraxis="coloraxis",
@@ -104,9 +105,9 @@ def effects_of_categories(
         customdata=_accuracies(effects, rows),
         text=[[f"{plain(classes[row])}<br>{name}" for name in names] for row in rows],
         hovertemplate="%{text}<br>%{z:+.1f} points lost on average over %{customdata[2]:.0f} videos"
-        "<br>right: %{customdata[0]:.1f} % → %{customdata[1]:.1f} %<extra></extra>",
+        "<br>right: %{customdata[0]:.1f}% → %{customdata[1]:.1f}%<extra></extra>",
     )
-    most = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
+    most = max(LEAST_POINTS, float(np.abs(lost).max(initial=0)))
     figure.update_layout(
         coloraxis={
             "colorscale": palette.DIVERGING, "cmin": -most, "cmax": most,
@@ -137,7 +138,7 @@ def effects_of_categories(
 
 def effects_of_blocks(effects: RunEffects) -> go.Figure:
     """The same over all videos, every video counted once: a bar per block."""
-    points, *right = (
+    lost, *right = (
         100 * effects.over_videos(values)
         for values in (effects.drop, effects.before, effects.after)
     )
@@ -145,18 +146,18 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
     figure = blank(300)
     figure.add_bar(
         x=list(range(len(names))),
-        y=points,
+        y=lost,
         width=0.6,
-        marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in points]},
+        marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in lost]},
         customdata=[
             (plain(change), float(right[0]), float(after))
             for change, after in zip(effects.changes, right[1], strict=True)
         ],
         hovertemplate="%{customdata[0]}<br>%{y:+.1f} points lost on average"
-        "<br>right: %{customdata[1]:.1f} % → %{customdata[2]:.1f} %<extra></extra>",
+        "<br>right: %{customdata[1]:.1f}% → %{customdata[2]:.1f}%<extra></extra>",
     )
-    reach = max(LEAST_POINTS, float(np.abs(points).max(initial=0)))
-    low = -1.1 * reach if (points < 0).any() else 0
+    reach = max(LEAST_POINTS, float(np.abs(lost).max(initial=0)))
+    low = -1.1 * reach if (lost < 0).any() else 0
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
     figure.update_yaxes(
         title="Points of probability lost", range=[low, 1.1 * reach],
@@ -171,7 +172,3 @@ def _accuracies(effects: RunEffects, rows: Sequence[int]) -> Array:
     before = np.broadcast_to(effects.before[rows, None], after.shape)
     videos = np.broadcast_to(effects.videos[rows, None], after.shape)
     return np.stack([100 * before, 100 * after, videos], -1).astype(np.float32)
-
-
-def _points(value: float) -> str:
-    return f"{value:+.1f} points lost".replace("-", "−")

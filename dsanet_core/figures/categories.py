@@ -13,8 +13,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, percent, plain, run_names
+from dsanet_core.figures.style import blank, plain, run_names
 from dsanet_core.records import Array, Run
+from dsanet_core.text_format import percent, plural, points
 
 _COLOURS = palette.CATEGORICAL[:4]  # the fifth is a grey, as the base is
 _PATTERNS = ("", "/", "x", ".", "-", "+", "|")
@@ -250,14 +251,10 @@ def _bar_text(table: CategoryTable, row: CategoryRow, number: int) -> str:
     share = row.accuracy[number]
     right = round(share * row.videos)
     text = f"{plain(row.name)}<br>{plain(table.runs[number])}: {percent(share)} correct, "
-    text += f"{right} of {row.videos} video{'' if row.videos == 1 else 's'}"
+    text += f"{right} of {plural(row.videos, 'video')}"
     if number == 0:
         return text
-    return f"{text}<br>{_points(share - row.accuracy[0])} compared with {plain(table.runs[0])}"
-
-
-def _points(difference: float) -> str:
-    return f"{100 * difference:+.1f} points".replace("-", "−")
+    return f"{text}<br>{points(share - row.accuracy[0])} compared with {plain(table.runs[0])}"
 
 
 def _add_weights(
@@ -290,7 +287,7 @@ def _add_weights(
                 if row is None
                 else (
                     row.label,
-                    f"{plain(row.name)}<br>weight of {plain(name)}: {_points(row.weights[column])}"
+                    f"{plain(row.name)}<br>weight of {plain(name)}: {points(row.weights[column])}"
                     "<br>relative to its mean over all classes",
                 )
                 for _, _, row in points

@@ -9,8 +9,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, percent, plain, snippet_word, span_text, wrap
+from dsanet_core.figures.style import blank, plain, snippet_word, wrap
 from dsanet_core.records import Analysis, Array
+from dsanet_core.text_format import percent, seconds_range
 
 _WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
 
@@ -88,7 +89,7 @@ def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Fig
     figure = blank(40 + min(_MOST_PIXELS, round(_LEAST_PIXELS * (end + 1.3 * row) / least)))
     for column, (analysis, name) in enumerate(zip((a, b), names, strict=True)):
         *cells, video = _column(analysis, len(analysis.snippet_scores), true_label)
-        spans = [span_text(first, last) for first, last in _spans(analysis)]
+        spans = [seconds_range(first, last) for first, last in _spans(analysis)]
         for found, between, places in (
             (cells, edges[column].tolist(), spans),
             ([video], [end + 0.25 * row, end + 1.25 * row], ["video"]),
@@ -203,7 +204,7 @@ def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
     names = [f"{snippet_word([a, b]).capitalize()} {index + 1}" for index in range(count)]
     if saw_the_same(a, b):
         spans = zip(names, _spans(a), strict=True)
-        names = [f"{name}<br>{span_text(first, last)}" for name, (first, last) in spans]
+        names = [f"{name}<br>{seconds_range(first, last)}" for name, (first, last) in spans]
     return [*names, "<b>Whole video</b>"]
 
 

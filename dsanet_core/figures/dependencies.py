@@ -19,6 +19,7 @@ from dsanet_core.figures.board import (
 from dsanet_core.figures.frames import crops_of_view
 from dsanet_core.figures.style import blank, plain, stage_and_place
 from dsanet_core.records import Analysis, Array, Selection
+from dsanet_core.text_format import percent
 
 RESPONSE_PIXELS = 290
 LEAST_CHANGE, LEAST_SPAN = 0.01, 0.02
@@ -49,7 +50,7 @@ def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> g
             x=places,
             y=weights,
             customdata=labels,
-            text=[f"{100 * weight:.0f} %" for weight in weights],
+            text=[percent(weight, 0) for weight in weights],
             textposition="inside",
             insidetextanchor="middle",
             textangle=0,

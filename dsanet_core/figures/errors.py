@@ -10,8 +10,9 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import blank, percent, plain, shorten
+from dsanet_core.figures.style import blank, plain, shorten
 from dsanet_core.records import Array, Calibration
+from dsanet_core.text_format import percent
 
 MOST_CLICKABLE_CELLS = 2000
 """Cells of a large matrix that can be clicked: each is an element of the page."""

@@ -8,8 +8,9 @@ import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
 from dsanet_core.figures.frames import add_frames
-from dsanet_core.figures.style import blank, percent, plain, span_text, wrap
+from dsanet_core.figures.style import blank, plain, wrap
 from dsanet_core.records import Analysis
+from dsanet_core.text_format import percent, seconds_range
 
 
 def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Figure:
@@ -37,7 +38,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
             marker={"symbol": symbol, "size": 10, "color": colour},
             line={"color": colour, "width": 1},
             customdata=[
-                f"{word} {place} · {span_text(*span)}"
+                f"{word} {place} · {seconds_range(*span)}"
                 for place, span in enumerate(zip(first, last, strict=True), 1)
             ],
             hovertemplate=f"%{{customdata}}<br>{plain(name)}: %{{y:.1%}}<extra></extra>",

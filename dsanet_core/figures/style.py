@@ -66,15 +66,6 @@ def block_label(block: str) -> str:
     return block if stage is None else f"{stage[0]}, block {stage[1]}"
 
 
-def span_text(first: float, last: float) -> str:
-    """The seconds that a snippet saw; a single frame has one moment."""
-    return f"{first:.1f} to {last:.1f} s" if last > first else f"at {first:.1f} s"
-
-
-def percent(probability: float) -> str:
-    return f"{100 * probability:.1f} %"
-
-
 def snippet_word(analyses: Sequence[Analysis]) -> str:
     """What the parts of a video are called that these networks score."""
     words = {analysis.protocol.snippet_word for analysis in analyses}

@@ -146,7 +146,7 @@ class Run:
         return counts
 
     def calibration(self, bins: int = 15) -> Calibration:
-        """Is a network that says 80 % right 80 times of 100? Of the predicted class alone."""
+        """Is a network that says 80% right 80 times of 100? Of the predicted class alone."""
         edges = np.linspace(0, 1, bins + 1)
         place = np.clip(np.digitize(self.confidence, edges[1:-1], right=True), 0, bins - 1)
         videos = np.bincount(place, minlength=bins)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsanet_core.figures.style import block_label, percent, span_text
+from dsanet_core.figures.style import block_label
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Rate, Trust
 from dsanet_core.report.text import escape
+from dsanet_core.text_format import percent, seconds_range, signed
 
 
 def lead(attribution: Attribution) -> str:
@@ -25,11 +26,11 @@ def _adds_up(attribution: Attribution) -> str:
     difference = attribution.score - attribution.baseline_score
     total = float(attribution.per_frame.sum())
     exact = attribution.method == "integrated_gradients"
-    promise = "completeness: 100 % is exact" if exact else "this method does not promise 100 %"
+    promise = "completeness: 100% is exact" if exact else "this method does not promise 100%"
     if abs(difference) < 1e-6:
         return f"The shares add up to {signed(total)}; there is no difference to explain."
     return (
-        f"The shares of all places add up to {100 * total / difference:.1f} % of that difference "
+        f"The shares of all places add up to {percent(total / difference)} of that difference "
         f"of {signed(difference)} ({promise})."
     )
 
@@ -42,13 +43,13 @@ def strongest(analysis: Analysis, attribution: Attribution) -> str:
     seconds = analysis.pts_seconds
     said = (
         f"**Most for it:** {word} {best + 1} "
-        f"({span_text(float(seconds[best].min()), float(seconds[best].max()))}) with "
+        f"({seconds_range(float(seconds[best].min()), float(seconds[best].max()))}) with "
         f"{signed(shares[best])} logit."
     )
     if shares[worst] < 0:
         said += (
             f" **Most against it:** {word} {worst + 1} "
-            f"({span_text(float(seconds[worst].min()), float(seconds[worst].max()))}) with "
+            f"({seconds_range(float(seconds[worst].min()), float(seconds[worst].max()))}) with "
             f"{signed(shares[worst])} logit."
         )
     return said
@@ -128,7 +129,3 @@ def _one_of(some: int, all_of_them: int) -> str:
     if some == all_of_them:
         return "any one of the blocks" if some > 1 else "it"
     return "one of them" if some == 1 else f"any of {some} of the {all_of_them} blocks"
-
-
-def signed(value: float, digits: int = 3) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")

@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from dsanet_core import figures
 from dsanet_core.figures import palette
-from dsanet_core.figures.style import block_label, percent, snippet_word, span_text
+from dsanet_core.figures.style import block_label, snippet_word
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
 from dsanet_core.report import attribution_text, readings, text
 from dsanet_core.serialize import analysis_to_json
+from dsanet_core.text_format import percent, seconds_range
 
 LISTED = 10
 """Categories in the table of the video's best."""
@@ -330,10 +331,10 @@ def _titled(told: str, title: str) -> str:
 def _score_rows(analysis: Analysis) -> Iterator[list[str]]:
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     places = [
-        (str(place), span_text(*span))
+        (str(place), seconds_range(*span))
         for place, span in enumerate(zip(first.tolist(), last.tolist(), strict=True), 1)
     ]
-    places.append(("video", span_text(float(first.min()), float(last.max()))))
+    places.append(("video", seconds_range(float(first.min()), float(last.max()))))
     answers = [*analysis.snippet_scores, analysis.video_scores]
     for place, scores in zip(places, answers, strict=True):
         best = int(scores.argmax())

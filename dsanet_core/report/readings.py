@@ -43,8 +43,8 @@ RESPONSES = (
 HEAT = (
     "How to read it: blue places speak for the category, orange ones against it, and where there "
     "is no colour nothing does. Under the heat a picture is grey, so that its own colours are not "
-    "taken for heat. The number is the logit that 1 % of the picture's area adds, so that networks "
-    "with other grids can be compared; the colours end where 99.5 % of all places lie below."
+    "taken for heat. The number is the logit that 1% of the picture's area adds, so that networks "
+    "with other grids can be compared; the colours end where 99.5% of all places lie below."
 )
 BLOCK_EFFECTS = (
     "How to read it: each block alone is made neutral (a DSA block with the identity kernel, an "

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from dsanet_core.figures.style import percent, stage_and_place
+from dsanet_core.figures.style import stage_and_place
 from dsanet_core.records import SNIPPET_MIXING, Analysis, Kernel, Protocol, Selection, Video
+from dsanet_core.text_format import decimal, percent, si_number
 
 _DEPENDENCIES = {
     "LST": "the whole video at once",
@@ -41,19 +42,6 @@ def escape(text: str) -> str:
     """Text that came from outside, on one line and inert inside Markdown and on a page."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return _MARKDOWN.sub(r"\\\1", _LATER.sub(_JOINER, " ".join(printable.split())))
-
-
-def amount(number: float) -> str:
-    """A count with three digits and its SI prefix: 2.01 M, 83.8 G."""
-    for prefix, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
-        if number >= 0.9995 * size:
-            return f"{number / size:#.3g}".rstrip(".") + f" {prefix}"
-    return f"{number:.0f}"
-
-
-def signed(number: float) -> str:
-    """One decimal, with a real minus sign."""
-    return f"{number:.1f}".replace("-", "−")
 
 
 def video_facts(video: Video) -> str:
@@ -91,7 +79,7 @@ def kernel_reading(kernel: Kernel, view: int) -> str:
     order = [tap for tap in np.argsort(-strongest, kind="stable") if strongest[tap]]
     counts = ", ".join(f"on {names[tap]} in {strongest[tap]}" for tap in order)
     means = ", ".join(
-        f"{100 * mean:.0f} % {name}" for mean, name in zip(values.mean(0), names, strict=True)
+        f"{percent(mean, 0)} {name}" for mean, name in zip(values.mean(0), names, strict=True)
     )
     return (
         f"**What this block looks at:** it aggregates {channels} of {kernel.channels_total} "
@@ -137,7 +125,7 @@ def selection_lead(analysis: Analysis, view: int) -> str:
     parts = []
     for name, places in order:
         weight, most_in = max(places)
-        where = f"{most_in} ({100 * weight:.0f} %)"
+        where = f"{most_in} ({percent(weight, 0)})"
         many = f"{len(places)} of {len(selections)} blocks, most in " if len(places) > 1 else ""
         parts.append(f"{escape(name)} in {many}{where}")
     changes = [float(selection.gate_change[view]) for selection in selections]
@@ -154,8 +142,8 @@ def selection_reading(selection: Selection, view: int) -> str:
     weights = selection.weights[view]
     order = np.argsort(-weights, kind="stable")
     names = [escape(selection.dependencies[place]) for place in order]
-    shares = [f"{100 * weights[place]:.0f} %" for place in order]
-    equal = f"{100 / len(weights):.0f} %"
+    shares = [percent(weights[place], 0) for place in order]
+    equal = percent(1 / len(weights), 0)
     if selection.aggregation == "avg":
         leaning = f"**This block averages:** each dependency counts {equal}, whatever the video."
     elif weights.max() - weights.min() <= EVEN:
@@ -189,7 +177,7 @@ def dependency_heading(selection: Selection, dependency: str, view: int) -> str:
     weight, energy = selection.weights[view, place], selection.energy[view, place]
     return (
         f"**{escape(dependency)}:** {escape(dependency_meaning(dependency))}. Weight "
-        f"{100 * weight:.0f}\u00a0%, energy {energy:.2f}."
+        f"{percent(weight, 0)}, energy {energy:.2f}."
     )
 
 
@@ -213,8 +201,8 @@ def familiarity(analysis: Analysis) -> str:
         verdict = "**This video does not look like its training data: do not rely on the answer**"
         side = "below"
     return (
-        f"{verdict}: its score {signed(measured.score)} is {side} the threshold "
-        f"{signed(measured.threshold)} that {percent(measured.true_rate)} of the validation "
+        f"{verdict}: its score {decimal(measured.score)} is {side} the threshold "
+        f"{decimal(measured.threshold)} that {percent(measured.true_rate)} of the validation "
         f"videos reach ({measured.method}). {always}"
     )
 
@@ -223,10 +211,10 @@ def costs(analyses: Sequence[Analysis]) -> str:
     """A Markdown table of what each network costs on this video."""
     heads = "|  | " + " | ".join(escape(a.model.name) for a in analyses) + " |"
     rows: list[tuple[str, Callable[[Analysis], str]]] = [
-        ("Parameters", lambda a: amount(a.model.params)),
-        ("Multiply-adds of one view", lambda a: amount(a.model.macs)),
+        ("Parameters", lambda a: si_number(a.model.params)),
+        ("Multiply-adds of one view", lambda a: si_number(a.model.macs)),
         ("Views of the video", lambda a: str(a.protocol.num_views)),
-        ("Multiply-adds of the video", lambda a: amount(a.model.macs * a.protocol.num_views)),
+        ("Multiply-adds of the video", lambda a: si_number(a.model.macs * a.protocol.num_views)),
         ("Network, seconds here", lambda a: _spent(a, "network")),
         ("Preprocessing, seconds here", lambda a: _spent(a, "transform")),
         ("How a view is scored", lambda a: SNIPPET_MIXING[a.model.consensus]),

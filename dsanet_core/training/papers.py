@@ -39,7 +39,7 @@ _DSANET = Recipe(
         ("8 GPUs", "authors' README"),
     ),
 )
-"""The paper says "random scaling" and no more; the code crops a random area of 8 to 100 % with an
+"""The paper says "random scaling" and no more; the code crops a random area of 8 to 100% with an
 aspect ratio of 3:4 to 4:3 and mirrors half of the videos."""
 
 _SDA = Recipe(

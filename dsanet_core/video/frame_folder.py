@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
+from dsanet_core.text_format import file_size
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits, delivery_size
 from dsanet_core.video.refusals import RE_EXPORT, TRIM, shown_as
 from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
@@ -253,5 +254,5 @@ def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(MAX_PICTURE_BYTES + 1)
     if len(content) > MAX_PICTURE_BYTES:
-        raise OSError(f"more than {MAX_PICTURE_BYTES >> 20} MiB")
+        raise OSError(f"more than {file_size(MAX_PICTURE_BYTES)}")
     return content

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsanet_core.errors import VideoError
+from dsanet_core.text_format import file_size
 from dsanet_core.video.limits import Limits
 from dsanet_core.video.refusals import EXPECTED, TRIM, shown_as
 
@@ -67,8 +68,8 @@ def open_upload(path: str | os.PathLike[str], limits: Limits) -> Iterator[Upload
                 f"{name} is empty (0 bytes)", EXPECTED, "Fetch it again: nothing of it arrived."
             )
         if status.st_size > limits.max_file_bytes:
-            most = f"at most {limits.max_file_bytes / 1e6:.0f} MB"
-            raise VideoError(f"{name} has {status.st_size / 1e6:.0f} MB", most, TRIM)
+            most = f"at most {file_size(limits.max_file_bytes)}"
+            raise VideoError(f"{name} has {file_size(status.st_size)}", most, TRIM)
         yield Upload(fd, name, os.pread(fd, HEAD_BYTES, 0))
     finally:
         os.close(fd)

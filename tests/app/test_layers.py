@@ -169,7 +169,7 @@ def test_equal_weights_are_said_not_drawn_and_other_runs_are_offered(
 ) -> None:
     put(runs_folder, averaging(made_up(5, "avg")), made_up(6, "plain", sda=False))
     at = open_page("layers", run="avg-5")
-    assert "weighs 25 % in every block" in at.info[0].value
+    assert "weighs 25% in every block" in at.info[0].value
     assert not at.get("plotly_chart")
     at = open_page("layers", run="plain-6")
     assert "neither SDA nor DSA" in at.info[0].value
@@ -273,7 +273,7 @@ def test_blocks_that_average_can_matter_all_the_same(
     put(runs_folder, run)
     save_effects(make_run_effects(CATEGORIES), runs_folder / run.id)
     at = open_page("layers", run=run.id)
-    assert "weighs 25 % in every block" in at.info[0].value
+    assert "weighs 25% in every block" in at.info[0].value
     assert [h.value for h in at.subheader] == ["Which block matters for which category"]
     assert len(at.get("plotly_chart")) == 2
 
@@ -294,7 +294,7 @@ def test_the_papers_statements_hold_where_its_figure_is_drawn_and_not_upside_dow
     found = text.claims(as_printed)
     assert len(found) == 7 and all(holds for _, holds, _ in found)
     said = text.verdict(found)
-    assert "7 of 7" in said and "res2 40.0 %, res3 30.0 %, res4 15.0 %, res5 10.0 %" in said
+    assert "7 of 7" in said and "res2 40.0%, res3 30.0%, res4 15.0%, res5 10.0%" in said
     upside_down = replace(as_printed, value=as_printed.value[:, ::-1])
     said = text.verdict(text.claims(upside_down))
     assert "0 of 7" in said and "✗ **Not as the paper says**" in said
@@ -305,8 +305,8 @@ def test_the_papers_statements_hold_where_its_figure_is_drawn_and_not_upside_dow
 def test_the_lead_reads_the_largest_weights_and_how_far_they_look() -> None:
     said = text.lead(stages_run([[0.4, 0.2, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7],
                                         [0.2, 0.5, 0.2, 0.1], [0.1, 0.1, 0.5, 0.3]]))  # fmt: skip
-    for part in ("in res2 LST (40.0 %)", "in res3 S122 (70.0 %)", "in res4 LT (50.0 %)",
-                 "most in res4 (90.0 %) and least in res3 (30.0 %)"):  # fmt: skip
+    for part in ("in res2 LST (40.0%)", "in res3 S122 (70.0%)", "in res4 LT (50.0%)",
+                 "most in res4 (90.0%) and least in res3 (30.0%)"):  # fmt: skip
         assert part in said
 
 

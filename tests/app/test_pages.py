@@ -65,7 +65,7 @@ def test_picking_a_sample_shows_its_analysis_and_a_link_to_it(open_page: OpenPag
     assert at.query_params["model"] == "dsa_i3d_synth"
     assert [h.value for h in at.subheader] == ["Snippet by snippet", "On what grounds"]
     assert "8 snippets x 4 frames, stride 4 in 2 interleaved groups of 4" in page_text(at)
-    assert "25.0 % top-1" in page_text(at)
+    assert "25.0% top-1" in page_text(at)
     assert len(at.get("plotly_chart")) == 2
     assert len(at.get("video")) == 1
 
@@ -278,7 +278,7 @@ def test_a_video_unlike_the_training_data_is_marked(
     assert bool(at.warning) == (threshold > 0)
     assert ("unlike its training data" in page_text(at)) == (threshold > 0)
     assert "trained on shapes: it knows its 25 categories" in page_text(at)
-    assert "95.0 % of the validation videos" in page_text(at)
+    assert "95.0% of the validation videos" in page_text(at)
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -67,7 +67,7 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     assert sda.label[place] == 3
     assert at.query_params["model"] == "sda_tsn_synth"
     assert of_run(sda, place) in page_text(at)
-    says = f"says with {100 * sda.confidence[place]:.1f} %"
+    says = f"says with {100 * sda.confidence[place]:.1f}%"
     assert says in page_text(at), "the page's own analysis and the run agree"
     assert f"#### {sda.classes[sda.predicted[place]]}" in [m.value for m in at.markdown]
     if not sda.correct[place]:
@@ -209,7 +209,7 @@ def test_a_part_of_a_file_scores_as_it_did_in_the_run_and_plays_as_that_part(
     run = run_of_files
     at = open_page(video=run_videos.video_id(run, 1), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[1]:.1f} %" in page_text(at)
+    assert f"says with {100 * run.confidence[1]:.1f}%" in page_text(at)
     assert r"13\.mp4 from 1 s to 3 s" in at.expander[0].label
     (film,) = at.get("video")
     assert (film.proto.start_time, film.proto.end_time) == (1, 3)
@@ -256,7 +256,7 @@ def test_a_folder_of_frames_scores_as_it_did_in_the_run_and_plays_as_a_film(
     run = run_dataset(open_dataset(str(tmp_path / "data")), network, folder=runs_folder, workers=0)
     at = open_page(video=run_videos.video_id(run, 0), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[0]:.1f} %" in page_text(at)
+    assert f"says with {100 * run.confidence[0]:.1f}%" in page_text(at)
     assert "the network saw the pictures themselves, 97 x 73 px" in page_text(at)
     film = run_videos.find(run_videos.video_id(run, 0))
     assert film is not None

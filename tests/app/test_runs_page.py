@@ -83,7 +83,7 @@ def test_a_finished_run_shows_what_its_record_says(
     assert row["Top-1 (%)"] == pytest.approx(100 * (run.label_rank == 0).mean())
     assert row["Top-5 (%)"] == pytest.approx(100 * (run.label_rank < 5).mean())
     assert row["SHA-256 of weights"] == run.model.weights_sha256[:12]
-    assert at.metric[0].value == f"{100 * run.accuracy():.1f} %"
+    assert at.metric[0].value == f"{100 * run.accuracy():.1f}%"
     groups = at.dataframe[1].value.to_dict("records")
     assert {line["Group of categories"]: line["Top-1 (%)"] / 100 for line in groups} == (
         pytest.approx(run.accuracy_per_group())

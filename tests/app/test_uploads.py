@@ -131,7 +131,7 @@ def test_a_file_too_large_for_a_session_is_refused_and_takes_nothing_away(
     uploads = Uploads()
     take(uploads, b"kept")
     before = files_of(uploads)
-    with pytest.raises(VideoError, match=r"long\.mp4 has 11 MB; expected at most 10 MB"):
+    with pytest.raises(VideoError, match=r"long\.mp4 has 10\.5 MiB; expected at most 9\.5 MiB"):
         uploads.take(io.BytesIO(bytes(11_000_000)), "long.mp4")
     assert files_of(uploads) == before
     uploads.close()

@@ -223,5 +223,5 @@ def test_what_order_means_depends_on_whether_snippets_meet() -> None:
 def test_the_block_that_carries_most_is_named_and_what_turns_the_answer() -> None:
     effects = make_effects()
     said = text.hanging(effects, DSA.model.classes)
-    assert "hangs most on res4, block 1" in said and "80.0 % become 10.0 %" in said
+    assert "hangs most on res4, block 1" in said and "80.0% become 10.0%" in said
     assert "Without one of them the answer is another one" in said

@@ -63,7 +63,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
         page.get_by_role("button", name="dsa_i3d_synth: all data (JSON)").click()
     exported = analysis_from_json(download.value.path().read_text())
     assert exported.video.name == old_avi.name
-    says = f"dsa_i3d_synth says with {100 * exported.video_scores.max():.1f} %"
+    says = f"dsa_i3d_synth says with {100 * exported.video_scores.max():.1f}%"
     expect(page.get_by_text(says)).to_be_visible()
     uploaded = f"upload-{exported.video.sha256}"
     page.wait_for_url(f"**video={uploaded}*")

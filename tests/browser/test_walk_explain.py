@@ -38,7 +38,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     for said in ("a logit of", "Most for it:", "Test this very map", "How to read it: blue places"):
         expect(page.get_by_text(said).first).to_be_visible()
     plots.nth(1).locator(".hm image").first.hover(force=True)
-    expect(plots.nth(1).locator(".hoverlayer")).to_contain_text("logit per 1 % of the picture")
+    expect(plots.nth(1).locator(".hoverlayer")).to_contain_text("logit per 1% of the picture")
     watched.check()
 
     slider = page.get_by_role("slider")

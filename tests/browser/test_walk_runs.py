@@ -62,7 +62,7 @@ def test_a_run_is_started_and_watched_and_another_stopped_and_resumed(
     path = next(path for path in runs.iterdir() if "n-60" in path.name)
     run = load_run(path / FILE)
     assert len(run.row) == 60
-    expect(page.get_by_text(f"{100 * run.accuracy():.1f} %", exact=True).first).to_be_visible()
+    expect(page.get_by_text(f"{100 * run.accuracy():.1f}%", exact=True).first).to_be_visible()
     page.wait_for_url(f"**run={run.id}*")
     watched.check()
 

@@ -43,7 +43,7 @@ def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
         page.get_by_role("button", name="with changes: all data (JSON)").click()
     after = analysis_from_json(download.value.path().read_text())
     assert len(after.changes) == 3 and "reverse order" in after.changes[0]
-    share = f"dsa_i3d_synth with changes says with {100 * after.video_scores.max():.1f} %"
+    share = f"dsa_i3d_synth with changes says with {100 * after.video_scores.max():.1f}%"
     expect(page.get_by_text(share)).to_be_visible()
     watched.check()
 

@@ -68,7 +68,7 @@ def test_a_fetched_file_is_checked_imported_and_noted(
     said = dict(map(tuple, at_hand()["one"]["account"]))
     data = (tmp_path / "site" / "a.pth").read_bytes()
     assert f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}" in said["fetched"]
-    assert said["published"] == "top-1 50 % on a test, 1 view"
+    assert said["published"] == "top-1 50% on a test, 1 view"
     assert steps[-1] == ("fetching a.pth", 1.0)
     assert not list((users / "downloads").iterdir()), "the file is not kept twice"
 

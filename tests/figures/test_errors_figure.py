@@ -167,7 +167,7 @@ def test_bars_say_count_and_share_and_frame_the_chosen_one() -> None:
     bars = [Bar("a <i>", 3, 12, "a → b", "of 12"), Bar("c", 0, 0, "c → d", "")]
     figure = share_bars(bars, ["#112233"], title="Videos", chosen=1)
     trace = figure.data[0]
-    assert list(trace.text) == ["3 (25.0 %)", "0 (–)"]
+    assert list(trace.text) == ["3 (25.0%)", "0 (–)"]
     assert [data[0] for data in trace.customdata] == [0, 1]
     assert list(figure.layout.yaxis.ticktext) == ["a &lt;i&gt;", "c"]
     assert trace.marker.line.width[0] == 0 < trace.marker.line.width[1]

@@ -95,7 +95,7 @@ def test_compare_marks_right_and_wrong_only_when_the_truth_is_known(true_label: 
         assert [row[column][1] for row in cells.customdata] == best
         texts = [row[column] for row in cells.text]
         for text, verdict, score in zip(texts, verdicts, scores.max(1), strict=True):
-            assert f"{100 * score:.1f} %" in text
+            assert f"{100 * score:.1f}%" in text
             assert (palette.RIGHT_SYMBOL in text, palette.WRONG_SYMBOL in text) == (
                 verdict == 2,
                 verdict == 0,

@@ -107,12 +107,12 @@ def test_text_from_outside_stays_text() -> None:
 def test_a_report_of_one_says_verdict_protocol_weights_and_scores() -> None:
     page = page_of(DSA, truth=DSA.top(1)[0][0])
     best, share = DSA.top(1)[0]
-    assert f"dsa_i3d_synth says with {100 * share:.1f} %: {best} ✓ right" in page.text
+    assert f"dsa_i3d_synth says with {100 * share:.1f}%: {best} ✓ right" in page.text
     assert DSA.protocol.describe() in page.text
     assert "dsa_i3d_synth.safetensors (sha256 111111111111), trained on synthetic" in page.text
     assert f"Made by DSANet Lens {VERSION}" in page.text
     for scores in DSA.snippet_scores:
-        assert f"{CLASSES[int(scores.argmax())]} {100 * scores.max():.1f} %" in page.text
+        assert f"{CLASSES[int(scores.argmax())]} {100 * scores.max():.1f}%" in page.text
     drawn = {attributes.get("aria-label") for _, attributes in page.tags}
     assert {"The most probable categories", "Probabilities of each snippet over time",
             "Distance of each block from two fixed kernels"} <= drawn
@@ -149,9 +149,9 @@ def test_a_report_of_two_sets_them_against_each_other() -> None:
 def test_sda_blocks_are_told_with_their_weights() -> None:
     text = page_of(SDA).text
     for each in SDA.selections:
-        row = " ".join(f"{100 * weight:.1f} %" for weight in each.weights[0])
+        row = " ".join(f"{100 * weight:.1f}%" for weight in each.weights[0])
         assert f"{row} {float(each.gate_change[0]):.3f}" in text
-    assert "equal shares are 25 % each" in text
+    assert "equal shares are 25% each" in text
 
 
 def test_what_was_changed_stands_beside_the_answer_and_tells_two_of_one_network_apart() -> None:
@@ -191,14 +191,14 @@ def test_the_effects_of_blocks_stand_in_a_table() -> None:
         np.array([1, 0]),
     )  # fmt: skip
     text = Page(report_to_html([DSA], effects=effects)).text
-    assert f"“{CLASSES[0]}” hangs most on res3, block 2: without it 75.0 % become 25.0 %" in text
-    assert f"identity in res3 25.0 % {CLASSES[1]}" in text
-    assert f"identity in res4 70.0 % {CLASSES[0]}" in text
+    assert f"“{CLASSES[0]}” hangs most on res3, block 2: without it 75.0% become 25.0%" in text
+    assert f"identity in res3 25.0% {CLASSES[1]}" in text
+    assert f"identity in res4 70.0% {CLASSES[0]}" in text
 
 
 def test_measured_accuracy_is_said_where_it_is_given_and_only_there() -> None:
     said = Page(report_to_html([DSA], accuracies={"1" * 64: {"top1": 0.5, "dataset": "d"}})).text
-    assert "Measured on d: 50.0 % top-1." in said
+    assert "Measured on d: 50.0% top-1." in said
     assert "easured" not in page_of(replace(DSA, familiarity=None)).text.replace(
         "How familiar this video is to it was not measured.", ""
     )
@@ -252,7 +252,7 @@ def test_the_version_is_that_of_the_package() -> None:
 
 def test_the_sentences_about_records_need_neither_torch_nor_plotly() -> None:
     program = (
-        "import sys, dsanet_core.report.words\n"
+        "import sys, dsanet_core.report.text\n"
         "assert not {'torch', 'streamlit', 'jinja2', 'markdown_it'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

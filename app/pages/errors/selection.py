@@ -98,7 +98,7 @@ def select(seen: View, choice: Choice) -> Array:
     elif seen.pair is not None and choice.outcome in OUTCOME_KEYS:
         kept &= seen.pair.outcome == OUTCOME_KEYS.index(choice.outcome)
     low, high = choice.sure
-    # Whole per cents: 100 takes in what rounds up to it.
+    # Whole percentages: 100 takes in what rounds up to it.
     kept &= (run.confidence >= low / 100) & ((run.confidence <= high / 100) | (high == 100))
     wanted = choice.search.casefold().split()
     places = np.flatnonzero(kept)

@@ -99,7 +99,7 @@ def reliability(seen: View) -> list[Reliability]:
 
 
 def span(interval: Interval) -> str:
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f} %"
+    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}%"
 
 
 def points(difference: float) -> str:
@@ -120,7 +120,7 @@ def lead(seen: View) -> str:
         )
         lines.append(
             f"**{escape(name)}** is right in {hits} of {videos} videos: **{percent(hits / videos)}"
-            f"** ({100 * LEVEL:.0f} % interval {span(wilson(hits, videos))}). On average it is "
+            f"** ({100 * LEVEL:.0f}% interval {span(wilson(hits, videos))}). On average it is "
             f"{sure}."
         )
     return "  \n".join(lines)
@@ -159,7 +159,7 @@ def verdict(seen: View, found: Difference) -> str:
         f"{said}: {chance} ({p_value(found.p_value)}, McNemar's exact test on the "
         f"b = {found.only_first} videos that only {first} got right and the "
         f"c = {found.only_second} that only {second} did). The difference {first} − {second} is "
-        f"{points(found.difference)} points, {100 * LEVEL:.0f} % interval "
+        f"{points(found.difference)} points, {100 * LEVEL:.0f}% interval "
         f"{points(found.difference_interval.low)} to {points(found.difference_interval.high)} "
         f"(paired bootstrap over videos, {RESAMPLES} resamples, seed 0, percentiles)."
     )
@@ -220,7 +220,7 @@ def chosen_cell(seen: View, choice: Choice, count: int) -> str:
 
 RELIABILITY = (
     "How to read it: the videos in bins by how probable the network called its answer. Above, how "
-    "many of a bin's videos it got right, with the 95 % interval (Wilson) of that share; above the "
+    "many of a bin's videos it got right, with the 95% interval (Wilson) of that share; above the "
     "dotted line it is more often right than it says, below it less often. Below, how many videos "
     "each bin has."
 )
@@ -275,7 +275,7 @@ def groups_reading(seen: View, groups: int) -> str:
     """How to read the table of the groups."""
     first, second = map(escape, seen.names)
     return (
-        f"How to read it: {100 * LEVEL:.0f} % intervals in brackets, Wilson's for a share, paired "
+        f"How to read it: {100 * LEVEL:.0f}% intervals in brackets, Wilson's for a share, paired "
         f"bootstrap for the difference {first} − {second}; b: videos that only {first} got right, "
         f"c: only {second}; p of McNemar's exact test within the group. Where b and c are few, the "
         f"bootstrap's interval is too narrow: go by p. {groups} tests at once find a small p "

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from app.ui.text import escape, snippet_word
-from dsanet_core.figures.style import span_text
 from dsanet_core.records import (
     METHOD_NAMES,
     METHODS,
@@ -19,9 +18,9 @@ from dsanet_core.records import (
 )
 from dsanet_core.report import readings
 from dsanet_core.report.attribution_text import lead as lead
-from dsanet_core.report.attribution_text import signed as _signed
 from dsanet_core.report.attribution_text import strongest as strongest
 from dsanet_core.report.attribution_text import trusted as trusted
+from dsanet_core.text_format import seconds_range, signed
 
 WHOLE_VIDEO = ""
 CROPS = ("left or top", "middle", "right or bottom")
@@ -48,8 +47,8 @@ def not_offered(trust: Mapping[str, Mapping[Method, Trust]]) -> str:
                 sentences.append(
                     f"{METHOD_NAMES[method]} is not offered for {escape(model)}: putting in what "
                     "it calls important, and taking it away, moves the answer no more than random "
-                    f"orders do ({_signed(found.gain, 2)} against "
-                    f"{_signed(found.random_gain, 2)} on {found.gain_videos} videos)."
+                    f"orders do ({signed(found.gain, 2)} against "
+                    f"{signed(found.random_gain, 2)} on {found.gain_videos} videos)."
                 )
     return " ".join(sentences)
 
@@ -61,7 +60,7 @@ def level(analysis: Analysis, option: str) -> str:
     snippet = int(option) - 1
     seconds = analysis.pts_seconds[snippet]
     word = analysis.protocol.snippet_word.capitalize()
-    return f"{word} {option}, {span_text(float(seconds.min()), float(seconds.max()))}"
+    return f"{word} {option}, {seconds_range(float(seconds.min()), float(seconds.max()))}"
 
 
 def moment(analysis: Analysis, option: str) -> str:
@@ -121,9 +120,9 @@ def tested(faithfulness: Faithfulness) -> str:
     else:
         verdict = "**no better than random orders: do not rely on this map**"
     return (
-        f"Insertion minus deletion of this map is {_signed(faithfulness.gain, 2)}, that of "
-        f"{len(others)} random orders {_signed(others.mean(), 2)} on average "
-        f"({_signed(others.min(), 2)} to {_signed(others.max(), 2)}): {verdict}."
+        f"Insertion minus deletion of this map is {signed(faithfulness.gain, 2)}, that of "
+        f"{len(others)} random orders {signed(others.mean(), 2)} on average "
+        f"({signed(others.min(), 2)} to {signed(others.max(), 2)}): {verdict}."
     )
 
 

@@ -17,6 +17,7 @@ from dsanet_core.figures.style import block_label
 from dsanet_core.records import Layers, Run
 from dsanet_core.runs.order import SIMILARITY
 from dsanet_core.serialize import CsvTable
+from dsanet_core.text_format import signed
 
 WEIGHTS, KERNELS = "SDA weights", "DSA kernels"
 BLOCKS, STAGES = "Every block", "Averaged per stage"
@@ -77,12 +78,12 @@ def nothing_selected(run: Run, layers: Layers) -> str:
     name, count = escape(run.model.name), len(layers.quantities)
     if count == 1:
         return (
-            f"{name} has {escape(layers.quantities[0])} as its only dependency: it weighs 100 % in "
+            f"{name} has {escape(layers.quantities[0])} as its only dependency: it weighs 100% in "
             "every block and for every video. There is nothing to compare."
         )
     return (
         f"{name} averages its dependencies (AVG, Eq. 5 of the paper): each of "
-        f"{escape(', '.join(layers.quantities))} weighs {100 / count:.0f} % in every block and "
+        f"{escape(', '.join(layers.quantities))} weighs {100 / count:.0f}% in every block and "
         "for every video, by construction. It selects nothing, so there is nothing to draw."
     )
 
@@ -96,7 +97,7 @@ def lead(whole: LayerTable) -> str:
 
 def _weights_lead(whole: LayerTable) -> str:
     stages = whole.by_stage()
-    equal = f"{100 / len(whole.quantities):.0f} %"
+    equal = f"{100 / len(whole.quantities):.0f}%"
     parts = []
     for stage, weights in zip(stages.columns, stages.value[0], strict=True):
         best = int(weights.argmax())
@@ -142,10 +143,10 @@ def _difference_lead(whole: LayerTable) -> str:
         first, second = (term[0, block, quantity] for term in terms)
         name = f"{escape(whole.quantities[quantity])} in {_column(whole, int(block))}"
         if whole.is_share:
-            said = f"{_signed(100 * (first - second), 1)} points ({_share(first)} against " \
+            said = f"{signed(100 * (first - second), 1)} points ({_share(first)} against " \
                    f"{_share(second)})"
         else:
-            said = f"{_signed(first - second, 3)} ({first:.3f} against {second:.3f})"
+            said = f"{signed(first - second, 3)} ({first:.3f} against {second:.3f})"
         parts.append(f"{name} {said}")
     return f"**Over all videos they differ most in:** {', '.join(parts)}."
 
@@ -210,7 +211,7 @@ def widest(table: LayerTable) -> str:
 def said(table: LayerTable, value: float) -> str:
     """One value of a table with its unit."""
     if table.is_difference:
-        return f"{_signed(100 * value, 1)} points" if table.is_share else _signed(value, 3)
+        return f"{signed(100 * value, 1)} points" if table.is_share else signed(value, 3)
     return _share(value) if table.is_share else f"{value:.2f}"
 
 
@@ -241,7 +242,7 @@ def quantity_reading(table: LayerTable) -> str:
         unit = "in points of weight (hundredths)" if table.is_share else "in units of the distance"
         return f"The first run minus the second, {unit}: above 0 the first one has more."
     if table.is_share:
-        return "The weights of a block sum to 100 %; the dashed line is equal shares."
+        return "The weights of a block sum to 100%; the dashed line is equal shares."
     return (
         "Distances are total-variation distances, mean over channels. From identity: 0 is a kernel "
         "that takes every snippet as it is, 1 one that takes nothing of it. From averaging: 0 is "
@@ -305,8 +306,6 @@ def _column(table: LayerTable, place: int) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:.1f} %"
+    return f"{100 * value:.1f}%"
 
 
-def _signed(value: float, digits: int) -> str:
-    return f"{value:+.{digits}f}".replace("-", "−")

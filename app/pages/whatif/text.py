@@ -10,6 +10,7 @@ from app.ui.text import block_name, escape, percent
 from dsanet_core import synthetic
 from dsanet_core.records import Analysis
 from dsanet_core.report.attribution_text import hanging as hanging
+from dsanet_core.text_format import points
 from dsanet_core.whatif import Change, parse_change
 from dsanet_core.whatif.changes import Drop, OtherKernel, Repeat
 
@@ -154,11 +155,11 @@ def verdict(before: Analysis, after: Analysis) -> str:
     if was == now:
         return (
             f"**The answer stays “{escape(was)}”**, from {percent(sure)} to {percent(then)} "
-            f"({_points(then - sure)})."
+            f"({points(then - sure)})."
         )
     return (
         f"**The answer changes from “{escape(was)}” to “{escape(now)}”** ({percent(then)}); "
-        f"“{escape(was)}” falls from {percent(sure)} to {percent(still)} ({_points(still - sure)})."
+        f"“{escape(was)}” falls from {percent(sure)} to {percent(still)} ({points(still - sure)})."
     )
 
 
@@ -197,7 +198,3 @@ def order_reading(before: Analysis, texts: Sequence[str]) -> str:
         f"{averages}, and a mean does not know their order: apart from rounding the answer is the "
         "same as in their own order, whatever the video."
     )
-
-
-def _points(change: float) -> str:
-    return f"{100 * change:+.1f} points".replace("-", "−")

@@ -145,7 +145,7 @@ def verdict(comparisons: Sequence[Comparison]) -> str:
             reasons.setdefault(c.row.remark, []).append(name)
     sentence = (
         f"**{matched} rows match**: parameters to the printed digit, multiply-adds within "
-        f"{100 * TOLERANCE:g} %."
+        f"{100 * TOLERANCE:g}%."
     )
     if not reasons:
         return sentence

@@ -15,6 +15,7 @@ from app.ui.state import Key, kept
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.foreign_formats.labels import known_lists
 from dsanet_core.errors import LensError
+from dsanet_core.text_format import file_size
 
 FROM_FILE, OWN_LIST = "as the file says", "from a file of mine"
 SHIFTS = {FROM_FILE: None, "yes": True, "no": False}
@@ -54,7 +55,7 @@ def _form() -> None:
         return
     st.markdown(
         f"**{ui_text.escape(ui_text.shorten(spooled.shown))}**, "
-        f"{user_weights.in_megabytes(spooled.size)}, not yet checked"
+        f"{file_size(spooled.size)}, not yet checked"
     )
     left, right = st.columns(2)
     name = left.text_input(
@@ -96,9 +97,9 @@ def _upload_box() -> None:
     )
     st.caption(
         "Of this project, MMAction2, PyTorchVideo, PySlowFast, TSM, torchvision, or the authors of "
-        "DSANet and SDA: `.pth` (`.pth.tar`), `.pyth`, `.pt` or `.safetensors`. Nothing in a file "
-        f"is carried out. Up to {user_weights.most_bytes() >> 20} MB; larger files on the server's "
-        f"machine: `{user_weights.COMMAND}`. {SHARED}"
+        "DSANet and SDA: `.pth` (`.pth.tar`), `.pyth`, `.pt` or `.safetensors`. Files are "
+        f"never executed. Up to {file_size(user_weights.most_bytes())}; for larger files run "
+        f"`{user_weights.COMMAND}` on the server. {SHARED}"
     )
     if file is not None:
         state.clear_weights()

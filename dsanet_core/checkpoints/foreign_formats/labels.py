@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dsanet_core.errors import CheckpointError
+from dsanet_core.text_format import file_size
 
 FOLDER = Path(__file__).parent / "lists"
 MAX_BYTES = 8 << 20
@@ -40,7 +41,7 @@ def read_classes(name_or_path: str | Path, *, sorted_labels: bool = False) -> tu
     expected = _EXPECTED + ", ".join(known_lists())
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise ValueError(f"it has more than {MAX_BYTES >> 20} MiB")
+            raise ValueError(f"it has more than {file_size(MAX_BYTES)}")
         text = path.read_text(encoding="utf-8-sig")
         read = {".json": _json, ".csv": _csv}.get(path.suffix.lower(), _lines)
         names = [name.strip() for name in read(text)]
