@@ -269,12 +269,12 @@ def _add_weights(
     for column, (name, (colour, symbol)) in enumerate(
         palette.dependency_marks(table.dependencies).items()
     ):
-        points = list(_broken(groups, places, column))
-        values = [100 * value for _, value, _ in points if value is not None]
+        path = list(_broken(groups, places, column))
+        values = [100 * value for _, value, _ in path if value is not None]
         most = max(most, *map(abs, values))
         figure.add_scatter(
-            x=[None if value is None else 100 * value for _, value, _ in points],
-            y=[place for place, _, _ in points],
+            x=[None if value is None else 100 * value for _, value, _ in path],
+            y=[place for place, _, _ in path],
             xaxis="x2",
             legend="legend2",
             mode="lines+markers",
@@ -290,7 +290,7 @@ def _add_weights(
                     f"{plain(row.name)}<br>weight of {plain(name)}: {points(row.weights[column])}"
                     "<br>relative to its mean over all classes",
                 )
-                for _, _, row in points
+                for _, _, row in path
             ],
             hovertemplate="%{customdata[1]}<extra></extra>",
         )

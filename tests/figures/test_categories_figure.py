@@ -19,8 +19,8 @@ from dsanet_core.figures import (
     shared_rows,
 )
 from dsanet_core.figures.categories import centred_weights, run_mark
-from dsanet_core.figures.style import percent
 from dsanet_core.records import Layers, Run
+from dsanet_core.text_format import percent
 from tests.figures.checks import check_suits_both_pages
 from tools.made_up_run import made_up_run
 
