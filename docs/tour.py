@@ -78,7 +78,7 @@ why = dc.attribute(video, dsa, "grad_cam")
 dc.figures.importance(analysis, why)
 
 # %%
-dc.figures.heat_strip(analysis, why, most=dc.figures.strongest([why]))
+dc.figures.heat_strip(analysis, why, most=dc.figures.heat_limit([why]))
 
 # %% [markdown]
 # ## What if

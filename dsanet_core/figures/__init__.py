@@ -2,10 +2,10 @@
 
 from dsanet_core.figures.attribution import (
     heat_frame,
+    heat_limit,
     heat_strip,
     importance,
-    strongest,
-    tested_curves,
+    insertion_deletion,
 )
 from dsanet_core.figures.block_ablation import (
     block_effects,
@@ -21,7 +21,6 @@ from dsanet_core.figures.categories import (
     selects,
     shared_rows,
 )
-from dsanet_core.figures.compare import compare_snippets, disagreement
 from dsanet_core.figures.dependencies import (
     dependency_response,
     dependency_weights,
@@ -31,7 +30,7 @@ from dsanet_core.figures.dependencies import (
 from dsanet_core.figures.kernels import kernel_distances, kernel_heatmap, kernel_ternary, tap_names
 from dsanet_core.figures.layer_table import all_videos, layer_table
 from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
-from dsanet_core.figures.scores import snippet_timeline, top_bars
+from dsanet_core.figures.scores import compare_snippets, disagreement, snippet_timeline, top_bars
 from dsanet_core.figures.zoo import CostPoint, accuracy_against_cost
 
 __all__ = [
@@ -52,8 +51,10 @@ __all__ = [
     "gate_maps",
     "gate_over_time",
     "heat_frame",
+    "heat_limit",
     "heat_strip",
     "importance",
+    "insertion_deletion",
     "kernel_distances",
     "kernel_heatmap",
     "kernel_ternary",
@@ -65,8 +66,6 @@ __all__ = [
     "selects",
     "shared_rows",
     "snippet_timeline",
-    "strongest",
     "tap_names",
-    "tested_curves",
     "top_bars",
 ]

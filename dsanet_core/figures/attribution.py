@@ -9,15 +9,16 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.board import (
+from dsanet_core.figures.images import (
+    add_frames,
     add_map,
     add_picture,
-    board,
     colour_scale,
+    crops_of_view,
     heading,
+    image_grid,
     write_times,
 )
-from dsanet_core.figures.frames import add_frames, crops_of_view
 from dsanet_core.figures.style import blank, plain
 from dsanet_core.records import Analysis, Array, Attribution, Faithfulness
 from dsanet_core.text_format import percent, seconds_range, signed
@@ -49,7 +50,7 @@ def heat(attribution: Attribution, crop: int = 0) -> Array:
     return np.asarray(found / explained)
 
 
-def strongest(attributions: Sequence[Attribution]) -> float:
+def heat_limit(attributions: Sequence[Attribution]) -> float:
     """Where the shared scale of their heat ends, on both sides of 0: what 99.5% of all places stay
     below, so that a single hot place does not leave the others pale; a quarter of the hottest at
     least."""
@@ -70,12 +71,12 @@ def heat_strip(
 ) -> go.Figure:
     """Every frame the network saw, snippet by snippet, under its heat; 0 is not there at all.
 
-    most: where the scale of the heat ends (`strongest`). crop: of the three, if there are three.
+    most: where the scale of the heat ends (`heat_limit`). crop: of the three, if there are three.
     columns: frames beside each other.
     """
     maps, pictures = heat(attribution, crop), _pictures(analysis, crop)
     snippets, frames = maps.shape[:2]
-    figure = board(_FRAME_PIXELS)
+    figure = image_grid(_FRAME_PIXELS)
     per_line = max(1, columns // frames) if frames <= columns else 1
     top = 0.0
     for start in range(0, snippets, per_line):
@@ -117,7 +118,7 @@ def heat_frame(
     """One frame as the network saw it, and beside it the same under its heat."""
     values = heat(attribution, crop)[snippet, frame].astype(np.float32)
     pictures = _pictures(analysis, crop)
-    figure = board(_FRAME_PIXELS)
+    figure = image_grid(_FRAME_PIXELS)
     if pictures is not None:
         add_picture(figure, pictures[snippet, frame], 0, 0)
         add_picture(figure, _grey(pictures[snippet, frame]), 1, 0, below=True)
@@ -172,7 +173,7 @@ def importance(
     return figure
 
 
-def tested_curves(faithfulness: Faithfulness) -> go.Figure:
+def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
     """Probability of the category while its parts are put in, or taken away, the most important
     first; a band from the lowest to the highest of the random orders."""
     figure = blank(340)

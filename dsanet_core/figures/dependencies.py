@@ -8,15 +8,15 @@ import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.board import (
+from dsanet_core.figures.images import (
     add_map,
     add_picture,
-    board,
     colour_scale,
+    crops_of_view,
     heading,
+    image_grid,
     write_times,
 )
-from dsanet_core.figures.frames import crops_of_view
 from dsanet_core.figures.style import blank, plain, stage_and_place
 from dsanet_core.records import Analysis, Array, Selection
 from dsanet_core.text_format import percent
@@ -111,7 +111,7 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
     ]
     pictures = crops_of_view(analysis, view) if analysis.thumbnails.size else None
     columns = _columns(len(times))
-    figure = board(RESPONSE_PIXELS)
+    figure = image_grid(RESPONSE_PIXELS)
     top = 0.0
     for start in range(0, len(times), columns):
         part = range(start, min(start + columns, len(times)))
@@ -180,7 +180,7 @@ def dependency_response(
     frames, height, width = response.shape
     if frames > 1 and height == width == 1:
         return _curve(analysis, selection, dependency, response[:, 0, 0], most, view)
-    figure = board(RESPONSE_PIXELS)
+    figure = image_grid(RESPONSE_PIXELS)
     columns = ceil(sqrt(frames))
     for place, values in enumerate(response):
         moment = _moment(analysis, view, place, frames)

@@ -1,16 +1,32 @@
-"""What a network says of a video: per snippet along the time, and for the whole video."""
+"""Scores of snippets and of the video: of one model, and of two side by side (DSANet, Figure 4)."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
-from dsanet_core.figures.frames import add_frames
-from dsanet_core.figures.style import blank, plain, wrap
-from dsanet_core.records import Analysis
+from dsanet_core.figures.images import add_frames
+from dsanet_core.figures.style import blank, plain, same_frames, snippet_word, wrap
+from dsanet_core.records import Analysis, Array
 from dsanet_core.text_format import percent, seconds_range
+
+_WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
+
+_LEAST_PIXELS, _MOST_PIXELS = 42, 1000
+"""Height of the shortest cell where cells stand for times, and of all together."""
+_CELLS: dict[str, Any] = {
+    "zmin": _WRONG,
+    "zmax": _RIGHT,
+    "colorscale": [[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
+    "showscale": False,
+    "xgap": 6,
+    "ygap": 3,
+}
 
 
 def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Figure:
@@ -84,3 +100,192 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
         zeroline=False,
     )
     return figure
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """The best category at one place (a snippet, or the video) and what is known of it."""
+
+    category: str
+    probability: float
+    verdict: int
+
+    @property
+    def text(self) -> str:
+        symbol = {_RIGHT: f"{palette.RIGHT_SYMBOL} ", _WRONG: f"{palette.WRONG_SYMBOL} "}
+        said = f"{symbol.get(self.verdict, '')}{percent(self.probability)}"
+        return f"<b>{said}</b><br>{wrap(self.category, 60)}"
+
+
+def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) -> go.Figure:
+    """Best category and probability of each snippet and of the video, one column per network.
+
+    Networks that saw the same frames have a row for each snippet. Otherwise each network's snippets
+    stand at their own times, from top to bottom, and reach halfway to the next.
+    With a true label, right answers are green and ticked, wrong ones red and crossed; without,
+    all are grey.
+    """
+    if not same_frames(a, b) and all(map(_moves_on, (a, b))):
+        return _compare_by_time(a, b, true_label)
+    count = max(len(a.snippet_scores), len(b.snippet_scores))
+    columns = (_column(a, count, true_label), _column(b, count, true_label))
+    rows = list(zip(*columns, strict=True))
+    word = snippet_word([a, b])
+    places = [*(f"{word} {index + 1}" for index in range(count)), "video"]
+    figure = blank(40 + 46 * len(rows))
+    figure.add_heatmap(
+        z=[[cell.verdict if cell else None for cell in row] for row in rows],
+        x=_model_names(a, b),
+        y=_place_names(a, b, count),
+        text=[[cell.text if cell else "" for cell in row] for row in rows],
+        texttemplate="%{text}",
+        textfont={"size": 12},
+        customdata=[
+            [(place, plain(cell.category)) if cell else ("", "") for cell in row]
+            for place, row in zip(places, rows, strict=True)
+        ],
+        hovertemplate="%{x} · %{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+        hoverongaps=False,
+        **_CELLS,
+    )
+    figure.update_xaxes(side="top", type="category", showgrid=False)
+    figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
+    return figure
+
+
+def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Figure:
+    """One column of cells per network over a common axis of time; below, the whole video."""
+    end = max(max(each.video.duration_seconds, float(each.pts_seconds.max())) for each in (a, b))
+    edges = [np.array([0.0, *halfway, end]) for halfway in map(_halfway, (a, b))]
+    row = end / max(len(a.snippet_scores), len(b.snippet_scores))
+    least = min(float(np.diff(each).min()) for each in edges)
+    names = _model_names(a, b)
+    figure = blank(40 + min(_MOST_PIXELS, round(_LEAST_PIXELS * (end + 1.3 * row) / least)))
+    for column, (analysis, name) in enumerate(zip((a, b), names, strict=True)):
+        *cells, video = _column(analysis, len(analysis.snippet_scores), true_label)
+        spans = [seconds_range(first, last) for first, last in _spans(analysis)]
+        for found, between, places in (
+            (cells, edges[column].tolist(), spans),
+            ([video], [end + 0.25 * row, end + 1.25 * row], ["video"]),
+        ):
+            shown = [cell for cell in found if cell is not None]
+            figure.add_heatmap(
+                z=[[cell.verdict] for cell in shown],
+                x=[column, column + 1],
+                y=between,
+                text=[[cell.text] for cell in shown],
+                texttemplate="%{text}",
+                textfont={"size": 12},
+                customdata=[
+                    [(place, plain(cell.category))]
+                    for place, cell in zip(places, shown, strict=True)
+                ],
+                hovertemplate=f"{name} · %{{customdata[0]}}<br>%{{customdata[1]}}<extra></extra>",
+                **_CELLS,
+            )
+    seconds = np.arange(0, end, max(1, round(end / 8)))
+    figure.update_xaxes(
+        side="top", tickvals=[0.5, 1.5], ticktext=names, showgrid=False, zeroline=False
+    )
+    figure.update_yaxes(
+        range=[end + 1.3 * row, 0],
+        tickvals=[*seconds, end + 0.75 * row],
+        ticktext=[*(f"{second:g} s" for second in seconds), "<b>Whole video</b>"],
+        showgrid=False,
+        zeroline=False,
+    )
+    return figure
+
+
+def disagreement(a: Analysis, b: Analysis) -> go.Figure:
+    """Where two networks part ways: probability of `a` minus that of `b`, for what each predicts.
+
+    One series per predicted category, per snippet and for the video. A category that a network
+    does not know has probability 0 there. Networks whose snippets saw different frames are
+    compared for the video alone.
+    """
+    answers: dict[str, list[str]] = {}
+    for analysis, row in zip((a, b), _model_names(a, b), strict=True):
+        answers.setdefault(analysis.top(1)[0][0], []).append(row)
+    snippets = len(a.snippet_scores) if same_frames(a, b) else 0
+    word = snippet_word([a, b]).capitalize()
+    figure = blank(320)
+    colours = (palette.MODEL_A, palette.MODEL_B)
+    for (name, models), colour in zip(answers.items(), colours, strict=False):
+        difference = 100 * (_scores_of(a, name, snippets) - _scores_of(b, name, snippets))
+        figure.add_bar(
+            x=[*(f"{word} {index + 1}" for index in range(snippets)), "Video"],
+            y=difference,
+            name=f"{plain(name)}: answer of {' and '.join(models)}",
+            marker={"color": colour},
+            width=None if snippets else 0.2,
+            showlegend=True,
+            hovertemplate=f"%{{x}} · {plain(name)}<br>%{{y:+.1f}} points<extra></extra>",
+        )
+    figure.update_xaxes(type="category")
+    title = f"Points of probability<br>{' − '.join(_model_names(a, b))}"
+    figure.update_yaxes(title=title, range=[-105, 105], zerolinecolor=palette.NEUTRAL)
+    return figure
+
+
+def _spans(analysis: Analysis) -> list[tuple[float, float]]:
+    """First and last second that each snippet saw."""
+    return list(
+        zip(analysis.pts_seconds.min(1).tolist(), analysis.pts_seconds.max(1).tolist(), strict=True)
+    )
+
+
+def _middles(analysis: Analysis) -> Array:
+    return np.asarray(analysis.pts_seconds.min(1) + analysis.pts_seconds.max(1)) / 2
+
+
+def _halfway(analysis: Analysis) -> Array:
+    """(snippets - 1,) seconds halfway from the middle of each snippet to the next."""
+    middle = _middles(analysis)
+    return np.asarray((middle[1:] + middle[:-1]) / 2)
+
+
+def _moves_on(analysis: Analysis) -> bool:
+    """Whether every snippet is later than the one before: in a very short video some are one."""
+    return bool((np.diff(_middles(analysis)) > 0).all())
+
+
+def _column(analysis: Analysis, count: int, true_label: str | None) -> list[_Cell | None]:
+    """Cells of one network: snippets, None where it has fewer than `count`, then the video."""
+    cells: list[_Cell | None] = [
+        _cell(analysis, scores, true_label) for scores in analysis.snippet_scores
+    ]
+    missing: list[_Cell | None] = [None] * (count - len(cells))
+    return [*cells, *missing, _cell(analysis, analysis.video_scores, true_label)]
+
+
+def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
+    best = int(np.argmax(scores))
+    category = analysis.model.classes[best]
+    verdict = _UNKNOWN
+    if true_label is not None:
+        verdict = _RIGHT if category == true_label else _WRONG
+    return _Cell(category, float(scores[best]), verdict)
+
+
+def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
+    """Snippets with the seconds they saw, where both networks saw the same ones."""
+    names = [f"{snippet_word([a, b]).capitalize()} {index + 1}" for index in range(count)]
+    if same_frames(a, b):
+        spans = zip(names, _spans(a), strict=True)
+        names = [f"{name}<br>{seconds_range(first, last)}" for name, (first, last) in spans]
+    return [*names, "<b>Whole video</b>"]
+
+
+def _model_names(a: Analysis, b: Analysis) -> list[str]:
+    """Names of the columns; the same network twice still needs two columns."""
+    names = [plain(a.model.name), plain(b.model.name)]
+    return names if names[0] != names[1] else [f"{names[0]} (A)", f"{names[1]} (B)"]
+
+
+def _scores_of(analysis: Analysis, category: str, snippets: int) -> Array:
+    """(snippets + 1,) probability of a category: its first snippets, then the video."""
+    if category not in analysis.model.classes:
+        return np.zeros(snippets + 1)
+    index = analysis.model.classes.index(category)
+    return np.append(analysis.snippet_scores[:snippets, index], analysis.video_scores[index])

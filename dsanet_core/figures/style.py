@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from textwrap import wrap as wrap_lines
 
+import numpy as np
 import plotly.graph_objects as go
 
 from dsanet_core.figures import palette
@@ -70,6 +71,11 @@ def snippet_word(analyses: Sequence[Analysis]) -> str:
     """What the parts of a video are called that these networks score."""
     words = {analysis.protocol.snippet_word for analysis in analyses}
     return words.pop() if len(words) == 1 else "snippet"
+
+
+def same_frames(a: Analysis, b: Analysis) -> bool:
+    """True if the snippets of both analyses are made of the same frames of the video."""
+    return np.array_equal(a.frame_index, b.frame_index)
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:

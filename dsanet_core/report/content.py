@@ -109,7 +109,7 @@ class Contents:
             self._add_scores(analysis, told)
             for attribution in attributions:
                 if _owner(self.analyses, attribution) is analysis:
-                    most = figures.strongest(attributions)
+                    most = figures.heat_limit(attributions)
                     self._add_attribution(analysis, attribution, told, most)
             if analysis.kernels:
                 self._add_kernels(analysis, told)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsanet_core.figures.compare import saw_the_same
-from dsanet_core.figures.style import snippet_word
+from dsanet_core.figures.style import same_frames, snippet_word
 from dsanet_core.records import Analysis
 from dsanet_core.report.text import escape
 
@@ -123,7 +122,7 @@ def compared(word: str = "snippet", *, same_frames: bool = True) -> str:
 
 def compare_reading(a: Analysis, b: Analysis) -> str:
     """The same of two analyses, and what their snippets' scores are made of."""
-    shown = compared(snippet_word([a, b]), same_frames=saw_the_same(a, b))
+    shown = compared(snippet_word([a, b]), same_frames=same_frames(a, b))
     return f"{shown} {snippet_scores([a, b])}"
 
 
@@ -139,7 +138,7 @@ def disagreement_reading(a: Analysis, b: Analysis) -> str:
     """The same of two analyses, and what could not be compared."""
     apart = (
         ""
-        if saw_the_same(a, b)
+        if same_frames(a, b)
         else " The two saw different frames, so only their answers for the whole video are set "
         "against each other."
     )

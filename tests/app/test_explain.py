@@ -19,7 +19,7 @@ from app.pages.explain import text, widgets
 from app.server import samples, services, tasks
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.attribution import attribute, attribution_to_csv, attribution_to_json
-from dsanet_core.figures.attribution import strongest
+from dsanet_core.figures.attribution import heat_limit
 from dsanet_core.records import METHODS, Attribution, Rate
 from dsanet_core.report import attribution_text
 from tests.app import odd_answers
@@ -50,7 +50,7 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
     timeline, frame, strip = figures(at)
     assert [len(each["layout"]["images"]) for each in (timeline, frame, strip)] == [8, 2, 32]
     assert len(strip["data"]) == 32
-    most = strongest([attribution])
+    most = heat_limit([attribution])
     assert frame["layout"]["coloraxis"]["cmax"] == pytest.approx(most, rel=1e-4)
     assert strip["layout"]["coloraxis"]["cmax"] == pytest.approx(most, rel=1e-4)
     best = int(attribution.per_frame.argmax())
@@ -107,7 +107,7 @@ def test_two_networks_share_the_scale_of_heat_and_of_bars(open_page: OpenPage) -
     category = both[0].model.classes[both[0].category]
     both.append(expected("sda_tsn_synth", category=category))
     drawn = figures(at)
-    most = strongest(both)
+    most = heat_limit(both)
     ends = [each["layout"]["coloraxis"]["cmax"] for each in drawn if "coloraxis" in each["layout"]]
     assert ends == pytest.approx([most] * 4, rel=1e-4)
     ranges = [each["layout"]["yaxis"]["range"] for each in drawn[:2]]

@@ -114,7 +114,7 @@ def test_maps_stand_under_the_pictures_that_the_view_saw() -> None:
 
 
 def test_the_three_crops_of_a_wide_video_are_its_start_middle_and_end() -> None:
-    from dsanet_core.figures.frames import crops_of_view
+    from dsanet_core.figures.images import crops_of_view
 
     protocol = replace(make_analysis(0, frames=1, group_size=8).protocol, num_crops=3)
     wide = np.arange(8 * 9 * 30, dtype=np.uint8).reshape(8, 1, 9, 30, 1).repeat(3, -1)

@@ -24,7 +24,7 @@ ALL = {
     "strip": drawn.heat_strip(ANALYSIS, SHOWN, most=1.0),
     "frame": drawn.heat_frame(ANALYSIS, SHOWN, 1, 2, most=1.0),
     "importance": drawn.importance(ANALYSIS, SHOWN),
-    "curves": drawn.tested_curves(make_faithfulness()),
+    "curves": drawn.insertion_deletion(make_faithfulness()),
     "blocks": hangs.block_effects(EFFECTS, CLASSES),
     "map": hangs.effects_of_categories(OF_RUN, CLASSES, range(len(CLASSES))),
     "totals": hangs.effects_of_blocks(OF_RUN),
@@ -108,15 +108,15 @@ def test_the_frame_in_the_large_is_seen_as_it_is_and_under_its_heat() -> None:
 
 def test_the_shared_scale_holds_all_but_the_few_hottest_places_of_all() -> None:
     other = make_attribution(ANALYSIS, seed=1)
-    most = drawn.strongest([SHOWN, other])
-    assert most >= max(drawn.strongest([SHOWN]), drawn.strongest([other])) * 0.95
+    most = drawn.heat_limit([SHOWN, other])
+    assert most >= max(drawn.heat_limit([SHOWN]), drawn.heat_limit([other])) * 0.95
     heat = np.abs(np.stack([drawn.heat(each) for each in (SHOWN, other)]))
     assert 0.99 < (heat <= most).mean() < 1
     maps = np.zeros_like(SHOWN.maps)
-    assert drawn.strongest([replace(SHOWN, maps=maps)]) == drawn.LEAST_HEAT
+    assert drawn.heat_limit([replace(SHOWN, maps=maps)]) == drawn.LEAST_HEAT
     maps[0, 0, 0, 0] = 1
     lonely = replace(SHOWN, maps=maps)
-    assert drawn.strongest([lonely]) == pytest.approx(np.abs(drawn.heat(lonely)).max() / 4)
+    assert drawn.heat_limit([lonely]) == pytest.approx(np.abs(drawn.heat(lonely)).max() / 4)
 
 
 def test_bars_over_time_are_the_shares_of_snippets_and_of_the_videos_frames() -> None:
@@ -152,7 +152,7 @@ def test_single_frames_have_one_row_of_bars() -> None:
 
 def test_curves_stand_over_the_band_of_random_orders() -> None:
     tested = make_faithfulness()
-    band, insertion, _, deletion = drawn.tested_curves(tested).data
+    band, insertion, _, deletion = drawn.insertion_deletion(tested).data
     np.testing.assert_array_equal(insertion.y, tested.insertion)
     np.testing.assert_array_equal(deletion.y, tested.deletion)
     np.testing.assert_allclose(insertion.x, 100 * tested.shares)

@@ -23,12 +23,12 @@ from dsanet_core.attribution import (
 )
 from dsanet_core.figures.attribution import (
     heat_frame,
+    heat_limit,
     heat_strip,
     importance,
-    strongest,
-    tested_curves,
+    insertion_deletion,
 )
-from dsanet_core.figures.compare import saw_the_same
+from dsanet_core.figures.style import same_frames
 from dsanet_core.records import (
     METHOD_NAMES,
     METHODS,
@@ -103,7 +103,7 @@ def _best(able: Sequence[Method], known: Mapping[Method, Trust]) -> Method:
 
 
 def _same(analyses: Sequence[Analysis]) -> bool:
-    return all(saw_the_same(analyses[0], other) for other in analyses[1:])
+    return all(same_frames(analyses[0], other) for other in analyses[1:])
 
 
 def wait_for(
@@ -172,7 +172,7 @@ def scrubber(
         **kept(Key.FRAME), format_func=partial(words.moment, analyses[0]),
     )
     place = words.place_of(analyses[0], str(chosen))
-    most = strongest(attributions)
+    most = heat_limit(attributions)
     for cell, analysis, each in zip(
         st.columns(len(analyses), gap="medium"), analyses, attributions, strict=True
     ):
@@ -189,7 +189,7 @@ def strips(
     analyses: Sequence[Analysis], attributions: Sequence[Attribution], crop: int
 ) -> None:
     """All frames under their heat, the networks beside each other on one scale."""
-    most = strongest(attributions)
+    most = heat_limit(attributions)
     columns = 8 if len(analyses) == 1 else 4
     for cell, analysis, each in zip(
         st.columns(len(analyses), gap="medium"), analyses, attributions, strict=True
@@ -229,7 +229,7 @@ def curves(source: Source, names: Sequence[str], attributions: Sequence[Attribut
     ):
         with cell:
             st.markdown(f"**{escape(name)}.** {words.tested(each)}")
-            page_frame.chart(tested_curves(each), f"Insertion and deletion, {name}")
+            page_frame.chart(insertion_deletion(each), f"Insertion and deletion, {name}")
     st.caption(words.CURVES_READING)
 
 
