@@ -21,7 +21,7 @@ from dsanet_core.runs.summary import FILE as SUMMARY
 from tests.app.conftest import OpenPage, page_text, settle
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tests.app.run_programs import program, queue, wait_until
-from tests.app.test_runs_page import labels, make_stopped, press, table
+from tests.app.test_runs_page import labels, make_stopped, press, shown_rows
 from tests.weights import save_tiny
 
 __all__ = ["program", "queue", "real_runs", "runs_folder"]
@@ -64,7 +64,7 @@ def test_killed_in_decode_and_in_forward_and_a_damaged_shard_a_run_comes_to_its_
     folder = RunFolder(runs_folder / run_id)
     assert folder.done() == set(range(6))
     at = open_page("runs", run=run_id)
-    assert table(at)[0]["State"] == "stopped"
+    assert shown_rows(at)[0]["State"] == "stopped"
     warning = at.warning[0].value
     assert "6 of 14 videos are done and kept" in warning
     assert "killed by signal SIGKILL, as the system does where memory runs out" in warning
@@ -84,7 +84,7 @@ def test_killed_in_decode_and_in_forward_and_a_damaged_shard_a_run_comes_to_its_
     log = (folder.path / run_queue.LOG).read_text()
     assert f"it is set aside as {shard.name}.damaged, and its videos are done again" in log
     at = open_page("runs", run=run_id)
-    assert table(at)[0]["State"] == "finished"
+    assert shown_rows(at)[0]["State"] == "finished"
     assert "**Set aside:** 1 damaged file" in page_text(at)
     assert runs.find(run_id).row.tolist() == list(range(14))
 
@@ -100,7 +100,7 @@ def test_a_damaged_summary_is_made_again_from_the_shards(
     data = (runs_folder / run.id / SUMMARY).read_bytes()
     (runs_folder / run.id / SUMMARY).write_bytes(data[: len(data) // 2])
     at = open_page("runs", run=run.id)
-    assert table(at)[0]["State"] == "damaged"
+    assert shown_rows(at)[0]["State"] == "damaged"
     assert r"summary\.parquet of" in at.error[0].value and "is no run" in at.error[0].value
     assert "Resume" in labels(at)
     other = open_page("categories", run=run.id, runs=run.id)
@@ -135,7 +135,7 @@ def test_a_run_that_is_deleted_while_it_is_shown_is_gone_from_the_page(
     at = open_page("runs", run="one")
     shutil.rmtree(runs_folder / "one")
     at = press(at, "Resume")
-    assert [row["Folder"] for row in table(at)] == ["two"]
+    assert [row["Folder"] for row in shown_rows(at)] == ["two"]
     assert not at.error, "the button of one run is not that of another"
     with pytest.raises(RunError, match="no run that was made here"):
         run_jobs.resume("one")

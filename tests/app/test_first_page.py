@@ -10,9 +10,9 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = """
 import sys
 from streamlit.testing.v1 import AppTest
-from app import house
-house.BREATH_SECONDS = 3600.0  # nothing is made ready for what comes next
-house.GPU_FILES = ()
+from app.server import sessions
+sessions.BREATH_SECONDS = 3600.0  # nothing is made ready for what comes next
+sessions.GPU_FILES = ()
 page = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
 assert not page.exception and page.title[0].value == "Inspect"
 assert page.segmented_control, "the samples are there"

@@ -76,7 +76,7 @@ def test_an_error_is_told_by_kind_and_place_without_its_words(lines: Any) -> Non
 def test_a_configured_process_writes_json_alone_and_each_line_once() -> None:
     program = f"""
 import logging, streamlit
-from app import logs
+from app.server import logs
 logs.configure()
 logs.event("started", number=1)
 made_later = streamlit.logger.get_logger("streamlit.made.later")

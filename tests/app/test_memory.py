@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
 from pathlib import Path
-from app import memory
+from app.server import memory
 
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096

@@ -16,6 +16,7 @@ import streamlit as st
 import torch
 from streamlit.testing.v1 import AppTest
 
+from app import ROOT
 from app.server import samples, services
 from app.server.sessions import Session, server_state
 from app.ui import page_frame, text
@@ -228,7 +229,7 @@ def test_the_same_bytes_again_run_nothing_in_their_session_and_all_in_another(
     at = upload(at, "renamed.mp4", clip)
     assert len(asked) == 1 and "renamed" in at.expander[0].label
     other = Session(server_state())  # to Streamlit all pages of a test are one session
-    monkeypatch.setattr(services, "the_session", lambda: other)
+    monkeypatch.setattr(services, "browser_session", lambda: other)
     at = upload(open_page(), "yours.mp4", clip)
     assert len(asked) == 2 and services.decodes() == 2
     assert "mine" not in page_text(at)
@@ -327,7 +328,7 @@ def test_stop_stops_the_decoding_and_run_again_runs(
 
     samples.clip(15)
     monkeypatch.setattr(video, "read_clips", wait_for_cancel, raising=False)
-    at = AppTest.from_file(str(Path(services.__file__).parents[1] / "streamlit_app.py"))
+    at = AppTest.from_file(str(ROOT / "streamlit_app.py"))
     at.query_params["video"] = SAMPLE
     at.run(timeout=60)
     next(button for button in at.button if button.label == "Stop").click()
