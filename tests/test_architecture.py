@@ -9,6 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 FLOORS = {
+    "atomic": 0,
     "errors": 0,
     "text_format": 0,
     "records": 0,

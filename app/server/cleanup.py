@@ -7,9 +7,9 @@
     dsanet-lens-* among temporary files   a session's          once nobody holds its lock
     .cache/samples, .cache/run_videos     the server's films   over CACHE_BYTES, or where the disk
                                                                lacks room: not asked for longest
-      of an earlier benchmark, .part      nobody's             after an hour
-    runs/*/*.part-*, progress.json.*      a run's at work      after an hour without one
-    weights/*.part, .*.safetensors        an import's          after an hour
+      of an earlier benchmark, .*.part-*  nobody's             after an hour
+    runs/*/.*.part-*                      a run's at work      after an hour without one
+    weights/.*.part-*                     an import's          after an hour
     runs/*/log.txt                        a run's              over LOG_BYTES: its beginning
     .cache/servers                        a running server's   once nobody holds its lock
     all else in .cache                    of tools/            never
@@ -33,14 +33,12 @@ from pathlib import Path
 
 from app import ROOT
 from app.server import settings
-from app.server.films import PART as FILM_PART
 from app.server.run_queue import LOG
 from app.server.uploads import LOCK, PREFIX
 from dsanet_core import checkpoints, synthetic
+from dsanet_core.atomic import is_unfinished
 from dsanet_core.errors import printable
-from dsanet_core.runs.files import PART as RUN_PART
 from dsanet_core.runs.store import LOCK as RUN_LOCK
-from dsanet_core.runs.store import PROGRESS
 
 FILMS = ("samples", "run_videos")
 SERVERS = "servers"
@@ -107,7 +105,7 @@ def _films(places: Places) -> Iterator[Item]:
         facts = _facts(path)
         if facts is None or not stat.S_ISREG(facts.st_mode):
             continue
-        is_part = path.name.endswith(FILM_PART)
+        is_part = is_unfinished(path)
         is_old = path.parent.name != f"v{synthetic.VERSION}"
         age = _age(facts.st_mtime if is_part else facts.st_atime)
         item = Item("film", path, facts.st_size, age, (is_part or is_old) and age > HOUR)
@@ -126,7 +124,7 @@ def _films(places: Places) -> Iterator[Item]:
 def _runs(places: Places) -> Iterator[Item]:
     for folder in sorted(path for path in places.runs.glob("*") if path.is_dir()):
         nobody = _is_free(folder / RUN_LOCK)
-        for path in (*folder.glob(f"*{RUN_PART}*"), *folder.glob(f"{PROGRESS}.*")):
+        for path in filter(is_unfinished, folder.glob("*")):
             if (facts := _facts(path)) is not None:
                 age = _age(facts.st_mtime)
                 yield Item("run", path, facts.st_size, age, nobody and age > HOUR)
@@ -137,8 +135,8 @@ def _runs(places: Places) -> Iterator[Item]:
 
 
 def _weights(places: Places) -> Iterator[Item]:
-    names = ("*.part", ".*.safetensors")
-    for path in (path for folder in places.weights for n in names for path in folder.glob(n)):
+    files = (path for folder in places.weights for path in folder.glob("*"))
+    for path in filter(is_unfinished, files):
         if (facts := _facts(path)) is not None:
             age = _age(facts.st_mtime)
             yield Item("weights", path, facts.st_size, age, age > HOUR)

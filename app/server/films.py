@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from dsanet_core import synthetic, video
+from dsanet_core.atomic import atomic_file
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Array
-
-PART = ".part.mp4"
-"""At the end of the name of a film that is being made, or of one whose making was killed."""
 
 
 def keep_film(path: Path, frames: Callable[[], Array], *, fps: float = synthetic.FPS) -> Path:
@@ -44,10 +41,5 @@ def keep_film(path: Path, frames: Callable[[], Array], *, fps: float = synthetic
 def _make(path: Path, rgb: Array, fps: float) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Another session may be making the same film: whoever comes last wins, with equal bytes.
-    handle, part = tempfile.mkstemp(dir=path.parent, suffix=PART)
-    os.close(handle)
-    try:
+    with atomic_file(path, sync=False) as part:
         video.encode_h264(rgb, fps, part)
-        Path(part).replace(path)
-    finally:
-        Path(part).unlink(missing_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
 import tempfile
 import threading
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import IO, BinaryIO
 
 from app.server import settings
+from dsanet_core.atomic import atomic_file, private_opener
 from dsanet_core.errors import VideoError
 from dsanet_core.text_format import file_size
 from dsanet_core.video.refusals import shown_as
@@ -108,17 +108,17 @@ class Uploads:
                 file.unlink(missing_ok=True)
 
     def _copy(self, source: BinaryIO, sha256: str, name: str) -> Path:
-        part = self.folder / f"{sha256}.part"
+        path = self.folder / f"{sha256}.upload"
         try:
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode=0o600)
-            with os.fdopen(handle, "wb") as spool:
+            with (
+                atomic_file(path, sync=False) as part,
+                open(part, "xb", opener=private_opener) as spool,
+            ):
                 source.seek(0)
                 shutil.copyfileobj(source, spool, CHUNK_BYTES)
-            return part.replace(self.folder / f"{sha256}.upload")
         except OSError as error:
             raise _no_room(name) from error
-        finally:
-            part.unlink(missing_ok=True)
+        return path
 
 
 def _digest(source: BinaryIO) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 
+from dsanet_core import atomic
 from dsanet_core.checkpoints import FOLDER
 from dsanet_core.records import METHODS, Method, Rate, Trust
 
@@ -48,6 +49,4 @@ def read_trust(path: Path) -> tuple[Trust, ...]:
 def write_trust(path: Path, measured: Iterable[Trust]) -> None:
     """One line per network and method; the file appears whole or not at all."""
     lines = (json.dumps(asdict(trust)) for trust in measured)
-    part = path.with_name(path.name + ".part")
-    part.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    part.replace(path)
+    atomic.write_text(path, "[\n" + ",\n".join(lines) + "\n]\n")

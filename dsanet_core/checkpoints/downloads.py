@@ -17,10 +17,12 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.error import URLError
 
+from dsanet_core import atomic
+from dsanet_core.atomic import atomic_file
 from dsanet_core.checkpoints.folders import user_folder
 from dsanet_core.checkpoints.foreign_formats import Choices
 from dsanet_core.checkpoints.importing import import_checkpoint
-from dsanet_core.checkpoints.registry import entry_path, read_entry, unfinished, write_text
+from dsanet_core.checkpoints.registry import entry_path, read_entry
 from dsanet_core.errors import CheckpointError
 from dsanet_core.text_format import file_size
 
@@ -149,11 +151,11 @@ def get_weights(name: str, report: Progress = lambda step, share: None) -> str:
 
 
 def _fetch(row: Download, target: Path, report: Progress) -> None:
-    part = unfinished(target)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
             urllib.request.urlopen(row.address, timeout=PATIENCE_SECONDS) as source,
+            atomic_file(target) as part,
             part.open("wb") as file,
         ):
             size = int(source.headers.get("Content-Length") or 0)
@@ -166,16 +168,12 @@ def _fetch(row: Download, target: Path, report: Progress) -> None:
                 report(f"fetching {row.file}", done / size if size else 0.0)
             if done < size:
                 raise OSError(f"only {done} of {size} bytes came")
-        part.replace(target)
     except (OSError, URLError, ValueError) as error:
         raise CheckpointError(
             f"{row.address} could not be fetched ({str(error)[:200]})",
             f"a network connection, or the file as {target}",
             "Fetch it where there is a network, put it there, and run this again.",
         ) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
 
 
 def _digest(path: Path) -> str:
@@ -193,4 +191,4 @@ def _note(name: str, row: Download, size: int, sha256: str) -> None:
         ["fetched", f"{row.address}, {size} bytes, sha256 {sha256} (published: {row.sha256}...)"],
         ["published", f"top-1 {row.top1:g}% on {row.trained_on}, {row.views}"],
     ]
-    write_text(entry_path(name), json.dumps(entry | {"account": account}, indent=2) + "\n")
+    atomic.write_text(entry_path(name), json.dumps(entry | {"account": account}, indent=2) + "\n")

@@ -9,6 +9,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from dsanet_core import atomic
+from dsanet_core.atomic import is_unfinished, unfinished_file
 from dsanet_core.checkpoints.foreign_formats import NO_CHOICES, Choices
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.load import load_model
@@ -18,8 +20,6 @@ from dsanet_core.checkpoints.registry import (
     describe,
     entry_path,
     read_manifest,
-    unfinished,
-    write_text,
 )
 from dsanet_core.checkpoints.sanity import look_at
 from dsanet_core.checkpoints.save import save_checkpoint, unwritable
@@ -57,25 +57,24 @@ def import_checkpoint(
     _require_free(chosen)
     network = load_model(path.absolute(), "cpu", choices=choices, limits=limits)
     target = entry_path(chosen).with_name(f"{chosen}.safetensors")
-    part = unfinished(target)
     facts = network.weights
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         _remove_unfinished(target.parent)
-        save_checkpoint(part, network, trained_on=facts.trained_on, recipe=facts.recipe,
-                        seed=facts.seed, accuracy=facts.accuracy, familiarity=facts.familiarity)
-        account = [*network.weights.account, *_looked_at(network)]
-        entry = describe(part) | {"file": target.name, "account": account}
-        try:
-            os.link(part, target)  # fails where there is one: nothing is ever written over
-        except FileExistsError:
-            _require_same(target, entry)
-        write_text(entry_path(chosen), json.dumps(entry, indent=2) + "\n")
+        with unfinished_file(target) as part:
+            save_checkpoint(
+                part, network, trained_on=facts.trained_on, recipe=facts.recipe, seed=facts.seed,
+                accuracy=facts.accuracy, familiarity=facts.familiarity,
+            )
+            account = [*network.weights.account, *_looked_at(network)]
+            entry = describe(part) | {"file": target.name, "account": account}
+            try:
+                os.link(part, target)  # fails where there is one: nothing is ever written over
+            except FileExistsError:
+                _require_same(target, entry)
+        atomic.write_text(entry_path(chosen), json.dumps(entry, indent=2) + "\n")
     except OSError as error:
         raise unwritable(target, error) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
     return chosen
 
 
@@ -89,10 +88,9 @@ def _looked_at(network: VideoNetwork) -> list[tuple[str, str]]:
 
 def _remove_unfinished(folder: Path) -> None:
     """What imports left behind that were killed."""
-    for path in folder.glob(".*"):
+    for path in filter(is_unfinished, folder.iterdir()):
         with suppress(OSError):  # another process may be at it
-            is_old = time.time() - path.stat().st_mtime > UNFINISHED_SECONDS
-            if is_old and re.match(r"\.[0-9a-f]{16}\.", path.name):
+            if time.time() - path.stat().st_mtime > UNFINISHED_SECONDS:
                 path.unlink()
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from pathlib import Path
 from typing import Any
 
+from dsanet_core import atomic
 from dsanet_core.checkpoints.facts import read_facts
 from dsanet_core.checkpoints.folders import embedded_folder, user_folder
 from dsanet_core.checkpoints.kinds import open_checkpoint
@@ -72,8 +72,9 @@ def read_manifest(folder: Path | None = None) -> dict[str, Entry]:
 def write_manifest(folder: Path | None = None) -> None:
     """Describe every .safetensors file of a folder in its manifest.json, by file stem."""
     folder = folder or embedded_folder()
-    entries = {path.stem: describe(path) for path in sorted(folder.glob("*.safetensors"))}
-    write_text(folder / "manifest.json", json.dumps(entries, indent=2) + "\n")
+    files = sorted(folder.glob("[!.]*.safetensors"))
+    entries = {path.stem: describe(path) for path in files}
+    atomic.write_text(folder / "manifest.json", json.dumps(entries, indent=2) + "\n")
 
 
 def describe(path: Path) -> Entry:
@@ -89,21 +90,6 @@ def describe(path: Path) -> Entry:
             "seed": facts.seed,
             "accuracy": facts.accuracy,
         }
-
-
-def write_text(path: Path, text: str) -> None:
-    """A file that appears whole or not at all, whoever else writes it at the time."""
-    part = unfinished(path)
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def unfinished(path: Path) -> Path:
-    """A name for what will be that file, not used by anybody else."""
-    return path.with_name(f".{secrets.token_hex(8)}{path.suffix}")
 
 
 def find(name_or_path: str | Path) -> tuple[Path, str | None]:

@@ -12,6 +12,7 @@ import safetensors.torch
 import torch
 from safetensors import SafetensorError
 
+from dsanet_core.atomic import atomic_file
 from dsanet_core.checkpoints.contents import Contents
 from dsanet_core.checkpoints.facts import metadata_of, read_facts
 from dsanet_core.checkpoints.load import FAMILIARITY
@@ -54,18 +55,16 @@ def save_checkpoint(
         metadata["familiarity"] = json.dumps(numbers)
     read_facts(Contents(metadata, {}), path.name)  # what could not be loaded is not written
     tensors = {key: value.contiguous() for key, value in tensors.items()}
-    part = path.with_name(path.name + ".part")
     try:
-        if path.suffix == ".safetensors":
-            safetensors.torch.save_file(tensors, part, metadata)
-            _sort_metadata(part)
-        else:
-            torch.save({"metadata": metadata, "tensors": tensors}, part)
-        with part.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        part.replace(path)
+        with atomic_file(path) as part:
+            if path.suffix == ".safetensors":
+                safetensors.torch.save_file(tensors, part, metadata)
+                _sort_metadata(part)
+            else:
+                torch.save({"metadata": metadata, "tensors": tensors}, part)
+            with part.open("rb") as file:
+                sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     except (OSError, SafetensorError, RuntimeError) as error:  # each writer has its own
-        part.unlink(missing_ok=True)
         raise unwritable(path, error) from error
     return sha256
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from dsanet_core import atomic
 from dsanet_core.errors import RecordError, printable
 from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.version import VERSION
@@ -73,12 +73,7 @@ def write_report(path: str | Path, analyses: Sequence[Analysis], **choices: Any)
     choices: as of `report_to_html`. Raises RecordError for a name that does not end in .html.
     """
     target = check_name(Path(path))
-    whole = target.with_name(f".{target.name}.{os.getpid()}.part")
-    try:
-        whole.write_text(report_to_html(analyses, **choices), encoding="utf-8", newline="\n")
-        whole.replace(target)
-    finally:
-        whole.unlink(missing_ok=True)
+    atomic.write_text(target, report_to_html(analyses, **choices))
     return target
 
 

@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dsanet_core.analysis import describe_model, protocol_of
+from dsanet_core.atomic import atomic_file
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError, RunError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, RunEffects
-from dsanet_core.runs.files import write_atomically
 from dsanet_core.runs.inference import network_inputs
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.store import Progress
@@ -143,7 +143,8 @@ def save_effects(effects: RunEffects, folder: Path) -> None:
         "blocks": effects.blocks, "changes": effects.changes, "seconds": effects.seconds,
     }  # fmt: skip
     table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(facts)})
-    write_atomically(folder / FILE, lambda part: pq.write_table(table, part, compression="zstd"))
+    with atomic_file(folder / FILE) as part:
+        pq.write_table(table, part, compression="zstd")
 
 
 def load_effects(folder: Path) -> RunEffects | None:

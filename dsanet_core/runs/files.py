@@ -1,42 +1,16 @@
-"""Files that are there whole or not at all, also after a power loss."""
+"""Files of a run that are damaged, or that the disk does not take."""
 
 from __future__ import annotations
 
-import os
-import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from dsanet_core.errors import RunError
 
-PART = ".part-"
 DAMAGED = ".damaged"
 """At the end of the name of a file that was set aside: kept for whoever wants to look, read by
 nobody."""
-
-
-def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
-    """Let `write` make a file beside `path`, then give it its name.
-
-    The bytes reach the disk before the name does, and the name before this returns. A writing that
-    fails leaves nothing behind; one that is killed leaves a file with `PART` in its name, which
-    nobody reads.
-    """
-    part = path.with_name(f"{path.name}{PART}{secrets.token_hex(4)}")
-    try:
-        write(part)
-        with part.open("rb+") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
-    except BaseException:
-        part.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def set_aside(path: Path) -> Path:

@@ -19,8 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dsanet_core import atomic
 from dsanet_core.errors import RunError
-from dsanet_core.runs.files import write_atomically
 
 _CHECKSUM = re.compile(r"\.crc32-([0-9a-f]{8})\.parquet")
 
@@ -40,8 +40,7 @@ def write_shard(folder: Path, kind: str, table: pa.Table) -> None:
     pq.write_table(table, sink, compression="zstd")
     data = sink.getvalue()
     when = f"{time.time_ns()}.crc32-{zlib.crc32(data):08x}"
-    path = folder / f"{kind}.{table.num_rows}.{when}.parquet"
-    write_atomically(path, lambda part: part.write_bytes(data))
+    atomic.write_bytes(folder / f"{kind}.{table.num_rows}.{when}.parquet", data)
 
 
 def read_shard(shard: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -16,11 +16,10 @@ from __future__ import annotations
 import fcntl
 import json
 import logging
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,9 +27,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
+from dsanet_core import atomic
 from dsanet_core.errors import RunError
 from dsanet_core.records import Array
-from dsanet_core.runs.files import DAMAGED, keeping, set_aside, write_atomically
+from dsanet_core.runs.files import DAMAGED, keeping, set_aside
 from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of, write_shard
 from dsanet_core.runs.summary import FILE as SUMMARY
 
@@ -128,8 +128,7 @@ class RunFolder:
                 except RunError as error:
                     logger.warning("%s; it is set aside and written again", error.value)
                     set_aside(path / MANIFEST)
-            text = json.dumps(manifest, indent=2)
-            write_atomically(path / MANIFEST, lambda part: part.write_text(text))
+            atomic.write_text(path / MANIFEST, json.dumps(manifest, indent=2))
         return cls(path)
 
     @property
@@ -256,12 +255,8 @@ class RunFolder:
 
     def report(self, progress: Progress) -> None:
         """Leave word of the progress for others; a disk that takes none is no reason to stop."""
-        part = self.path / f"{PROGRESS}.{os.getpid()}"
-        try:
-            part.write_text(json.dumps(asdict(progress)))
-            part.replace(self.path / PROGRESS)
-        except OSError:
-            part.unlink(missing_ok=True)
+        with suppress(OSError):
+            atomic.write_text(self.path / PROGRESS, json.dumps(asdict(progress)), sync=False)
 
     def progress(self) -> Progress:
         """What was last reported where somebody is at work, else what the shards say."""

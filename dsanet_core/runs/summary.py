@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from dsanet_core.atomic import atomic_file
 from dsanet_core.errors import RecordError
 from dsanet_core.records import Array, Layers, Model, Protocol, Run, Sampling
-from dsanet_core.runs.files import keeping, write_atomically
+from dsanet_core.runs.files import keeping
 
 FILE = "summary.parquet"
 _KEY = b"dsanet-lens run"
@@ -40,10 +41,8 @@ def save_run(run: Run, path: Path) -> None:
         if facts[name] is not None:
             facts[name] |= {key: _to_lists(facts[name][key]) for key in ("mean", "spread")}
     table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(facts)})
-    with keeping("The summary", path.parent):
-        write_atomically(path, lambda part: pq.write_table(
-            table, part, compression="zstd", write_page_checksum=True
-        ))
+    with keeping("The summary", path.parent), atomic_file(path) as part:
+        pq.write_table(table, part, compression="zstd", write_page_checksum=True)
 
 
 def load_run(path: Path) -> Run:

@@ -6,7 +6,6 @@ and workers may share the work in any way.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 from torch.utils.data import Dataset as TorchDataset
 
+from dsanet_core.atomic import atomic_file
 from dsanet_core.datasets import Dataset
 from dsanet_core.errors import LensError, VideoError
 from dsanet_core.records import Sampling
@@ -103,16 +103,15 @@ def rendered_videos(
     The file appears whole or not at all: a rendering that is interrupted starts over.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.stem}.part-{os.getpid()}.npy")
     if not path.exists():
         shape = (len(index), NUM_FRAMES, side, side, 3)
-        videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
-        for row, number in enumerate(index):
-            videos[row] = make_video(seed, number, size=(side, side)).rgb
-            if row % 500 == 499:
-                log(f"rendered {row + 1} of {len(index)} videos")
-        videos.flush()
-        part.replace(path)
+        with atomic_file(path) as part:
+            videos = np.lib.format.open_memmap(part, "w+", np.uint8, shape)
+            for row, number in enumerate(index):
+                videos[row] = make_video(seed, number, size=(side, side)).rgb
+                if row % 500 == 499:
+                    log(f"rendered {row + 1} of {len(index)} videos")
+            videos.flush()
     return np.asarray(np.load(path, mmap_mode="r"))
 
 

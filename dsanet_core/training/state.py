@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from dsanet_core.atomic import atomic_file
 from dsanet_core.errors import CheckpointError, LensError
 
 KEYS = {"decided_by", "network", "optimizer", "scaler", "average", "losses"}
@@ -16,9 +17,8 @@ KEYS = {"decided_by", "network", "optimizer", "scaler", "average", "losses"}
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
     """A state file, whole or not at all. state: the `KEYS`."""
-    part = path.with_name(f"{path.name}.part")
-    torch.save(dict(state), part)
-    part.replace(path)
+    with atomic_file(path) as part:
+        torch.save(dict(state), part)
 
 
 def read_state(path: Path, decided_by: Mapping[str, Any], where: torch.device) -> dict[str, Any]:

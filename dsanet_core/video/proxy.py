@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dsanet_core.atomic import atomic_file, private_opener
 from dsanet_core.records import Video
 from dsanet_core.video.clips import ask, sense_made_of
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
@@ -65,22 +65,17 @@ def browser_proxy(
     }
     with (
         open_upload(path, limits) as upload,
-        tempfile.NamedTemporaryFile(dir=out_path.parent, suffix=".mp4", delete=False) as out,
+        atomic_file(out_path, sync=False) as part,
+        open(part, "xb", opener=private_opener) as out,
     ):
-        try:
-            facts, _ = ask(upload, request, limits, output_fd=out.fileno(), cancel=cancel)
-            with sense_made_of(upload):
-                made = Proxy(
-                    path=out_path,
-                    seconds=float(facts["seconds"]),
-                    num_frames=int(facts["num_frames"]),
-                    is_whole=bool(facts["is_whole"]),
-                )
-            Path(out.name).replace(out_path)
-        except BaseException:
-            Path(out.name).unlink()
-            raise
-    return made
+        facts, _ = ask(upload, request, limits, output_fd=out.fileno(), cancel=cancel)
+        with sense_made_of(upload):
+            return Proxy(
+                path=out_path,
+                seconds=float(facts["seconds"]),
+                num_frames=int(facts["num_frames"]),
+                is_whole=bool(facts["is_whole"]),
+            )
 
 
 def encode_h264(

@@ -155,7 +155,7 @@ def test_runs_are_counted_and_damaged_ones_are_not_well(places: Places, address:
 def test_too_much_that_is_nobodys_is_not_well(
     places: Places, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    part = places.cache / "samples" / "v1" / "a.part.mp4"
+    part = places.cache / "samples" / "v1" / ".a.part-0a1b2c3d.mp4"
     part.parent.mkdir(parents=True)
     part.write_bytes(bytes(5000))
     os.utime(part, (1, 1))

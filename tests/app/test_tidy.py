@@ -118,31 +118,30 @@ def test_films_of_an_earlier_benchmark_and_half_made_ones_go_after_an_hour(
 ) -> None:
     for hours in (0.5, 2):
         put(places.cache / "samples" / "v0" / f"old-{hours}.mp4", hours=hours)
-        put(places.cache / "samples" / VERSION / f"{hours}.part.mp4", hours=hours)
-    assert cleared(places) == {"old-2.mp4", "2.part.mp4"}
+        put(places.cache / "samples" / VERSION / f".{hours:.0f}.part-0a1b2c3d.mp4", hours=hours)
+    assert cleared(places) == {"old-2.mp4", ".2.part-0a1b2c3d.mp4"}
 
 
 def test_a_clock_that_went_back_keeps_nothing_for_ever(places: Places) -> None:
-    put(places.cache / "samples" / VERSION / "x.part.mp4", hours=-40)
-    assert cleared(places) == {"x.part.mp4"}
+    put(places.cache / "samples" / VERSION / ".x.part-0a1b2c3d.mp4", hours=-40)
+    assert cleared(places) == {".x.part-0a1b2c3d.mp4"}
 
 
 def test_leftovers_of_a_killed_run_go_and_those_of_one_at_work_stay(places: Places) -> None:
     run = RunFolder.make(places.runs / "one", {"videos": 3})
-    names = ("videos.4.1.crc32-0.parquet.part-0a1b2c3d", "progress.json.4711")
+    names = (".videos.4.1.crc32-0.part-0a1b2c3d.parquet", ".progress.part-00004711.json")
     for name in names:
         put(run.path / name, hours=2)
     kept = ("videos.4.1.parquet", "run.json.damaged", "progress.json")
     for name in kept:
         put(run.path / name, hours=2)
-    put(run.path / "errors.1.2.parquet.part-9", hours=0.1)
+    put(run.path / ".errors.1.2.part-99999999.parquet", hours=0.1)
     with run.locked():
         assert cleared(places) == set()
     (run.path / "progress.json").touch()
     assert cleared(places) == set(names)
-    assert {"videos.4.1.parquet", "run.json.damaged", "run.json", "errors.1.2.parquet.part-9"} <= {
-        path.name for path in run.path.iterdir()
-    }
+    left = {path.name for path in run.path.iterdir()}
+    assert {*kept, "run.json", ".errors.1.2.part-99999999.parquet"} <= left
 
 
 def test_a_long_log_keeps_its_end_and_its_writer_goes_on(places: Places) -> None:
@@ -163,10 +162,10 @@ def test_a_long_log_keeps_its_end_and_its_writer_goes_on(places: Places) -> None
 
 def test_half_imported_weights_go_after_an_hour(places: Places) -> None:
     for hours in (0.5, 2):
-        put(places.weights[0] / f"mine.{hours}.part", hours=hours)
-        put(places.weights[0] / f".0123{hours}.safetensors", hours=hours)
+        put(places.weights[0] / f".mine.json.part-{hours * 2:08.0f}", hours=hours)
+        put(places.weights[0] / f".mine.part-{hours * 2:08.0f}.safetensors", hours=hours)
         put(places.weights[0] / f"mine-{hours}.safetensors", hours=hours)
-    assert cleared(places) == {"mine.2.part", ".01232.safetensors"}
+    assert cleared(places) == {".mine.json.part-00000004", ".mine.part-00000004.safetensors"}
     assert len(list(places.weights[0].iterdir())) == 4
 
 
@@ -192,7 +191,7 @@ def test_the_command_lists_and_clears(
     places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(Places, "usual", lambda: places)
-    part = put(places.cache / "samples" / VERSION / "x.part.mp4", hours=2, size=1_500_000)
+    part = put(places.cache / "samples" / VERSION / ".x.part-0a1b2c3d.mp4", hours=2, size=1_500_000)
     monkeypatch.setattr(sys, "argv", ["tidy"])
     cleanup.main()
     assert "film           1.50       2.0  may go    " + str(part) in capsys.readouterr().out

@@ -169,9 +169,10 @@ def test_no_half_of_a_file_stays_whatever_went_wrong(
     uploads.close()
 
 
-def test_a_disk_that_is_really_full_is_a_message() -> None:
+def test_a_disk_that_is_really_full_is_a_message(monkeypatch: pytest.MonkeyPatch) -> None:
     uploads = Uploads()
-    part = uploads.folder / f"{hashlib.sha256(b'1234').hexdigest()}.part"
+    monkeypatch.setattr("secrets.token_hex", lambda count: "0a1b2c3d")
+    part = uploads.folder / f".{hashlib.sha256(b'1234').hexdigest()}.part-0a1b2c3d.upload"
     part.symlink_to("/dev/full")  # "xb" refuses what is there; nothing is written elsewhere
     with pytest.raises(VideoError, match="no room"):
         take(uploads, b"1234")

@@ -197,14 +197,14 @@ def test_of_several_imports_at_once_under_one_name_one_stays(tmp_path: Path, use
 
 def test_what_a_killed_import_left_is_removed_by_a_later_one(tmp_path: Path, users: Path) -> None:
     users.mkdir()
-    ages = {f".{16 * 'a'}.json": 1e5, f".{16 * 'b'}.safetensors.part": 1e5, ".gitkeep": 1e5,
-            f".{16 * 'c'}.safetensors": 1}
+    ages = {f".x.part-{8 * 'a'}.json": 1e5, f".x.part-{8 * 'b'}": 1e5, ".gitkeep": 1e5,
+            f".x.part-{8 * 'c'}.safetensors": 1}
     for name, age in ages.items():
         (users / name).touch()
         os.utime(users / name, (time.time() - age,) * 2)
     import_checkpoint(good(tmp_path / "a.safetensors"), "mine")
     left = sorted(each.name for each in users.iterdir())
-    assert left == [f".{16 * 'c'}.safetensors", ".gitkeep", "mine.json", "mine.safetensors"]
+    assert left == [".gitkeep", f".x.part-{8 * 'c'}.safetensors", "mine.json", "mine.safetensors"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(

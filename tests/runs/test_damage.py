@@ -243,7 +243,7 @@ def test_what_the_disk_refuses_is_named_and_once_it_takes_it_the_run_goes_on(
     assert "what was kept before is not lost" in raised.value.next_step
     table = resume(dataset, network, tmp_path / made.name)
     assert table.equals(RunFolder(made).read().drop_columns(TIMES))
-    assert not list((tmp_path / made.name).glob("*.part-*"))
+    assert not list((tmp_path / made.name).glob(".*.part-*"))
     if name == "summary":
         assert len(forwards) == VIDEOS - 1, "no video was done twice"
 

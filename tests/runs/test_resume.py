@@ -15,10 +15,11 @@ import pyarrow as pa
 import pytest
 import torch
 
+from dsanet_core.atomic import is_unfinished
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.runs import engine, files, inference, run_dataset
+from dsanet_core.runs import engine, inference, run_dataset
 from dsanet_core.runs.shards import rows_of
 from dsanet_core.runs.store import RunFolder
 from tests.weights import tiny_network
@@ -116,7 +117,7 @@ def test_a_full_disk_says_so_and_once_there_is_room_the_run_goes_on(
         run(dataset, network, tmp_path)
     (folder,) = map(RunFolder, tmp_path.iterdir())
     assert len(folder.done()) == 20 and not folder.is_finished and not folder.is_at_work
-    assert not list(folder.path.glob(f"*{files.PART}*")), "nothing half written stays behind"
+    assert not any(map(is_unfinished, folder.path.iterdir())), "nothing half written stays behind"
     room = 10**6
     table, errors = found(run(dataset, network, tmp_path))
     assert table.equals(whole[0]) and errors == whole[1]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from functools import cache
 from itertools import zip_longest
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dsanet_core import atomic
 from dsanet_core.checkpoints import Weights, load_model
 from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
@@ -147,7 +147,5 @@ def make_cell(name: str, seed: int, data: Path, folder: Path, threads: int = 1) 
         "made_by": made_by(setting, seed),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    part = folder / f"{name}-seed{seed}.part-{os.getpid()}"
-    part.write_text(json.dumps(cell))
-    part.replace(path_of(setting, seed, folder))
+    atomic.write_text(path_of(setting, seed, folder), json.dumps(cell))
     return cell

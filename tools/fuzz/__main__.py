@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
+from dsanet_core.atomic import atomic_file
 from tools.fuzz import report, trace
 from tools.fuzz.attempt import attempt
 from tools.fuzz.bases import CONTAINERS
@@ -82,13 +83,13 @@ def run_all(args: argparse.Namespace) -> None:
         log = path.with_suffix(".trace")
         command = [sys.executable, "-m", "tools.fuzz", "chunk", container, str(first), str(count)]
         before = trace.command(str(log), args.trace) if args.trace else []
-        subprocess.run([*before, *command, str(path.with_suffix(".part"))], check=True)
-        if args.trace:
-            with log.open(errors="replace") as lines:
-                reach = trace.reach(lines)
-            path.with_suffix(".reach").write_text(json.dumps(vars(reach)))
-            log.unlink()
-        path.with_suffix(".part").rename(path)
+        with atomic_file(path) as part:
+            subprocess.run([*before, *command, str(part)], check=True)
+            if args.trace:
+                with log.open(errors="replace") as lines:
+                    reach = trace.reach(lines)
+                path.with_suffix(".reach").write_text(json.dumps(vars(reach)))
+                log.unlink()
         print(path.name, flush=True)
 
     with ThreadPoolExecutor(args.jobs) as threads:
