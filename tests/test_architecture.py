@@ -12,6 +12,7 @@ FLOORS = {
     "atomic": 0,
     "errors": 0,
     "text_format": 0,
+    "child_process": 0,
     "records": 0,
     "version": 0,
     "hooks": 0,
@@ -47,6 +48,7 @@ SOURCES = sorted(
     for path in (ROOT / folder).rglob("*.py")
 ) + sorted(ROOT.glob("*.py"))
 CORE = [path for path in SOURCES if path.is_relative_to(ROOT / "dsanet_core")]
+APP = [path for path in SOURCES if path.is_relative_to(ROOT / "app")]
 
 
 def name_of(path: Path) -> str:
@@ -136,3 +138,42 @@ def test_figures_see_records_numpy_and_plotly_alone() -> None:
 def test_no_file_is_longer_than_400_lines() -> None:
     lengths = {name_of(path): len(path.read_text().splitlines()) for path in SOURCES}
     assert {name: lines for name, lines in lengths.items() if lines > 400} == {}
+
+
+def app_violations(path: Path, source: str | None = None) -> list[str]:
+    """Imports of a file of app that its floor forbids: pages -> ui -> server -> dsanet_core, and
+    no page imports another page's folder."""
+    floors = ("server", "ui", "pages")
+    here = dotted(path)[1:]
+    found = []
+    for module in imports(path, source):
+        there = module[1:]
+        if module[0] != "app" or not there or there[0] not in floors or here[0] not in floors:
+            continue
+        is_upward = floors.index(there[0]) > floors.index(here[0])
+        is_sideways = here[0] == there[0] == "pages" and here[1:2] != there[1:2]
+        if is_upward or is_sideways:
+            found.append(f"{name_of(path)} imports {'.'.join(module)}")
+    return found
+
+
+def test_the_check_sees_upward_and_sideways_imports_of_the_app() -> None:
+    app = ROOT / "app"
+    assert app_violations(app / "server" / "x.py", "from app.ui import state")
+    assert app_violations(app / "ui" / "x.py", "def f():\n    import app.pages.runs.table")
+    assert app_violations(app / "pages" / "runs" / "x.py", "from app.pages.errors import text")
+    assert app_violations(app / "pages" / "inspect.py", "from app.pages.errors import text")
+    assert not app_violations(app / "pages" / "runs" / "x.py", "from app.pages.runs import table")
+    assert not app_violations(app / "pages" / "x.py", "import app\nfrom app.server import runs")
+
+
+def test_streamlit_stays_out_of_texts_selections_and_the_server() -> None:
+    """`app.server.runtime` alone holds the handles of the running server."""
+    plain = [
+        path
+        for path in APP
+        if path.name in ("text.py", "selection.py")
+        or (path.is_relative_to(ROOT / "app" / "server") and path.name != "runtime.py")
+    ]
+    assert len(plain) > 20
+    assert [name_of(path) for path in plain for m in imports(path) if m[0] == "streamlit"] == []

@@ -91,9 +91,9 @@ def watch_memory(paths: list[Path], reads: int) -> None:
     children: set[int] = set()
     for count in range(1, reads + 1):
         READERS[DECORD](paths[count % len(paths)], SAMPLING)
-        child = decord_reader._child
+        child = decord_reader.decoder.child
         if child is not None:
-            children.add(child._process.pid)
+            children.add(child.pid)
         if count % (reads // REPORTS) == 0:
             held = 0 if child is None else child.resident_bytes
             print(f"after {count} reads: decord {held / MIB:.0f} MiB, "

@@ -36,7 +36,7 @@ def seconds_here(path: Path) -> float:
 def main(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         begin = time.perf_counter()
-        sandbox.warm()
+        sandbox.protections()
         print(f"warming up: {1000 * (time.perf_counter() - begin):.0f} ms")
         for path in [Path(name) for name in names] or make_clips(Path(scratch), 1):
             seconds_inside(path), seconds_here(path)

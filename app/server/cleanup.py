@@ -1,7 +1,7 @@
-"""What this app leaves on disk, whose it is, and what of it is nobody's any more.
+"""Files that this app leaves on disk: their owners, and the removal of those without one.
 
     python -m app.server.cleanup           every temporary file and cache: owner, size, age
-    python -m app.server.cleanup --clear   and what may go, goes
+    python -m app.server.cleanup --clear   removes those that may go
 
     what                                  whose                goes
     dsanet-lens-* among temporary files   a session's          once nobody holds its lock
@@ -51,7 +51,7 @@ YOUNG_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class Places:
-    """Where this app leaves files."""
+    """Folders in which this app leaves files."""
 
     temporary: Path
     cache: Path = ROOT / ".cache"
@@ -76,7 +76,7 @@ class Item:
 
 
 def survey(places: Places) -> list[Item]:
-    """All that there is, by owner."""
+    """Every such file and folder, by owner."""
     return [
         *_sessions(places), *_films(places), *_runs(places), *_weights(places),
         *_servers(places), *_rest(places),
@@ -84,7 +84,7 @@ def survey(places: Places) -> list[Item]:
 
 
 def clear(items: Sequence[Item]) -> list[Item]:
-    """Remove those that may go, unless somebody has begun to use them since; which went."""
+    """Remove those that may go, unless somebody has begun to use them since; return the removed."""
     return [item for item in items if item.may_go and _remove(item)]
 
 
@@ -95,8 +95,8 @@ def _sessions(places: Places) -> Iterator[Item]:
         if facts is None or not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
             continue
         age = _age(facts.st_mtime)
-        patience = YOUNG_SECONDS if (path / LOCK).exists() else HOUR
-        yield Item("session", path, _size(path), age, age > patience and _is_free(path / LOCK))
+        min_age = YOUNG_SECONDS if (path / LOCK).exists() else HOUR
+        yield Item("session", path, _size(path), age, age > min_age and _is_free(path / LOCK))
 
 
 def _films(places: Places) -> Iterator[Item]:
@@ -114,20 +114,20 @@ def _films(places: Places) -> Iterator[Item]:
         else:
             kept.append(item)
     kept.sort(key=lambda item: item.age)
-    room = settings.CACHE_BYTES if _has_room(places.cache) else 0
+    left = settings.CACHE_BYTES if _has_room(places.cache) else 0
     for item in kept:
-        room -= item.size
-        may_go = room < 0 and item.age > HOUR
+        left -= item.size
+        may_go = left < 0 and item.age > HOUR
         yield Item(item.owner, item.path, item.size, item.age, may_go)
 
 
 def _runs(places: Places) -> Iterator[Item]:
     for folder in sorted(path for path in places.runs.glob("*") if path.is_dir()):
-        nobody = _is_free(folder / RUN_LOCK)
+        is_idle = _is_free(folder / RUN_LOCK)
         for path in filter(is_unfinished, folder.glob("*")):
             if (facts := _facts(path)) is not None:
                 age = _age(facts.st_mtime)
-                yield Item("run", path, facts.st_size, age, nobody and age > HOUR)
+                yield Item("run", path, facts.st_size, age, is_idle and age > HOUR)
         log = _facts(folder / LOG)
         if log is not None:
             age, is_long = _age(log.st_mtime), log.st_size > LOG_BYTES
@@ -175,7 +175,7 @@ def _remove(item: Item) -> bool:
 
 
 def _shorten(log: Path) -> None:
-    """Whoever writes to its end meanwhile goes on there."""
+    """Cut off the beginning; a process that appends meanwhile goes on at the end."""
     with log.open("r+b") as file:
         file.seek(-min(LOG_KEPT, file.seek(0, os.SEEK_END)), os.SEEK_END)
         end = file.read()
@@ -191,7 +191,8 @@ def _is_free(lock: Path) -> bool:
 
 @contextmanager
 def _held(lock: Path) -> Iterator[bool]:
-    """Whether nobody else holds a lock: it is held within. One that is not there is nobody's."""
+    """True within, where it holds the lock; false where another does. A lock whose file is not
+    there is free."""
     try:
         handle = os.open(lock, os.O_RDONLY | os.O_NOFOLLOW)
     except OSError:
@@ -242,9 +243,9 @@ def main() -> None:
     gone = clear(items) if wants_clear else []
     print(f"{'owner':8}  {'MB':>9}  {'hours':>8}  {'':8}  what")
     for item in items:
-        word = "removed" if item in gone else "may go" if item.may_go else ""
-        what = printable(str(item.path))
-        print(f"{item.owner:8}  {item.size / 1e6:9.2f}  {item.age / HOUR:8.1f}  {word:8}  {what}")
+        status = "removed" if item in gone else "may go" if item.may_go else ""
+        name = printable(str(item.path))
+        print(f"{item.owner:8}  {item.size / 1e6:9.2f}  {item.age / HOUR:8.1f}  {status:8}  {name}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The folders that a server opens for data: no path from a page leads anywhere else.
 
-A symlink counts as what it leads to. Whether there is anything at a path outside is never told.
+A symlink counts as what it leads to. Nothing is ever told of a path outside.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from dsanet_core.video.refusals import shown_as
 
 
 def locate(typed: str) -> str:
-    """The description for `open_dataset` of what a page was told: the embedded benchmark, an
+    """The description for `open_dataset` of a dataset typed on a page: the embedded benchmark, an
     absolute path inside a root, or a published data set with such paths. A relative one is looked
     for in every root.
 
@@ -68,7 +68,7 @@ def open_inside(
 
 
 def describe() -> str:
-    """Which folders are open, and how to open others."""
+    """Text for a page: the folders that are open, and the way to open others."""
     return f"Open on this server: {_named(', ')}. {_HOW}"
 
 

@@ -26,12 +26,12 @@ class BusyError(LensError):
 
 
 class Job:
-    """One piece of work: who waits for it, how far it is, what came of it.
+    """One piece of work: the sessions that wait for it, its progress and its outcome.
 
-    fraction: 0 to 1. result: what the work returned, None until then; nbytes: about how much
-    memory it takes, as the work says. error: what it raised; `CancelledError` where it was stopped.
-    waited_seconds, seconds: before its turn, and at work. Read what came of it only once `finished`
-    is set.
+    fraction: 0 to 1. result: returned by the work, None until then; nbytes: estimate of the memory
+    it takes, set by the work. error: raised by the work; `CancelledError` where it was stopped.
+    waited_seconds, seconds: before its turn, and at work. Read the outcome only once `finished` is
+    set.
     """
 
     def __init__(self, work: Callable[[Job], Any]) -> None:
@@ -172,11 +172,11 @@ class FairQueue:
 
     @property
     def waiting(self) -> int:
-        """How many jobs wait, of all sessions."""
+        """Number of jobs that wait, of all sessions."""
         return sum(map(len, list(self._lines.values())))
 
     def ahead(self, job: Job) -> int | None:
-        """How many jobs begin before this one as things stand; None for one that does not wait."""
+        """Number of jobs that begin before this one as things stand; None if it does not wait."""
         with self._changed:
             lines = list(self._lines.values())
             for place, line in enumerate(lines):

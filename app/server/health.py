@@ -1,8 +1,8 @@
 """Health checks: `python -m app.server.health [--json]`, a line per check, exit code 0 or 1.
 
 Streamlit's own answer to that (`/_stcore/health`) is "ok" as long as it answers at all. The rest is
-asked from outside, without opening anything to visitors: each server leaves word of itself
-(`Heart`) in `.cache/servers/`, a file that its user alone may read, and this command reads it
+asked from outside, without opening anything to visitors: each server writes its status
+(`StatusFile`) to `.cache/servers/`, where its user alone may read it, and this command reads it
 beside the disks, the memory, the runs and what was left behind. No name of a user's file appears.
 """
 
@@ -28,44 +28,44 @@ from dsanet_core.errors import LensError
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.text_format import file_size
 
-BEAT_SECONDS = 15.0
+STATUS_SECONDS = 15.0
 SILENT_SECONDS = 90.0
-"""A server that has not said a word for so long hangs."""
+"""A server that has not written its status for so long hangs."""
 ANSWER_SECONDS = 10.0
 READS, READ_PAUSE_SECONDS = 5, 0.05
 FREE_MEMORY = 0.05
 """Of all memory: less is too little."""
 LEFT_BYTES = 1 << 30
-"""So much that is nobody's any more, and a server does not tidy up."""
+"""Bytes without an owner above which a server does not clean up as it should."""
 
 Facts = Mapping[str, Any]
 _observed: dict[str, Callable[[], Facts]] = {}
 
 
 def observe(name: str, facts: Callable[[], Facts]) -> None:
-    """From now on the word that this server leaves has what `facts` returns, numbers and short
-    words of no user's choosing, as a check of this name; `ok`: False among them makes it fail."""
+    """From now on the status of this server has what `facts` returns, numbers and short words of no
+    user's choosing, as a check of this name; `ok`: False among them makes it fail."""
     _observed[name] = facts
 
 
-class Heart:
-    """The word that a server leaves of itself: a file that it holds locked while it lives."""
+class StatusFile:
+    """The status of a server: a file that it holds locked while it lives."""
 
     def __init__(self, cache: Path, address: str) -> None:
         self._path = cache / SERVERS / f"{os.getpid()}.json"
         self._address, self._started = address, time.time()
         self._handle: int | None = None
 
-    def beat(self) -> None:
-        """Say that the server lives, and what is observed. Raises OSError where that cannot be."""
+    def write(self) -> None:
+        """Write the time and what is observed. Raises OSError where that cannot be."""
         if self._handle is None or os.fstat(self._handle).st_nlink == 0:  # the cache was deleted
             self._open()
         assert self._handle is not None
-        word = {
+        status = {
             "process": os.getpid(), "address": self._address, "started": self._started,
             "beat": time.time(), "observed": {name: _ask(ask) for name, ask in _observed.items()},
         }
-        os.pwrite(self._handle, text := json.dumps(word).encode(), 0)
+        os.pwrite(self._handle, text := json.dumps(status).encode(), 0)
         os.ftruncate(self._handle, len(text))
 
     def _open(self) -> None:
@@ -96,31 +96,31 @@ class Check:
 
 
 def checks(places: Places, address: str | None = None) -> list[Check]:
-    """All of them. address: of a server, such as "http://localhost:8501", besides those that have
-    left word."""
+    """All of them. address: of a server, such as "http://localhost:8501", besides those with a
+    status file."""
     return [
         *_servers(places, address), *_disks(places), *_memory(), *_runs(places), *_left(places)
     ]
 
 
 def _servers(places: Places, address: str | None) -> Iterator[Check]:
-    words = list(_words(places))
-    if not words and address is None:
+    statuses = list(_statuses(places))
+    if not statuses and address is None:
         yield Check("server", False, "no server has left word; is it started, and was it visited?")
-    for word in words:
-        silent = time.time() - word["beat"]
-        hours = (time.time() - word["started"]) / HOUR
+    for status in statuses:
+        silent = time.time() - status["beat"]
+        hours = (time.time() - status["started"]) / HOUR
         says = f"up for {hours:.1f} h, last heard of {silent:.0f} s ago"
-        yield Check("server", abs(silent) <= SILENT_SECONDS, says, _of_process(word["process"]))
-        for name, facts in word["observed"].items():
-            said = ", ".join(f"{key} {value}" for key, value in facts.items() if key != "ok")
-            yield Check(name, bool(facts.get("ok", True)), said, facts)
-    for answering in sorted({word["address"] for word in words} | {address} - {None}):
-        yield _answer(str(answering))
+        yield Check("server", abs(silent) <= SILENT_SECONDS, says, _of_process(status["process"]))
+        for name, facts in status["observed"].items():
+            says = ", ".join(f"{key} {value}" for key, value in facts.items() if key != "ok")
+            yield Check(name, bool(facts.get("ok", True)), says, facts)
+    for answering in sorted({status["address"] for status in statuses} | {address} - {None}):
+        yield _http_check(str(answering))
 
 
-def _words(places: Places) -> Iterator[dict[str, Any]]:
-    """What running servers have said."""
+def _statuses(places: Places) -> Iterator[dict[str, Any]]:
+    """Those of running servers."""
     for path in sorted((places.cache / SERVERS).glob("*.json")):
         for _ in range(READS):
             try:
@@ -137,7 +137,7 @@ def _words(places: Places) -> Iterator[dict[str, Any]]:
                 break  # it has just gone
 
 
-def _answer(address: str) -> Check:
+def _http_check(address: str) -> Check:
     try:
         url = f"{address}/_stcore/health"
         with urllib.request.urlopen(url, timeout=ANSWER_SECONDS) as answer:

@@ -1,8 +1,8 @@
-"""What the server says of itself: one JSON object per line, on stderr.
+"""The log of the server: one JSON object per line, on stderr.
 
     {"time": "2026-03-01T09:30:00.125Z", "level": "info", "event": "upload", "facts": {"bytes": 4}}
 
-A log outlives what it speaks of and is read by others. It therefore holds numbers and short words:
+A log outlives its subjects and is read by others. It therefore holds numbers and short words:
 no name of a file, no path of a user, no content, no category of a video, and of a session only a
 hash that another start of the server does not repeat. Messages of other packages are written
 without what was filled in, and of an unforeseen error only its kind and where it arose.
@@ -28,7 +28,7 @@ from app import ROOT
 OWN = ("app", "dsanet_core")
 """Loggers that are heard from `INFO` on; others from `WARNING` on."""
 _FOREIGN = ("streamlit", "uvicorn", "websockets")
-"""These write past the root logger, unless told otherwise."""
+"""These write past the root logger by default."""
 _WORD = re.compile(r"[\w.:+-]{0,64}", re.ASCII)
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 WITHHELD = "(withheld)"
@@ -44,7 +44,7 @@ def event(name: str, /, *, level: int = logging.INFO, **facts: object) -> None:
 
 
 def session_word(session: str) -> str:
-    """What stands for a session in the log, until the server starts again."""
+    """The hash that stands for a session in the log, until the server starts again."""
     return hashlib.blake2s(session.encode(), key=_SALT, digest_size=4).hexdigest()
 
 
@@ -63,7 +63,7 @@ def configure() -> None:
 def _install() -> None:
     """Once per process."""
     handler = _Stderr()
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonLines())
     handler.addFilter(_is_heard)
     logging.getLogger().addHandler(handler)
     for name in OWN:
@@ -80,7 +80,7 @@ class _Stderr(logging.Handler):
             self.handleError(record)
 
 
-class Lines(logging.Formatter):
+class JsonLines(logging.Formatter):
     """A record as one line of JSON."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -117,8 +117,8 @@ def _fact(name: str, value: object) -> object:
 
 
 def _story(error: BaseException) -> Iterator[str]:
-    """Where an error arose and what kind it is, those that led to it first. Not what it says: that
-    may name a file."""
+    """Places and kind of an error, those that led to it first; not its message, which may name a
+    file."""
     before = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     if before is not None:
         yield from _story(before)

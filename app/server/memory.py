@@ -1,4 +1,4 @@
-"""How the C library keeps memory: in few heaps, and not what is free of them.
+"""Memory of the C library: few heaps, and free parts of them given back to the system.
 
 A page is drawn by a new thread each time. With a heap for each, what one leaves behind is room that
 no other can use.
@@ -10,7 +10,7 @@ import ctypes
 import sys
 
 SECONDS = 10.0
-"""How often giving back is worth its milliseconds."""
+"""Interval at which giving back is worth its milliseconds."""
 HEAPS = 2
 _M_ARENA_MAX = -8
 """glibc's malloc.h."""

@@ -1,175 +1,186 @@
 """Networks run in a process of their own, one per device: it can be killed, and it can die, without
-taking the server with it. What it does is in `app.server.network_worker`."""
+taking the server with it. The process itself is `app.server.network_worker`."""
 
 from __future__ import annotations
 
 import os
-import signal
-import socket
-import subprocess
 import sys
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from logging import WARNING
-from multiprocessing.connection import Connection
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from app import ROOT, python_path
 from app.server import logs
-from app.server.network_messages import Recent, Task, receive, send
+from app.server.tasks import Task
+from dsanet_core.child_process import OMP_ENV, POLL_SECONDS, Child, DeadlineError, KeptChild
 from dsanet_core.errors import LensError
+from dsanet_core.records import Clips
 
-POLL_SECONDS = 0.05
 START_SECONDS = 120.0
 """A first import of torch from a slow disk takes long."""
 GRACE_SECONDS = 1.0
-"""How long a cancelled question may take to come to its next step before its process is killed."""
-
-OMP_ENV = {"OMP_WAIT_POLICY": "passive"}
-"""Threads that wait for each other sleep. By default they spin, and where other work is on the same
-cores each then waits for a core that the other one spins on."""
+"""Time for a cancelled task to come to its next step before its process is killed."""
+CLIPS_KEPT = 2
+"""Of the last videos; the other end counts along and does not send them again."""
 
 Report = Callable[[str, float], None]
 """Called with a step and the done share of it; raises CancelledError to cancel."""
+
+
+@dataclass(frozen=True)
+class NetworkRequest:
+    """A task for a network and a video. weights: a file, sha256: of it. video: tells clips from
+    others; clips: None where those of this video were sent before (`Recent`)."""
+
+    weights: Path
+    sha256: str
+    video: tuple[Any, ...]
+    clips: Clips | None
+    task: Task
+
+
+Value = TypeVar("Value")
+
+
+class Recent(Generic[Value]):
+    """The last `CLIPS_KEPT` values by key: both ends keep the same keys."""
+
+    def __init__(self) -> None:
+        self._values: OrderedDict[Any, Value] = OrderedDict()
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._values
+
+    def take(self, key: Any, value: Value | None) -> Value:
+        """The value of this key, which is given where it is not at hand."""
+        if value is not None:
+            self._values[key] = value
+        self._values.move_to_end(key)
+        if len(self._values) > CLIPS_KEPT:
+            self._values.popitem(last=False)
+        return self._values[key]
 
 
 class WorkerError(LensError):
     """The process that runs networks was lost, with what it was working on."""
 
 
-class NetworkProcess:
-    """The process of one device. It starts when it is first needed, and again when it is gone."""
+class NetworkProcess(KeptChild["_NetworkChild"]):
+    """The process of one device."""
 
     def __init__(self, device: str) -> None:
+        super().__init__(lambda: _NetworkChild(device))
         self.device = device
-        self._lock = threading.Lock()
-        self._child: _Child | None = None
+        self._turn_lock = threading.Lock()
 
-    def warm(self) -> None:
-        """Start it now, so that the first question finds it ready."""
-        with self._lock:
-            self._running()
-
-    def stop(self) -> None:
-        """End it; a further question starts it again."""
-        with self._lock:
-            if self._child is not None:
-                self._child.kill()
-                self._child = None
+    def get(self) -> _NetworkChild:
+        """The process, started if there is none that lives. Raises WorkerError."""
+        if self.child is not None and not self.child.is_running():
+            logs.event("network process found dead", level=WARNING, device=self.device)
+        try:
+            return super().get()
+        except OSError as error:
+            raise WorkerError(
+                f"No process can be started to run models ({error.strerror})",
+                "memory and processes to spare", "Run it again in a minute.",
+            ) from error
 
     @property
     def note(self) -> str:
-        """What a page adds to its progress where the device is not the one that was meant."""
-        child = self._child
-        if child is None or child.taken in ("", self.device):
+        """Addition to a page's progress where the device is not the one that was meant."""
+        child = self.child
+        if child is None or child.device_taken in ("", self.device):
             return ""
         return f" (on the CPU, since {self.device} does not answer)"
 
     @property
     def pid(self) -> int | None:
         """Of the process, None while there is none that lives."""
-        child = self._child
-        return None if child is None or child.process.poll() is not None else child.process.pid
+        child = self.child
+        return child.pid if child is not None and child.is_running() else None
 
-    def ask(self, task: Task, cancel: threading.Event, report: Report) -> tuple[Any, int]:
-        """The answer, and about how many bytes it takes.
+    def run(
+        self, request: NetworkRequest, cancel: threading.Event, report: Report
+    ) -> tuple[Any, int]:
+        """The result, and about how many bytes it takes.
 
-        Raises what the question raises; CancelledError within a second of `cancel`; WorkerError
-        where the process was killed or lost its device: the next question gets a new one.
+        Raises what the task raises; CancelledError within a second of `cancel`; WorkerError where
+        the process was killed or lost its device: the next request gets a new one.
         """
         with self._turn(cancel):
-            child = self._running()
+            child = self.get()
             try:
-                return child.ask(task, cancel, report)
+                return child.run(request, cancel, report)
             except (EOFError, OSError) as error:
-                raise self._obituary(child) from error
+                raise self._lost(child) from error
             finally:
                 if not child.is_sound:
-                    child.kill()
-                    self._child = None
-                    with suppress(WorkerError):  # then the next question says so
-                        self._running()
+                    self.drop(child)
+                    with suppress(WorkerError):  # then the next request says so
+                        self.get()
 
     @contextmanager
     def _turn(self, cancel: threading.Event) -> Iterator[None]:
-        while not self._lock.acquire(timeout=POLL_SECONDS):
+        while not self._turn_lock.acquire(timeout=POLL_SECONDS):
             if cancel.is_set():
                 raise CancelledError
         try:
             yield
         finally:
-            self._lock.release()
+            self._turn_lock.release()
 
-    def _running(self) -> _Child:
-        if self._child is not None and self._child.process.poll() is not None:
-            logs.event("network process found dead", level=WARNING, device=self.device)
-            self._child.kill()
-            self._child = None
-        try:
-            self._child = self._child or _Child(self.device)
-        except OSError as error:
-            raise WorkerError(
-                f"No process can be started to run networks ({error.strerror})",
-                "memory and processes to spare", "Run it again in a minute.",
-            ) from error
-        return self._child
-
-    def _obituary(self, child: _Child) -> WorkerError:
-        child.kill()
-        code = child.process.returncode
-        name = signal.Signals(-code).name if code < 0 else str(code)
-        how = f"was killed by {name}" if code < 0 else f"ended with code {name}"
-        logs.event("network process lost", level=WARNING, device=self.device, by=name)
+    def _lost(self, child: Child) -> WorkerError:
+        reason = child.exit_reason()
+        logs.event(
+            "network process lost", level=WARNING, device=self.device, by=reason.split()[-1]
+        )
         return WorkerError(
-            f"The process that runs networks on {self.device} {how} while it worked on this",
-            "one that lives to the answer",
+            f"The process that runs models on {self.device} {reason} while it worked on this",
+            "a process that finishes its work",
             "Run it again: a new process is starting. If that is killed too, the machine may be "
-            "short of memory; choose a smaller network.",
+            "short of memory; choose a smaller model.",
         )
 
 
-class _Child:
+class _NetworkChild(Child):
     """One start of the process, and the conversation with it.
 
-    taken: the device it took, "" before it has said so. is_sound: whether the next question can
-    follow the last one.
+    device_taken: "" before it is ready. is_sound: whether the next request can follow the last
+    one.
     """
 
     def __init__(self, device: str) -> None:
-        mine, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                (sys.executable, "-m", "app.server.network_worker", device, str(theirs.fileno())),
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(),),
-                env=OMP_ENV | os.environ | {"PYTHONPATH": python_path()},
-                start_new_session=True,  # an interrupt at the terminal is the server's to handle
-            )
-        self._connection = Connection(mine.detach())
+        super().__init__(
+            (sys.executable, "-m", "app.server.network_worker", device),
+            cwd=ROOT, env=OMP_ENV | os.environ | {"PYTHONPATH": python_path()},
+        )
         logs.event("network process started", device=device)
         self._device = device
-        self.taken = ""
+        self.device_taken = ""
         self._number = 0
         self._sent: Recent[bool] = Recent()
         self.is_sound = True
 
-    def ask(self, task: Task, cancel: threading.Event, report: Report) -> tuple[Any, int]:
+    def run(
+        self, request: NetworkRequest, cancel: threading.Event, report: Report
+    ) -> tuple[Any, int]:
         self._wait_until_ready(cancel, report)
-        is_known = task.video in self._sent
-        self._sent.take(task.video, True)
+        is_known = request.video in self._sent
+        self._sent.take(request.video, True)
         self.is_sound = False
         try:
             self._number += 1
-            message = replace(task, clips=None) if is_known else task
-            send(self._connection, (self._number, message))
-            kind, value, size = self._answer(cancel, report)
+            message = replace(request, clips=None) if is_known else request
+            self.channel.send_object((self._number, message))
+            kind, value, size = self._outcome(cancel, report)
         except CancelledError:
             self.is_sound = self._stops()
             raise
@@ -181,57 +192,45 @@ class _Child:
             )
         self.is_sound = True
         if kind == "crashed":
-            raise RuntimeError(f"{value} in the process that runs networks")
+            raise RuntimeError(f"{value} in the process that runs models")
         if kind == "failed":
             raise value
         return value, size
 
     def _wait_until_ready(self, cancel: threading.Event, report: Report) -> None:
         end = time.monotonic() + START_SECONDS
-        while not self.taken:
+        while not self.device_taken:
             report("start", 0.0)
-            if cancel.is_set():
-                raise CancelledError
-            if time.monotonic() > end:
-                self.is_sound = False
-                raise WorkerError(
-                    "The process that runs networks does not start",
-                    f"a start within {START_SECONDS:g} s", "Look into the server's log.",
-                )
-            if self._connection.poll(POLL_SECONDS):
-                (_, self.taken), _ = receive(self._connection)
+            try:
+                self.channel.wait(time.monotonic() + POLL_SECONDS, cancel)
+                (_, self.device_taken), _ = self.channel.receive_object()
+            except DeadlineError:
+                if time.monotonic() > end:
+                    self.is_sound = False
+                    raise WorkerError(
+                        "The process that runs models does not start",
+                        f"a start within {START_SECONDS:g} s", "See the server's log.",
+                    ) from None
 
-    def _answer(self, cancel: threading.Event, report: Report) -> tuple[str, Any, int]:
+    def _outcome(self, cancel: threading.Event, report: Report) -> tuple[str, Any, int]:
         while True:
-            if cancel.is_set():
-                raise CancelledError
-            if not self._connection.poll(POLL_SECONDS):
-                continue
-            (kind, value), size = receive(self._connection)
+            self.channel.wait(cancel=cancel)
+            (kind, value), size = self.channel.receive_object()
             if kind != "progress":
                 return kind, value, size
             report(*value)
 
     def _stops(self) -> bool:
-        """Whether it stops within the time of grace."""
+        """Cancel the request; false if the process is lost or not done with it in time."""
         end = time.monotonic() + GRACE_SECONDS
-        try:
-            send(self._connection, self._number)
-            while (left := end - time.monotonic()) > 0:
-                if not self._connection.poll(left):
-                    continue
-                (kind, _), _ = receive(self._connection)
+        with suppress(EOFError, OSError, DeadlineError):
+            self.channel.send_object(self._number)
+            while True:
+                self.channel.wait(end)
+                (kind, _), _ = self.channel.receive_object()
                 if kind != "progress":
                     return bool(kind != "lost")
-        except (EOFError, OSError):
-            pass
         return False
-
-    def kill(self) -> None:
-        self.process.kill()
-        with suppress(subprocess.TimeoutExpired):  # one stuck in a driver is left behind
-            self.process.wait(GRACE_SECONDS)
-        self._connection.close()
 
 
 @cache

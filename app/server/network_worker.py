@@ -1,7 +1,7 @@
-"""The process with the networks of one device: `python -m app.server.network_worker DEVICE FD`.
+"""The process with the networks of one device: `python -m app.server.network_worker DEVICE`.
 
-It is given tasks over a socket, one at a time, and says how far it is, then what came of it. It
-knows no Streamlit and no session; the other end is `app.server.network_process`.
+It is given requests over its channel, one at a time, and reports its progress, then the outcome.
+It knows no Streamlit and no session; the other end is `app.server.network_process`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import time
 from collections import OrderedDict
 from concurrent.futures import CancelledError
 from functools import partial
-from multiprocessing.connection import Connection
 from queue import SimpleQueue
 from typing import Any
 
@@ -22,14 +21,16 @@ import numpy as np
 import torch
 
 from app.server import logs, memory, settings, tasks
-from app.server.network_messages import Recent, Task, receive, send
+from app.server.network_process import NetworkRequest, Recent
 from dsanet_core import checkpoints
 from dsanet_core.analysis import Progress
+from dsanet_core.child_process import Channel, parent_channel
 from dsanet_core.errors import CheckpointError, LensError, ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips, Frames, Sampling, Video
 
 logger = logging.getLogger(__name__)
+
 
 class Networks:
     """Loaded networks of one device by the sha256 of their weights: those that were not asked for
@@ -39,24 +40,25 @@ class Networks:
         self.device = device
         self._loaded: OrderedDict[str, VideoNetwork] = OrderedDict()
 
-    def get(self, task: Task) -> VideoNetwork:
-        if task.sha256 not in self._loaded:
-            network = checkpoints.load_model(task.weights, self.device)
-            if network.weights.sha256 != task.sha256:
+    def get(self, request: NetworkRequest) -> VideoNetwork:
+        if request.sha256 not in self._loaded:
+            network = checkpoints.load_model(request.weights, self.device)
+            if network.weights.sha256 != request.sha256:
                 raise CheckpointError(
-                    f"{task.weights.name} is another file now", f"sha256 {task.sha256[:12]}…",
-                    "Reload the page.",
+                    f"{request.weights.name} is another file now",
+                    f"sha256 {request.sha256[:12]}…", "Reload the page.",
                 )
             # What a process does once (buffers, counting) must not stand as a network's time.
-            tasks.analysis(_blank(network.spec.protocol.sampling), network, _nobody)
-            self._loaded[task.sha256] = network
-        self._loaded.move_to_end(task.sha256)
+            blank = _blank(network.spec.protocol.sampling)
+            tasks.analysis(blank, network, lambda step, share: None)
+            self._loaded[request.sha256] = network
+        self._loaded.move_to_end(request.sha256)
         while len(self._loaded) > 1 and sum(map(_size, self._loaded.values())) > (
             settings.NETWORK_BYTES
         ):
             self._loaded.popitem(last=False)
             self._free()
-        return self._loaded[task.sha256]
+        return self._loaded[request.sha256]
 
     def clear(self) -> None:
         self._loaded.clear()
@@ -71,10 +73,6 @@ def _size(network: VideoNetwork) -> int:
     return sum(p.numel() * p.element_size() for p in network.parameters())
 
 
-def _nobody(step: str, share: float) -> None:
-    """Nobody waits for this."""
-
-
 def _blank(sampling: Sampling) -> Clips:
     """Clips of a video of one black frame."""
     facts = Video("blank", "", "", "", width=64, height=64, fps=1, duration_seconds=1, num_frames=1)
@@ -83,50 +81,52 @@ def _blank(sampling: Sampling) -> Clips:
     return Clips(Frames(facts, black, np.zeros(1, np.int64), np.zeros(1)), sampling, position)
 
 
-class Desk:
-    """Where tasks come in, each with a number, and are taken back by it."""
+class TaskInbox:
+    """Requests as they come in, each with a number, by which it may be cancelled."""
 
-    def __init__(self, connection: Connection) -> None:
-        self.connection = connection
-        self._tasks: SimpleQueue[tuple[int, Task]] = SimpleQueue()
-        self._stopped = 0
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._requests: SimpleQueue[tuple[int, NetworkRequest]] = SimpleQueue()
+        self._cancelled = 0
         threading.Thread(target=self._listen, daemon=True).start()
 
-    def next(self) -> tuple[int, Task]:
-        return self._tasks.get()
+    def next(self) -> tuple[int, NetworkRequest]:
+        return self._requests.get()
 
     def report(self, number: int, step: str, share: float) -> None:
-        """Raises CancelledError for a task that was taken back."""
-        if self._stopped == number:
+        """Raises CancelledError for a request that was cancelled."""
+        if self._cancelled == number:
             raise CancelledError
-        send(self.connection, ("progress", (step, share)))
+        self._channel.send_object(("progress", (step, share)))
 
     def _listen(self) -> None:
         while True:
             try:
-                message, _ = receive(self.connection)
+                message, _ = self._channel.receive_object()
             except (EOFError, OSError):
-                os._exit(0)  # the server is gone, and the answer has nobody to go to
+                os._exit(0)  # the server is gone, and the result has nobody to go to
             if isinstance(message, int):
-                self._stopped = message
+                self._cancelled = message
             else:
-                self._tasks.put(message)
+                self._requests.put(message)
 
 
-def outcome(task: Task, clips: Clips, networks: Networks, report: Progress) -> tuple[str, Any]:
-    """("done", answer), ("failed", error), ("crashed", kind of error), ("stopped",
+def outcome(
+    request: NetworkRequest, clips: Clips, networks: Networks, report: Progress
+) -> tuple[str, Any]:
+    """("done", result), ("failed", error), ("crashed", kind of error), ("stopped",
     None), or ("lost", reason) for a device that will not work again in this process."""
 
-    def ask() -> Any:
+    def run() -> Any:
         report("load", 0.0)
-        return task.answer(clips, networks.get(task), report)
+        return request.task(clips, networks.get(request), report)
 
     try:
         try:
-            return "done", ask()
+            return "done", run()
         except (torch.OutOfMemoryError, MemoryError):
             networks.clear()  # other networks may have been in the way
-            return "done", ask()
+            return "done", run()
     except CancelledError:
         return "stopped", None
     except LensError as error:
@@ -136,9 +136,9 @@ def outcome(task: Task, clips: Clips, networks: Networks, report: Progress) -> t
     except torch.AcceleratorError as error:
         return "lost", str(error).splitlines()[0]
     except Exception as error:
-        if "can't allocate memory" in str(error):  # how torch says it of the CPU's
+        if "can't allocate memory" in str(error):  # torch's words for the CPU's
             return "failed", _too_large(networks.device, error)
-        logger.exception("a question failed")
+        logger.exception("a task failed")
         return "crashed", type(error).__name__
 
 
@@ -146,7 +146,7 @@ def _too_large(device: str, error: Exception) -> ModelError:
     reason = (str(error).splitlines() or ["out of memory"])[0][:120]
     return ModelError(
         f"This needs more memory than {device} has left ({reason})",
-        "room for the network's features", "Choose a smaller network, or try again later.",
+        "room for the model's features", "Choose a smaller model, or try again later.",
     )
 
 
@@ -160,20 +160,20 @@ def usable(device: str) -> str:
     return device
 
 
-def main(device: str, descriptor: int) -> None:
+def main(device: str) -> None:
     """Serve until the other end is gone."""
+    channel = parent_channel()
     logs.configure()
     memory.share_heaps()
-    connection = Connection(descriptor)
     networks, clips = Networks(usable(device)), Recent[Clips]()
-    desk = Desk(connection)
-    send(connection, ("ready", networks.device))
+    inbox = TaskInbox(channel)
+    channel.send_object(("ready", networks.device))
     given_back = time.monotonic()
     while True:
-        number, task = desk.next()
-        shown = clips.take(task.video, task.clips)
-        send(connection, outcome(task, shown, networks, partial(desk.report, number)))
-        del task, shown
+        number, request = inbox.next()
+        shown = clips.take(request.video, request.clips)
+        channel.send_object(outcome(request, shown, networks, partial(inbox.report, number)))
+        del request, shown
         if time.monotonic() - given_back > memory.SECONDS:
             memory.give_back()
             given_back = time.monotonic()
@@ -183,4 +183,4 @@ if __name__ == "__main__":
     # Under its own name, which its lines in the log then bear.
     from app.server import network_worker
 
-    network_worker.main(sys.argv[1], int(sys.argv[2]))
+    network_worker.main(sys.argv[1])

@@ -1,7 +1,7 @@
 """Starts, stops, resumes and deletes runs: the only place of the app that does.
 
 A run is a process of its own, `python -m dsanet_core run`, in a session of its own, so that it
-outlives the page and the server that started it. All that is known of it stands in its folder
+outlives the page and the server that started it. Everything about it is stored in its folder
 (`dsanet_core.runs.store`). Runs that this server starts go one after the other (`run_queue`), each
 has the machine for itself.
 """
@@ -36,7 +36,7 @@ queue = Queue()
 
 
 def adopt() -> int:
-    """Take over the runs that an earlier server left, at work or waiting; how many."""
+    """Take over the runs that an earlier server left, at work or waiting; return their number."""
     return queue.adopt(runs.FOLDER, _check)
 
 
@@ -49,12 +49,12 @@ def arguments(
     views: str = "",
     untrimmed: bool = False,
 ) -> list[str]:
-    """What the command line is given for such a run. views: KxC, clips and crops of each.
+    """Arguments of the command line for such a run. views: KxC, clips and crops of each.
     Raises RunError for views that are none."""
     if views and not _VIEWS.fullmatch(views):
         raise RunError(
             f"views {views!r}", "clips x crops, with 1 or 3 crops, such as 10x3",
-            "Write it so, or leave it empty for the network's own protocol.",
+            "Write it so, or leave it empty for the model's own protocol.",
         )
     chosen = {
         "split": split or None, "limit": None if limit is None else str(limit),
@@ -92,7 +92,7 @@ def resume(run_id: str) -> None:
                 if command else "was no command, so it cannot be given again from here"
             ),
             "the same videos, weights and protocol as when it began",
-            "Bring them back to what they were, or start a new run and delete this one.",
+            "Restore them, or start a new run and delete this one.",
         )
     _queue(folder, command)
 
@@ -161,7 +161,7 @@ def folder_of(run_id: str) -> Path:
 
 
 def is_run(path: Path) -> bool:
-    """Whether a folder holds a run, if a damaged one, and not something else of the user's."""
+    """True for a folder that holds a run, damaged or not, and not something else of the user's."""
     return any(next(path.glob(name), None) for name in (MANIFEST, SUMMARY, "videos.*.parquet"))
 
 

@@ -1,11 +1,14 @@
 """The queue of runs: one thread starts them, one after the other, each as a process of its own.
 
-A run's process outlives the server that started it, and what waits is noted in the runs' folders
-(`run_marks`): a server that starts takes over the queue of one that went (`Queue.adopt`).
+A run's process outlives the server that started it. A run that waits has an entry in its folder: a
+file on which the server holds a lock while it lives. An entry without a lock was left behind by a
+server that went, and one that starts takes over its queue (`Queue.adopt`).
 """
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import secrets
 import signal
@@ -22,25 +25,110 @@ from functools import partial
 from pathlib import Path
 
 from app import python_path
-from app.server import logs, run_marks
+from app.server import logs
 from app.server.fair_queue import WAITING, FairQueue, Job
-from app.server.run_marks import Mark
 from dsanet_core.errors import LensError, RunError, printable
+from dsanet_core.runs.files import keeping
 from dsanet_core.runs.store import RunFolder
 
 LOG = "log.txt"
+ENTRY = "queued.json"
 PROGRAM: tuple[str, ...] = (sys.executable, "-m", "dsanet_core")
 POLL_SECONDS = 0.2
-MOST_WAITING = 1000
+MAX_WAITING = 1000
 GRACE_SECONDS = 30.0
-"""How long a stopped process may take to write what is done before it is killed."""
+"""Time for a stopped process to write its results before it is killed."""
 
 Check = Callable[[Sequence[str]], Collection[str]]
 """The ids of the runs that the arguments of a command ask for; raises LensError."""
 
 
+class QueueEntry:
+    """The entry of one run that waits. path: of its folder. order: the lower, the earlier its turn.
+    arguments: of the command that begins it."""
+
+    def __init__(self, path: Path, order: int, arguments: Sequence[str], handle: int) -> None:
+        self.path, self.order, self.arguments = path, order, list(arguments)
+        self._handle: int | None = handle
+
+    @property
+    def is_held(self) -> bool:
+        return self._handle is not None
+
+    def remove(self) -> None:
+        """The run waits no more. Another time does nothing."""
+        handle, self._handle = self._handle, None
+        if handle is not None:
+            with suppress(OSError):  # the whole folder may have gone
+                (self.path / ENTRY).unlink()
+            os.close(handle)
+
+
+def enter(path: Path, arguments: Sequence[str]) -> QueueEntry:
+    """Note in the folder of a run that it waits here.
+
+    Raises RunError where it waits in another server's queue, or the disk takes no more.
+    """
+    order = time.time_ns()
+    with keeping(ENTRY, path):
+        handle = _hold(path / ENTRY, os.O_CREAT)
+        if handle is None:
+            raise RunError(
+                f"{path.name} waits in the queue of another server", "a run that is stopped",
+                "Wait for it, or take it out of the queue there.",
+            )
+        try:
+            text = json.dumps({"order": order, "arguments": list(arguments)})
+            os.ftruncate(handle, 0)
+            os.write(handle, text.encode())
+            os.fsync(handle)
+        except OSError:
+            QueueEntry(path, order, arguments, handle).remove()
+            raise
+    return QueueEntry(path, order, arguments, handle)
+
+
+def left_behind(folder: Path) -> list[QueueEntry]:
+    """The entries that nobody holds, now held by this process, in the order of their turns. One
+    that cannot be read is removed: its run is a stopped one."""
+    found = []
+    for file in folder.glob(f"*/{ENTRY}"):
+        with suppress(OSError):
+            handle = _hold(file, 0)
+            if handle is None:
+                continue
+            held = QueueEntry(file.parent, 0, (), handle)
+            try:
+                values = json.loads(os.read(handle, 1 << 20))
+                held.order, arguments = int(values["order"]), values["arguments"]
+                if not all(isinstance(argument, str) for argument in arguments):
+                    raise TypeError("arguments are text")
+                held.arguments = list(arguments)
+            except (ValueError, KeyError, TypeError):
+                held.remove()
+            else:
+                found.append(held)
+    return sorted(found, key=lambda held: held.order)
+
+
+def _hold(file: Path, flags: int) -> int | None:
+    """The locked file; None where another holds it. Raises OSError."""
+    handle = os.open(file, os.O_RDWR | os.O_NOFOLLOW | flags, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(handle).st_nlink == 0:  # removed by its holder in this moment
+            raise FileNotFoundError(file)
+    except BlockingIOError:
+        os.close(handle)
+        return None
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
 class Turn(StrEnum):
-    """Where a run of this server's queue stands."""
+    """State of a run in this server's queue."""
 
     WAITING = "waiting"
     RUNNING = "running"
@@ -51,10 +139,10 @@ class Queue:
     """Runs that one thread starts one after the other."""
 
     def __init__(self) -> None:
-        self._room = FairQueue("runs", waiting_in_all=MOST_WAITING)
+        self._queue = FairQueue("runs", waiting_in_all=MAX_WAITING)
         self._lock = threading.Lock()
         self._jobs: dict[str, Job] = {}
-        self._marks: dict[str, Mark | None] = {}
+        self._entries: dict[str, QueueEntry | None] = {}
 
     def add(self, path: Path, arguments: Sequence[str]) -> None:
         """The run of this folder begins after those before it; one that is in the queue stays.
@@ -63,13 +151,13 @@ class Queue:
         """
         with self._lock:
             if self._turn(path.name) is None:
-                mark = run_marks.mark(path, arguments)
-                self._submit(path, mark, lambda job: _work(job, path, arguments, mark))
+                entry = enter(path, arguments)
+                self._submit(path, entry, lambda job: _work(job, path, arguments, entry))
 
     def adopt(self, folder: Path, check: Check) -> int:
         """Take over what an earlier server left in a folder of runs: those at work, which go on as
-        they are, then those that wait, in their order. check: of what waits, in its turn. How
-        many."""
+        they are, then those that wait, in their order. check: of each that waits, in its
+        turn. Returns their number."""
         adopted = 0
         with self._lock:
             for path in sorted(folder.glob("*")):
@@ -77,15 +165,16 @@ class Queue:
                 if self._turn(path.name) is None and (path / LOG).exists() and _process_of(path):
                     self._submit(path, None, partial(_follow, path=path))
                     adopted += 1
-            for mark in run_marks.left_behind(folder):
-                if self._turn(mark.path.name) is None:
-                    self._submit(mark.path, mark, partial(_work_if_right, mark=mark, check=check))
+            for entry in left_behind(folder):
+                if self._turn(entry.path.name) is None:
+                    begin = partial(_work_if_right, entry=entry, check=check)
+                    self._submit(entry.path, entry, begin)
                     adopted += 1
                 else:
-                    mark.remove()
+                    entry.remove()
         return adopted
 
-    def _submit(self, path: Path, mark: Mark | None, begin: Callable[[Job], None]) -> None:
+    def _submit(self, path: Path, entry: QueueEntry | None, begin: Callable[[Job], None]) -> None:
         def work(job: Job) -> None:
             job.report("running", 0.0)
             logs.event("run_started", run=_short(path))
@@ -93,40 +182,40 @@ class Queue:
                 begin(job)
             finally:
                 logs.event("run_ended", run=_short(path), cancelled=job.cancel.is_set())
-                if mark is not None:
-                    mark.remove()
+                if entry is not None:
+                    entry.remove()
 
-        # A key of its own: the room gives a finished job back to whoever asks again.
+        # A key of its own: the queue gives a finished job back to whoever submits it again.
         token = secrets.token_hex(8)
         self._jobs.pop(path.name, None)  # a run that comes again comes last
-        self._jobs[path.name] = self._room.submit(token, token, work)
-        self._marks[path.name] = mark
+        self._jobs[path.name] = self._queue.submit(token, token, work)
+        self._entries[path.name] = entry
 
     def turn(self, run_id: str) -> Turn | None:
-        """Where a run stands; None for one that this server neither runs nor is about to run."""
+        """State of a run; None for one that this server neither runs nor is about to run."""
         with self._lock:
             return self._turn(run_id)
 
     def before(self, run_id: str) -> int:
-        """How many runs have their turn before this one."""
+        """Number of runs whose turn comes before this one."""
         with self._lock:
             names = list(self._jobs)
             earlier = names[: names.index(run_id)] if run_id in names else []
             return sum(self._turn(name) is not None for name in earlier)
 
     def cancel(self, run_id: str) -> bool:
-        """Stop a run, or take it out of the queue; whether it was there."""
+        """Stop a run, or take it out of the queue; false if it was not there."""
         with self._lock:
-            turn, mark = self._turn(run_id), self._marks.get(run_id)
+            turn, entry = self._turn(run_id), self._entries.get(run_id)
             if turn is None:
                 return False
             self._jobs[run_id].cancel.set()
-            if turn is Turn.WAITING and mark is not None:
-                mark.remove()
+            if turn is Turn.WAITING and entry is not None:
+                entry.remove()
             return True
 
     def waiting(self) -> int:
-        """How many runs wait for their turn."""
+        """Number of runs that wait for their turn."""
         with self._lock:
             return sum(self._turn(name) is Turn.WAITING for name in self._jobs)
 
@@ -139,25 +228,25 @@ class Queue:
         return Turn.STOPPING if job.cancel.is_set() else Turn.RUNNING
 
 
-def _work_if_right(job: Job, mark: Mark, check: Check) -> None:
-    """As `_work`, for a mark that an earlier server left: much may have changed since."""
-    path = mark.path
+def _work_if_right(job: Job, entry: QueueEntry, check: Check) -> None:
+    """As `_work`, for an entry that an earlier server left: much may have changed since."""
+    path = entry.path
     if _process_of(path):  # it was begun in the moment in which that server went
-        mark.remove()
+        entry.remove()
         _follow(job, path)
         return
     try:
-        is_right = path.name in check(mark.arguments)
+        is_right = path.name in check(entry.arguments)
         why = "dataset, weights or protocol have changed since it was put into the queue"
     except LensError as error:
         is_right, why = False, printable(str(error))
     if is_right:
-        _work(job, path, mark.arguments, mark)
+        _work(job, path, entry.arguments, entry)
     else:
         _note(path / LOG, f"error: it was not begun: {why}")
 
 
-def _work(job: Job, path: Path, wanted: Sequence[str], mark: Mark) -> None:
+def _work(job: Job, path: Path, wanted: Sequence[str], entry: QueueEntry) -> None:
     """One run from its process's start to its end, in the thread of the queue."""
     place = wanted.index("--") if "--" in wanted else len(wanted)
     command = [*PROGRAM, *wanted[:place], f"--runs={path.parent}", *wanted[place:]]
@@ -177,8 +266,8 @@ def _work(job: Job, path: Path, wanted: Sequence[str], mark: Mark) -> None:
         if job.cancel.wait(POLL_SECONDS):
             _end(process)
             raise CancelledError
-        if mark.is_held and _process_of(path) == process.pid:
-            mark.remove()  # its lock says from now on that it is at work
+        if entry.is_held and _process_of(path) == process.pid:
+            entry.remove()  # its lock says from now on that it is at work
     if process.returncode < 0:
         name = signal.Signals(-process.returncode).name
         why = ", as the system does where memory runs out" if name == "SIGKILL" else ""
@@ -222,7 +311,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _short(path: Path) -> str:
-    """What the log calls a run: the end of its name, which no user has chosen."""
+    """Name of a run in the log: the end of its id, which no user has chosen."""
     return path.name[-10:]
 
 

@@ -1,9 +1,10 @@
-"""The videos of finished runs, as the pages about one video open them."""
+"""Videos that pages are about: a chosen one of any kind, and those of finished runs."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -13,8 +14,8 @@ import numpy as np
 
 from app import ROOT
 from app.server import runs
-from app.server.films import keep_film
-from dsanet_core import synthetic
+from app.server.samples import keep_film
+from dsanet_core import synthetic, video
 from dsanet_core.datasets import SYNTH, Dataset, open_dataset
 from dsanet_core.datasets.base import Window
 from dsanet_core.errors import VideoError
@@ -25,14 +26,14 @@ FOLDER = ROOT / ".cache" / "run_videos"
 FILM_SIDE = 288
 """Short side in pixels at which a video that is no file is watched."""
 FILM_FRAMES, FRAMES_AT_ONCE = 250, 16
-"""How many pictures of a folder of frames are played at most, and read at a time."""
+"""Pictures of a folder of frames that are played at most, and read at a time."""
 _PREFIX = "run-"
 
 
 @dataclass(frozen=True)
 class RunVideo:
     """One video of a run. place: its index within the run's arrays. path: to play. window: seconds
-    of it, None for all. draw: makes what the network sees where that is no file."""
+    of it, None for all. draw: makes the clips for the network where there is no file."""
 
     run: Run
     place: int
@@ -44,19 +45,50 @@ class RunVideo:
     draw: Callable[[Sampling], Clips] | None = None
 
 
+@dataclass(frozen=True)
+class Source:
+    """A chosen video.
+
+    id: as in a deep link; name: to show; path: to play. sha256: of the input of the network: the
+    bytes of the file, or what identifies a video of a run. category: the truth, where known.
+    of_run: where it comes from, if from a run. owner: the session that uploaded it; results
+    about it are for that session alone, so that none learns from a quick one what others have.
+    """
+
+    id: str
+    name: str
+    path: Path
+    sha256: str
+    category: str | None = None
+    of_run: RunVideo | None = None
+    owner: str = ""
+
+    @property
+    def is_drawn(self) -> bool:
+        """True if the network is given drawn frames, and the file is only there to be watched."""
+        return self.of_run is not None and self.of_run.draw is not None
+
+    def read(self, sampling: Sampling, cancel: threading.Event) -> Clips:
+        """The clips that a network is given."""
+        if self.of_run is not None and self.of_run.draw is not None:
+            return self.of_run.draw(sampling)
+        window = None if self.of_run is None else self.of_run.window
+        return video.read_clips(self.path, sampling, window=window, cancel=cancel)
+
+
 def video_id(run: Run, row: int) -> str:
-    """How a deep link calls row `row` of the dataset of a run."""
+    """Id in a deep link of row `row` of the dataset of a run."""
     return f"{_PREFIX}{run.id}-{row}"
 
 
-def find(video: str) -> RunVideo | None:
+def find(video_id: str) -> RunVideo | None:
     """The video of an id, None where it is no id of this kind.
 
     Raises RecordError for a run that is not here, VideoError for a row that is not among its
     videos or a file that is gone, DatasetError where the dataset is gone or another one now.
     """
-    run_id, _, number = video.removeprefix(_PREFIX).rpartition("-")
-    if not video.startswith(_PREFIX) or not run_id:
+    run_id, _, number = video_id.removeprefix(_PREFIX).rpartition("-")
+    if not video_id.startswith(_PREFIX) or not run_id:
         return None
     run = runs.find(run_id)
     row = int(number) if number.isdecimal() and number.isascii() and len(number) < 10 else -1
@@ -85,7 +117,7 @@ def find(video: str) -> RunVideo | None:
     if not path.is_file():
         raise VideoError(
             f"The file of {name} is not there any more", f"a video at {path}",
-            "Bring it back, or choose another video.",
+            "Restore it, or choose another video.",
         )
     facts = path.stat()
     identity = _digest("file", str(path.resolve()), facts.st_size, facts.st_mtime_ns, window)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import streamlit as st
-
 from app import ROOT
+from app.server.runtime import cache_resource
 from dsanet_core import checkpoints
 from dsanet_core.datasets import PYAV, Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError
@@ -40,13 +39,13 @@ def find(run_id: str) -> Run:
 
 
 def title(run_id: str) -> str:
-    """How a run is called in a list: its network, the dataset, and how often it was right."""
+    """Name of a run in a list: its network, the dataset, and its accuracy."""
     path = _file(run_id)
     return _facts(path, path.stat().st_mtime_ns).title
 
 
 def effects_of(run_id: str) -> RunEffects | None:
-    """Which block matters for which category, where that was asked of a run.
+    """Effect of each block on each category, where it was measured for a run.
 
     Raises RecordError for a file that is not readable.
     """
@@ -70,7 +69,7 @@ def comparable(chosen: Sequence[Run]) -> tuple[list[Run], list[str]]:
             )
         elif run.classes != first.classes:
             why = (
-                f"its {len(run.classes)} categories are not the {len(first.classes)} of "
+                f"its {len(run.classes)} classes are not the {len(first.classes)} of "
                 f"{first.model.name}"
             )
         else:
@@ -85,15 +84,15 @@ def dataset_of(run: Run) -> Dataset:
     if run.made_up:
         raise DatasetError(
             f"The run {run.id} is made up, for measurements: it has no videos",
-            "a run of a network over a dataset", "Choose another run.",
+            "a run of a model over a dataset", "Choose another run.",
         )
     dataset, fingerprint = _dataset(**run.opened_as)
     if fingerprint != run.dataset_sha256:
         raise DatasetError(
-            f"The dataset {run.dataset} has changed since the run {run.id}: its videos, categories "
+            f"The dataset {run.dataset} has changed since the run {run.id}: its videos, classes "
             "or file sizes are others now",
             f"the one with sha256 {run.dataset_sha256[:12]}…, found {fingerprint[:12]}…",
-            "Bring the dataset back to what it was, or run the network over it again.",
+            "Restore the dataset, or run the model over it again.",
         )
     return dataset
 
@@ -110,13 +109,13 @@ def _file(run_id: str) -> Path:
     )
 
 
-@st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
+@cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
 def _load(path: Path, changed: int) -> Run:
     """Read once for all sessions; nobody writes into a record."""
     return load_run(path)
 
 
-@st.cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
+@cache_resource(max_entries=RUNS_KEPT, show_spinner=False)
 def _effects(folder: Path, changed: int) -> RunEffects | None:
     from dsanet_core.runs import load_effects
 
@@ -124,13 +123,13 @@ def _effects(folder: Path, changed: int) -> RunEffects | None:
 
 
 class _Facts(NamedTuple):
-    """What a list says of a run, and the sha256 of its weights."""
+    """Title of a run in a list, and the sha256 of its weights."""
 
     title: str
     weights: str
 
 
-@st.cache_resource(max_entries=TITLES_KEPT, show_spinner=False)
+@cache_resource(max_entries=TITLES_KEPT, show_spinner=False)
 def _facts(path: Path, changed: int) -> _Facts:
     """Kept apart from the runs: a list names every run and needs no more of it."""
     run = load_run(path)
@@ -139,7 +138,7 @@ def _facts(path: Path, changed: int) -> _Facts:
     return _Facts(f"{name} on {run.dataset}: {run.accuracy():.1%}", run.model.weights_sha256)
 
 
-@st.cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)
+@cache_resource(max_entries=DATASETS_KEPT, ttl=DATASET_SECONDS, show_spinner=False)
 def _dataset(
     description: str, split: str | None = None, limit: int | None = None, reader: str = PYAV
 ) -> tuple[Dataset, str]:

@@ -1,8 +1,8 @@
-"""Videos and models become answers: the only file that has networks run.
+"""Results of models about videos: the only file that has networks run.
 
-A page asks with `request` and gets jobs. Finished jobs are kept by (owner, file sha256, weights
-sha256, protocol, question), so that switching a block, a category or a page runs nothing again.
-What a page no longer asks for when it has been drawn stops (`let_go`). Per device there is one
+A page submits requests and gets jobs. Finished jobs are kept by (owner, file sha256, weights
+sha256, protocol, request), so that switching a block, a class or a page runs nothing again.
+Requests that a page no longer makes when it has been drawn stop (`let_go`). Per device there is one
 queue, in which sessions take turns, and one process with the networks; threads of the queue never
 call Streamlit.
 """
@@ -10,23 +10,17 @@ call Streamlit.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import streamlit as st
-from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
-from streamlit.runtime.scriptrunner import get_script_run_ctx
-from streamlit.runtime.uploaded_file_manager import UploadedFile
-
-from app.server import run_videos, samples, tasks
+from app.server import run_videos, runtime, samples
 from app.server.fair_queue import Job
-from app.server.network_messages import Task
-from app.server.network_process import process_of
+from app.server.network_process import NetworkRequest, process_of
+from app.server.run_videos import Source
 from app.server.sessions import ServerState, browser_session, server_state
-from app.server.source import Source
-from app.server.tasks import Answer
+from app.server.tasks import Request
 from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.errors import CheckpointError, LensError, VideoError
 from dsanet_core.records import Analysis, Attribution, Video
@@ -40,11 +34,10 @@ SPECS_KEPT = 256
 STEPS = {
     "decode": ("reading frames", 0.0, 0.4),
     "start": ("waiting for the process that runs it", 0.4, 0.0),
-    "load": ("loading the network", 0.4, 0.0),
+    "load": ("loading the model", 0.4, 0.0),
     "transform": ("preparing", 0.4, 0.1),
 }
-"""Steps that every question has: what the page says, where on its bar each begins, how far it goes.
-"""
+"""Steps of every request: text for the page, start on its progress bar, length there."""
 _UPLOAD = "upload-"
 
 
@@ -56,34 +49,20 @@ class Weights(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Question:
-    """What a page wants to know of a model and a video.
-
-    key: tells this question from others to the same model about the same video; () is the analysis.
-    answer: one of `app.server.tasks`, its choices bound. running: what the page says meanwhile.
-    """
-
-    model: str
-    key: tuple[Hashable, ...] = ()
-    answer: Answer = field(default=tasks.analysis, compare=False)
-    running: str = "running"
-
-
-@dataclass(frozen=True)
 class Card:
-    """What is known of a model before it runs. accuracy: measured figures, as fractions."""
+    """Facts about a model before it runs. accuracy: measured figures, as fractions."""
 
     description: str
     accuracy: dict[str, Any]
 
 
 def network_runs() -> int:
-    """How often a network was run on a video since the server started."""
+    """Number of times a network was run on a video since the server started."""
     return server_state().network_runs
 
 
 def decodes() -> int:
-    """How often a video was decoded for a network since the server started."""
+    """Number of times a video was decoded for a network since the server started."""
     return server_state().decodes
 
 
@@ -120,7 +99,7 @@ def _entry(name: str) -> dict[str, Any]:
     except KeyError:
         raise CheckpointError(
             f"The weights {name!r} are not here any more", "weights that are at hand",
-            "Reload the page and choose another model; whoever brought them can bring them again.",
+            "Reload the page and choose another model, or upload the weights again.",
         ) from None
 
 
@@ -131,7 +110,7 @@ def models_with(part: str) -> list[str]:
 
 
 def specs(entries: Mapping[str, dict[str, Any]]) -> dict[str, ModelSpec | None]:
-    """What the files of models at hand say of their networks; None for one that is damaged."""
+    """Specs of models at hand, as their files hold them; None for one that is damaged."""
     found: dict[str, ModelSpec | None] = {}
     for name, entry in entries.items():
         try:
@@ -141,7 +120,7 @@ def specs(entries: Mapping[str, dict[str, Any]]) -> dict[str, ModelSpec | None]:
     return found
 
 
-@st.cache_resource(max_entries=SPECS_KEPT, show_spinner=False)
+@runtime.cache_resource(max_entries=SPECS_KEPT, show_spinner=False)
 def _spec(name: str, weights_sha256: str) -> ModelSpec:
     return checkpoints.read_spec(name)
 
@@ -153,7 +132,7 @@ def model_of(weights_sha256: str) -> str | None:
 
 
 def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
-    """What a network of the zoo is without SDA; None for one that is not in it."""
+    """A network of the zoo without SDA; None for one that is not in it."""
     from dsanet_core import zoo
 
     if name not in zoo.list_models():
@@ -162,29 +141,22 @@ def backbone(name: str) -> tuple[str, dict[str, Any]] | None:
     return spec.build, {key: value for key, value in spec.args.items() if key != "sda"}
 
 
-def take_upload(file: UploadedFile) -> str:
+def take_upload(file: runtime.UploadedFile) -> str:
     """Spool an uploaded file into this session's folder; the id of the video."""
     try:
         return _UPLOAD + browser_session().uploads.take(file, file.name).sha256
     finally:
-        _drop(file)
+        runtime.drop_upload(file)
 
 
-def take_weights(file: UploadedFile) -> None:
-    """Spool an uploaded checkpoint, which then waits to be checked (`brought`)."""
+def take_weights(file: runtime.UploadedFile) -> None:
+    """Spool an uploaded checkpoint, which then waits to be checked (`user_weights`)."""
     from app.server import user_weights
 
     try:
         user_weights.take(file, file.name)
     finally:
-        _drop(file)
-
-
-def _drop(file: UploadedFile) -> None:
-    """Streamlit keeps the bytes in memory until the session ends; on disk is enough."""
-    context = get_script_run_ctx()
-    if context and isinstance(context.uploaded_file_mgr, MemoryUploadedFileManager):
-        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
+        runtime.drop_upload(file)
 
 
 def find_source(video_id: str) -> Source:
@@ -200,8 +172,8 @@ def find_source(video_id: str) -> Source:
         return Source(video_id, upload.name, upload.path, upload.sha256, owner=browser_session().id)
     if video_id.startswith(_UPLOAD):
         raise VideoError(
-            "This link leads to an uploaded video, and uploads live only in the session that "
-            "brought them",
+            "This link leads to an uploaded video, and uploads are kept only in the session that "
+            "uploaded them",
             f"a file with sha256 {video_id.removeprefix(_UPLOAD)[:12]}… uploaded here",
             "Upload the same file again: everything else in the link still holds.",
         )
@@ -217,38 +189,38 @@ def find_source(video_id: str) -> Source:
     )
 
 
-def request(source: Source, questions: Sequence[Question]) -> list[Job]:
-    """One job per question, new or at hand. Raises BusyError where too many wait already."""
-    house, session = server_state(), browser_session()
-    room = house.rooms[house.device_of(source.sha256)]
+def submit(source: Source, requests: Sequence[Request]) -> list[Job]:
+    """One job per request, new or at hand. Raises BusyError where too many wait already."""
+    server, session = server_state(), browser_session()
+    queue = server.queues[server.device_of(source.sha256)]
     jobs = []
-    for question in questions:
-        entry = _entry(question.model)
+    for request in requests:
+        entry = _entry(request.model)
         weights = Weights(entry["path"], entry["sha256"])
-        spec = _spec(question.model, weights.sha256)
-        key = (source.owner, source.sha256, weights.sha256, spec.protocol, *question.key)
+        spec = _spec(request.model, weights.sha256)
+        key = (source.owner, source.sha256, weights.sha256, spec.protocol, *request.key)
         session.wanted.add(key)
-        work = _work(house, source, question, spec, weights)
-        jobs.append(room.submit(key, session.id, work))
+        work = _work(server, source, request, spec, weights)
+        jobs.append(queue.submit(key, session.id, work))
     return jobs
 
 
 def ahead(job: Job) -> int | None:
-    """How many jobs have their turn before this one; None once it has begun."""
-    found = (room.ahead(job) for room in server_state().all_rooms)
+    """Number of jobs whose turn comes before this one; None once it has begun."""
+    found = (queue.ahead(job) for queue in server_state().all_queues)
     return next((count for count in found if count is not None), None)
 
 
 def let_go() -> None:
-    """The page has been drawn: what it did not ask for, this session no longer waits for, and what
-    nobody waits for stops."""
+    """The page has been drawn: this session no longer waits for what the page did not request, and
+    what nobody waits for stops."""
     session = browser_session()
     session.release(keep=session.wanted)
     session.wanted = set()
 
 
 def plays_as_it_is(source: Source, facts: Video) -> bool:
-    """Whether the page can hand the file itself to the browser; it would sit in memory."""
+    """True if the page can hand the file itself to the browser; it would stay in memory."""
     if source.is_drawn:
         return True
     return video.plays_in_browser(facts) and source.path.stat().st_size <= MAX_PLAYED_BYTES
@@ -275,7 +247,7 @@ def request_copy(source: Source) -> Job:
 
 
 def result(job: Job, source: Source) -> Any:
-    """What a finished job found, with the name that this session knows the video by."""
+    """The result of a finished job, with the name that this session knows the video by."""
     if job.error is not None:
         raise _renamed(job.error, source)
     found = job.result
@@ -290,23 +262,23 @@ def release() -> None:
 
 
 def _work(
-    house: ServerState, source: Source, question: Question, spec: ModelSpec, weights: Weights
+    server: ServerState, source: Source, request: Request, spec: ModelSpec, weights: Weights
 ) -> Callable[[Job], Any]:
-    process = process_of(house.device_of(source.sha256))
+    process = process_of(server.device_of(source.sha256))
 
     def work(job: Job) -> Any:
         def report(step: str, share: float) -> None:
-            words, start, length = STEPS.get(step, (question.running, 0.5, 0.5))
-            job.report(f"{spec.name}: {words}{process.note}", start + length * share)
+            doing, start, length = STEPS.get(step, (request.running, 0.5, 0.5))
+            job.report(f"{spec.name}: {doing}{process.note}", start + length * share)
 
         report("decode", 0.0)
         sampling = spec.protocol.sampling
-        clips, seconds = house.clips(source, sampling, job.cancel)
+        clips, seconds = server.clips(source, sampling, job.cancel)
         report("start", 0.0)
-        house.count_network_run()
+        server.count_network_run()
         about = (source.owner, source.sha256, sampling)
-        task = Task(weights.path, weights.sha256, about, clips, question.answer)
-        found, job.nbytes = process.ask(task, job.cancel, report)
+        message = NetworkRequest(weights.path, weights.sha256, about, clips, request.task)
+        found, job.nbytes = process.run(message, job.cancel, report)
         if isinstance(found, Analysis):
             return replace(found, seconds=seconds | found.seconds)
         return found

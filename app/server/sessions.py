@@ -1,7 +1,12 @@
-"""What all browser sessions of a server share, and what each has for itself."""
+"""State that all browser sessions of a server share, and that of each session.
+
+Uploads of a session whose connection ended are kept for a while, since who lost the network comes
+back, and then deleted. A closed tab and a lost connection look the same to a server.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import threading
 import time
@@ -12,30 +17,32 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-import streamlit as st
-
-from app.server import disconnected, health, settings
+from app.server import health, runtime, settings
 from app.server.fair_queue import FairQueue, Job
 from app.server.network_process import process_of
-from app.server.source import Source
+from app.server.run_videos import Source
+from app.server.uploads import Uploads
 from dsanet_core.records import Clips, Sampling
 
 THREADS_PER_DEVICE = 2
 """While one waits for the network, the other decodes the next session's video."""
-BREATH_SECONDS = 1.0
+START_DELAY_SECONDS = 1.0
 """In which a browser draws the first page, with all cores to itself and the server."""
 PREPARED = ("dsanet_core.checkpoints.load", "dsanet_core.runs.block_ablation")
-"""What takes seconds to import, with torch, and what the first page does without."""
+"""Modules that take seconds to import, with torch; the first page does without."""
 GPU_FILES = ("/dev/nvidiactl", "/dev/nvhost-gpu", "/dev/dxg", "/dev/kfd")
 """One of them is there where a driver for GPUs is: NVIDIA's, its Jetson's, WSL's, AMD's."""
+MARGIN_SECONDS = 1.0
+"""Streamlit only forgets a session whose time is over; one that is ended before frees its memory
+too, the video that was played among it."""
 
 
 @dataclass
 class ServerState:
-    """What all sessions share: a workroom per device, one for copies that browsers play, one for
-    checkpoints that are brought, the last decoded clips, and counters."""
+    """The state that all sessions share: a queue per device, one for copies that browsers play, one
+    for checkpoints of users, the last decoded clips, and counters."""
 
-    rooms: dict[str, FairQueue]
+    queues: dict[str, FairQueue]
     copies: FairQueue
     imports: FairQueue
     network_runs: int = 0
@@ -44,17 +51,17 @@ class ServerState:
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def all_rooms(self) -> list[FairQueue]:
-        return [*self.page_rooms, self.imports]
+    def all_queues(self) -> list[FairQueue]:
+        return [*self.page_queues, self.imports]
 
     @property
-    def page_rooms(self) -> list[FairQueue]:
+    def page_queues(self) -> list[FairQueue]:
         """Those whose jobs end when their page is left."""
-        return [*self.rooms.values(), self.copies]
+        return [*self.queues.values(), self.copies]
 
     def device_of(self, sha256: str) -> str:
         """A video always goes to the same device, so that models compared on it share a decode."""
-        return list(self.rooms)[int(sha256[:8], 16) % len(self.rooms)]
+        return list(self.queues)[int(sha256[:8], 16) % len(self.queues)]
 
     def clips(
         self, source: Source, sampling: Sampling, cancel: threading.Event
@@ -90,43 +97,81 @@ def _bytes(kept: Collection[Clips]) -> int:
 
 
 class Session:
-    """What one browser session owns: its uploads, and the jobs it waits for. importing: that of the
-    checkpoint that it brought last."""
+    """The state of one browser session: its uploads, and the jobs it waits for. importing: that of
+    the checkpoint that it uploaded last."""
 
-    def __init__(self, house: ServerState) -> None:
+    def __init__(self, server: ServerState) -> None:
         self.id = secrets.token_hex(8)
-        self._known_as, self.uploads = disconnected.claim()
+        self._streamlit_id, self.uploads = claim_uploads()
         self.wanted: set[Hashable] = set()
         self.importing: Job | None = None
-        self._house = house
+        self._server = server
 
     def release(self, *, keep: Collection[Hashable] = ()) -> None:
-        for room in self._house.page_rooms:
-            room.release(self.id, keep=keep)
+        for queue in self._server.page_queues:
+            queue.release(self.id, keep=keep)
 
     def close(self) -> None:
-        """When the connection ends: what was found goes at once, what was brought a little later,
-        since the page may come back, as after a lost network."""
-        for room in self._house.all_rooms:
-            room.release(self.id)
-            room.forget(self.id)
-        self._house.forget(self.id)
-        disconnected.leave(self._known_as, self.uploads)
+        """When the connection ends: results go at once, uploads a little later, since the page may
+        come back, as after a lost network."""
+        for queue in self._server.all_queues:
+            queue.release(self.id)
+            queue.forget(self.id)
+        self._server.forget(self.id)
+        leave_uploads(self._streamlit_id, self.uploads)
 
 
-@st.cache_resource(show_spinner=False)
+_lock = threading.Lock()
+_left: dict[str, tuple[Uploads, object]] = {}
+"""Uploads of disconnected sessions by Streamlit's id, and a token of the time they left."""
+
+
+def claim_uploads() -> tuple[str, Uploads]:
+    """Streamlit's id of this session, and its uploads: those that it left, or a new folder."""
+    session = runtime.session_id()
+    with _lock:
+        found = _left.pop(session, None)
+    return session, found[0] if found else Uploads()
+
+
+def leave_uploads(session: str, uploads: Uploads) -> None:
+    """Called when a connection has ended. After `server.disconnectedSessionTTL` the uploads are
+    deleted and the session ends, unless it has claimed them before."""
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # no server has lost a connection: somebody cleared a cache
+        uploads.close()
+        return
+    token = object()
+    with _lock:
+        _left[session] = uploads, token
+    seconds = runtime.option("server.disconnectedSessionTTL") - MARGIN_SECONDS
+    loop.call_later(max(0.0, seconds), _end, session, token)
+
+
+def _end(session: str, token: object) -> None:
+    with _lock:
+        if session not in _left or _left[session][1] is not token:
+            return
+        uploads, _ = _left.pop(session)
+    # Deleting may take a while, and this is the thread that serves everybody.
+    asyncio.get_running_loop().run_in_executor(None, uploads.close)
+    runtime.end_session(session)
+
+
+@runtime.cache_resource(show_spinner=False)
 def server_state() -> ServerState:
     devices = _devices()
-    later = threading.Timer(BREATH_SECONDS, _prepare, (devices,))
+    later = threading.Timer(START_DELAY_SECONDS, _prepare, (devices,))
     later.daemon = True
     later.start()
-    rooms = {
+    queues = {
         device: FairQueue(f"networks.{device}", threads=THREADS_PER_DEVICE) for device in devices
     }
-    house = ServerState(rooms, FairQueue("copies"), FairQueue("imports"))
+    server = ServerState(queues, FairQueue("copies"), FairQueue("imports"))
     for device in devices:
-        health.observe(f"networks on {device}", partial(_facts, house, device))
-    return house
+        health.observe(f"networks on {device}", partial(_facts, server, device))
+    return server
 
 
 def _devices() -> list[str]:
@@ -140,22 +185,23 @@ def _devices() -> list[str]:
 
 
 def _prepare(devices: Sequence[str]) -> None:
-    """What the first question needs is made ready while the visitor chooses a video."""
+    """Make ready what the first request needs, while the visitor chooses a video."""
     for device in devices:
-        process_of(device).warm()
+        process_of(device).get()
     for name in PREPARED:
         import_module(name)
 
 
-def _facts(house: ServerState, device: str) -> dict[str, object]:
-    """What a health check is told of a device."""
+def _facts(server: ServerState, device: str) -> dict[str, object]:
+    """Facts about a device for a health check."""
     process = process_of(device)
+    pid, is_on_cpu = process.pid, bool(process.note)
     return {
-        "ok": process.pid is not None and not process.note, "waiting": house.rooms[device].waiting,
-        "process": process.pid, "on_cpu_instead": bool(process.note),
+        "ok": pid is not None and not is_on_cpu, "waiting": server.queues[device].waiting,
+        "process": pid, "on_cpu_instead": is_on_cpu,
     }
 
 
-@st.cache_resource(scope="session", show_spinner=False, on_release=Session.close)
+@runtime.cache_resource(scope="session", show_spinner=False, on_release=Session.close)
 def browser_session() -> Session:
     return Session(server_state())

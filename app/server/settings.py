@@ -1,4 +1,4 @@
-"""What one server grants: where its data may lie, and how much a session and everybody may take."""
+"""Settings of one server: folders of its data, and limits for one session and for all together."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from app import ROOT
 
 DATA_VARIABLE = "DSANET_LENS_DATA"
-"""Folders, separated as in PATH, under which the videos must lie that a page is told of by path."""
+"""Folders, separated as in PATH, that must hold the videos that a page opens by path."""
 
 
 def data_roots() -> tuple[Path, ...]:
@@ -18,26 +18,26 @@ def data_roots() -> tuple[Path, ...]:
 
 
 WEIGHTS_VARIABLE = "DSANET_LENS_WEIGHTS"
-"""Whether pages may bring and delete weights: "open" or "closed"."""
+"""Permission for pages to upload and delete weights: "open" or "closed"."""
 
 
 def weights_opened() -> bool | None:
-    """What `WEIGHTS_VARIABLE` says, None where it says nothing; a word that is neither closes."""
-    said = os.environ.get(WEIGHTS_VARIABLE, "").strip().lower()
-    return said == "open" if said else None
+    """The value of `WEIGHTS_VARIABLE`, None where it is not set; any value but "open" closes."""
+    value = os.environ.get(WEIGHTS_VARIABLE, "").strip().lower()
+    return value == "open" if value else None
 
 
 WEIGHTS_BYTES = 20 << 30
 MOST_WEIGHTS = 100
-"""Of all checkpoints of users, whoever brought them: pages bring no more."""
+"""Of all checkpoints of users together: pages accept no more."""
 IMPORT_SECONDS = 900.0
-"""How long the check of one checkpoint may take."""
+"""Time limit for the check of one checkpoint."""
 
 UPLOAD_BYTES_PER_SESSION = 2 << 30
 UPLOADS_PER_SESSION = 32
 """The oldest uploads of a session go first."""
 FREE_DISK_BYTES = 1 << 30
-"""What uploads and caches leave free on their disks."""
+"""Space that uploads and caches leave free on their disks."""
 CACHE_BYTES = 2 << 30
 """Of drawn films in .cache/: those not watched for longest go first."""
 

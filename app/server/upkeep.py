@@ -1,5 +1,5 @@
-"""What a server does beside answering: it takes over runs of an earlier one, tidies up, and leaves
-word of itself. One thread, from the first page on, that knows no session and draws nothing."""
+"""The work of a server beside answering: it takes over runs of an earlier one, removes what is
+nobody's, and writes its status. One thread, from the first page on, that knows no session."""
 
 from __future__ import annotations
 
@@ -13,16 +13,12 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-import streamlit as st
-from streamlit import runtime
-
-from app.server import cleanup, health, logs, memory, run_jobs, runs
+from app.server import cleanup, health, logs, memory, run_jobs, runs, runtime
 from app.server.cleanup import Places
-from app.server.media import defer_cleanup
 from dsanet_core.version import VERSION
 from dsanet_core.video.sandbox import protections
 
-TIDY_SECONDS = 600.0
+CLEANUP_SECONDS = 600.0
 PACKAGES = ("streamlit", "torch", "av")
 
 logger = logging.getLogger(__name__)
@@ -31,25 +27,16 @@ logger = logging.getLogger(__name__)
 @cache
 def begin() -> None:
     """Once per server. A page that is drawn without one (in tests) has nothing to keep up."""
-    if not runtime.exists() or type(runtime.get_instance()) is not runtime.Runtime:
+    if not runtime.is_serving():
         return
     memory.share_heaps()
-    defer_cleanup(runtime.get_instance().media_file_mgr)
+    runtime.defer_cleanup()
     facts = {"lens": VERSION, "python": platform.python_version()}
     facts |= {package: version(package) for package in PACKAGES}
     logs.event("server_started", **facts)
     health.observe("versions", lambda: facts)
     health.observe("queue of runs", lambda: {"waiting": run_jobs.queue.waiting()})
-    threading.Thread(target=Upkeep(_address()).work, name="upkeep", daemon=True).start()
-
-
-def _address() -> str:
-    """Where this server answers on its own machine."""
-    host = st.get_option("server.address") or "localhost"
-    host = "localhost" if host in ("0.0.0.0", "::") else host
-    scheme = "https" if st.get_option("server.sslCertFile") else "http"
-    base = str(st.get_option("server.baseUrlPath") or "").strip("/")
-    return f"{scheme}://{host}:{st.get_option('server.port')}/{base}".rstrip("/")
+    threading.Thread(target=Upkeep(runtime.address()).work, name="upkeep", daemon=True).start()
 
 
 class Upkeep:
@@ -57,18 +44,18 @@ class Upkeep:
 
     def __init__(self, address: str) -> None:
         self.places = Places(Path(tempfile.gettempdir()), runs=runs.FOLDER)
-        self.heart = health.Heart(self.places.cache, address)
-        self.tidied = float("-inf")
+        self.status = health.StatusFile(self.places.cache, address)
+        self.cleaned = float("-inf")
 
     def work(self) -> None:
         self._attempt(self.adopt)
         self._attempt(self.ask_protections)
         while True:
-            if time.monotonic() - self.tidied >= TIDY_SECONDS:
-                self._attempt(self.tidy)
-            self._attempt(self.heart.beat)
+            if time.monotonic() - self.cleaned >= CLEANUP_SECONDS:
+                self._attempt(self.clean_up)
+            self._attempt(self.status.write)
             self._attempt(memory.give_back)
-            time.sleep(health.BEAT_SECONDS)
+            time.sleep(health.STATUS_SECONDS)
 
     def adopt(self) -> None:
         if number := run_jobs.adopt():
@@ -78,16 +65,16 @@ class Upkeep:
         took = protections()
         health.observe("sandbox", lambda: {"ok": bool(took), "protections": "; ".join(took)})
 
-    def tidy(self) -> None:
+    def clean_up(self) -> None:
         gone = cleanup.clear(cleanup.survey(self.places))
         if gone:
             logs.event("tidied", items=len(gone), bytes=sum(item.size for item in gone))
-        self.tidied = time.monotonic()
-        health.observe("tidy", self._say_tidied)
+        self.cleaned = time.monotonic()
+        health.observe("tidy", self._cleanup_facts)
 
-    def _say_tidied(self) -> health.Facts:
-        ago = time.monotonic() - self.tidied
-        return {"ok": ago < 3 * TIDY_SECONDS, "minutes_ago": round(ago / 60, 1)}
+    def _cleanup_facts(self) -> health.Facts:
+        ago = time.monotonic() - self.cleaned
+        return {"ok": ago < 3 * CLEANUP_SECONDS, "minutes_ago": round(ago / 60, 1)}
 
     def _attempt(self, work: Callable[[], None]) -> None:
         try:

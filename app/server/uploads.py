@@ -139,5 +139,5 @@ def _no_room(name: str) -> VideoError:
     return VideoError(
         f"There is no room on the server's disk for {shown_as(name)}",
         f"{file_size(settings.FREE_DISK_BYTES)} free besides it",
-        "Upload a shorter video, or ask whoever runs the server to make room.",
+        "Upload a shorter video, or ask the server's administrator to make room.",
     )

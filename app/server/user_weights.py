@@ -1,7 +1,6 @@
-"""Checkpoints that users bring: uploaded, checked in a process of its own, kept, listed, deleted.
+"""Checkpoints of users: uploaded, checked in a process of its own, kept, listed, deleted.
 
-They lie in `checkpoints.USER_FOLDER`, shared by all sessions and by the command line. Knows no
-widgets.
+They lie in `checkpoints.USER_FOLDER`, shared by all sessions and by the command line.
 """
 
 from __future__ import annotations
@@ -15,9 +14,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import BinaryIO
 
-from streamlit import config
-
-from app.server import logs, settings, weights_process
+from app.server import logs, runtime, settings, weights_check
 from app.server.fair_queue import Job
 from app.server.sessions import browser_session, server_state
 from app.server.uploads import CHUNK_BYTES, Spooled
@@ -38,23 +35,23 @@ COMMAND = "python -m dsanet_core import FILE"
 
 
 def is_open() -> bool:
-    """Whether pages may bring and delete weights: as the server's environment says; without a word
-    there, where the server answers its own machine alone."""
-    said = settings.weights_opened()
-    if said is not None:
-        return said
-    hosts = {config.get_option("server.address"), *config.get_option("server.allowedHosts")}
+    """True if pages may upload and delete weights: by the server's environment; where that does not
+    say, if the server answers its own machine alone."""
+    is_opened = settings.weights_opened()
+    if is_opened is not None:
+        return is_opened
+    hosts = {runtime.option("server.address"), *runtime.option("server.allowedHosts")}
     return hosts <= HERE_ALONE
 
 
 def most_bytes() -> int:
     """Of an upload."""
-    return int(config.get_option("server.maxUploadSize")) << 20
+    return int(runtime.option("server.maxUploadSize")) << 20
 
 
 def take(source: BinaryIO, shown: str) -> Spooled:
     """Copy an uploaded file to disk; the one before it goes. Raises CheckpointError where weights
-    may not be brought, and where there is no room for it."""
+    may not be uploaded, and where there is no room for it."""
     _require_open()
     forget()
     size = source.seek(0, 2)
@@ -72,7 +69,7 @@ def take(source: BinaryIO, shown: str) -> Spooled:
 
 
 def waiting() -> Spooled | None:
-    """The file that this session has brought and not yet had checked to the end."""
+    """The file that this session has uploaded and that is not yet checked to the end."""
     spooled = browser_session().uploads.weights
     return spooled if spooled is not None and spooled.path.is_file() else None
 
@@ -88,7 +85,7 @@ def forget() -> None:
 
 
 def suggested_name(spooled: Spooled) -> str:
-    """What `import_checkpoint` calls a file without a name of its own."""
+    """The name that `import_checkpoint` gives a file without one of its own."""
     stem = re.sub(r"[^a-z0-9_.-]+", "_", spooled.path.stem.lower())
     return stem.lstrip(".-")[:64]
 
@@ -101,8 +98,8 @@ def start(
     _require_open()
     session, spooled = browser_session(), waiting()
     if spooled is None:
-        raise CheckpointError("No file waits to be checked", "one that was brought in this session",
-                              "Bring it again.")
+        raise CheckpointError("No file waits to be checked", "one uploaded in this session",
+                              "Upload it again.")
     _require_name(name or suggested_name(spooled))
     _require_room(spooled.size, spooled.shown)
     if names is not None:
@@ -126,8 +123,8 @@ def kept() -> dict[str, Entry]:
 
 
 def damaged() -> dict[str, str]:
-    """Name -> what is wrong with an entry that no page can use, and the way on; no path of the
-    server in it."""
+    """Name -> fault of an entry that no page can use, and the next step; no path of the server in
+    it."""
     return {name: _without_paths(fault) for name, fault in checkpoints.damaged().items()}
 
 
@@ -145,7 +142,7 @@ def delete(name: str) -> None:
     other, and where its files may not be removed."""
     _require_open()
     if name not in kept() and name not in damaged():
-        raise CheckpointError(f"There are no weights {name!r} that were brought here",
+        raise CheckpointError(f"There are no uploaded weights {name!r}",
                               "one of the table", "Reload the page: they may be deleted already.")
     entry, sha256 = entry_path(name), kept().get(name, {}).get("sha256")
     try:
@@ -154,7 +151,7 @@ def delete(name: str) -> None:
     except OSError as error:
         raise CheckpointError(
             f"{name} could not be deleted whole ({error.strerror})", "files that may be removed",
-            "Ask whoever runs the server to mend the permissions of its folder of weights.",
+            "Ask the server's administrator to correct the permissions of its weights folder.",
         ) from error
     logs.event("weights_deleted", session=browser_session().id, weights=sha256)
 
@@ -162,8 +159,8 @@ def delete(name: str) -> None:
 def _require_open() -> None:
     if not is_open():
         raise CheckpointError(
-            "Pages of this server bring and delete no weights", "a server that allows it",
-            f"Ask whoever runs it: it starts with {settings.WEIGHTS_VARIABLE}=open, or {COMMAND} "
+            "Pages of this server do not upload or delete weights", "a server that allows it",
+            f"Ask its administrator: it starts with {settings.WEIGHTS_VARIABLE}=open, or {COMMAND} "
             "on its machine.",
         )
 
@@ -184,13 +181,13 @@ def _require_room(size: int, shown: str) -> None:
             held += file.stat().st_size
     if len(files) >= settings.MOST_WEIGHTS:
         raise CheckpointError(
-            f"{len(files)} checkpoints have been brought to this server",
+            f"{len(files)} checkpoints have been uploaded to this server",
             f"fewer than {settings.MOST_WEIGHTS} before another one",
             "Delete some that nobody needs, below.",
         )
     if held + size > settings.WEIGHTS_BYTES:
         raise CheckpointError(
-            f"The weights brought to this server take {file_size(held)}, and {shown_as(shown)} "
+            f"The weights uploaded to this server take {file_size(held)}, and {shown_as(shown)} "
             f"has {file_size(size)}", f"at most {file_size(settings.WEIGHTS_BYTES)} in all",
             "Delete some that nobody needs, below.",
         )
@@ -203,7 +200,7 @@ def _no_room(shown: str) -> CheckpointError:
     return CheckpointError(
         f"There is no room on the server's disk for {shown_as(shown)}",
         f"{file_size(settings.FREE_DISK_BYTES)} free besides it",
-        "Ask whoever runs the server to make room.",
+        "Ask the server's administrator to make room.",
     )
 
 
@@ -235,10 +232,10 @@ def _take_names(spooled: Spooled, names: BinaryIO, shown: str) -> str:
     return path.name
 
 
-def _without_paths(said: str) -> str:
+def _without_paths(message: str) -> str:
     """A message as visitors may read it: it names the folder of weights, not where it lies."""
     folder = entry_path("any").parent
-    return said.replace(str(folder), folder.name)
+    return message.replace(str(folder), folder.name)
 
 
 def _check(spooled: Spooled, name: str | None, choices: Choices) -> Callable[[Job], str]:
@@ -250,8 +247,8 @@ def _check(spooled: Spooled, name: str | None, choices: Choices) -> Callable[[Jo
 
     def work(job: Job) -> str:
         try:
-            _require_room(spooled.size, spooled.shown)  # others were at it meanwhile
-            answer = weights_process.ask(order, job, f"Checking {spooled.shown}")
+            _require_room(spooled.size, spooled.shown)  # other uploads may have finished meanwhile
+            answer = weights_check.check(order, job, f"Checking {spooled.shown}")
         finally:
             spooled.remove()
         if "error" in answer:

@@ -8,7 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app.server import services
-from app.server.services import Source
+from app.server.run_videos import Source
 from app.ui import text
 from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.report import report_name, report_to_html

@@ -14,7 +14,8 @@ from streamlit.runtime.scriptrunner import RerunException
 
 from app.server import samples, services
 from app.server.fair_queue import Job
-from app.server.services import Question, Source
+from app.server.run_videos import Source
+from app.server.tasks import Request
 from app.ui import run_widgets, state, text
 from app.ui.exports import export as export
 from app.ui.exports import report as report
@@ -238,18 +239,18 @@ def _suggest(part: str, title: str, why: str) -> NoReturn:
 
 def wait_for(source: Source, names: Sequence[str]) -> list[Analysis]:
     """What each model says of the video; until that is known, progress is shown instead."""
-    return wait_for_answers(source, [Question(name) for name in names])
+    return wait_for_results(source, [Request(name) for name in names])
 
 
-def wait_for_answers(source: Source, questions: Sequence[Question]) -> list[Any]:
-    """What came of each question; until that is known, progress is shown and the page ends."""
-    wish = f"{source.id} {[(question.model, *question.key) for question in questions]}"
+def wait_for_results(source: Source, requests: Sequence[Request]) -> list[Any]:
+    """The result of each request; until that is known, progress is shown and the page ends."""
+    wish = f"{source.id} {[(request.model, *request.key) for request in requests]}"
     if state.is_stopped(wish):
         st.info("Stopped: nothing was computed for this video.", icon=":material/stop_circle:")
         st.button("Run again", on_click=state.resume, icon=":material/replay:")
         raise PageEnd
     try:
-        jobs = services.request(source, questions)
+        jobs = services.submit(source, requests)
         if not _all_finish(jobs):
             _progress(jobs, wish)
             raise PageEnd

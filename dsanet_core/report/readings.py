@@ -51,6 +51,11 @@ BLOCK_EFFECTS = (
     "probability the category loses. Bars to the left: the block stood against the category. "
     "Where the answer becomes another one, it stands beside the bar."
 )
+CURVES = (
+    "How to read it: insertion starts from nothing and puts in first the parts that the map calls "
+    "most important, deletion takes them away first; the line of insertion should rise at once and "
+    "that of deletion fall at once. The bands are random orders. All on this one video."
+)
 
 _DRAWS_ON = {
     "dsa": "its neighbours",

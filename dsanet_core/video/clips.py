@@ -1,26 +1,85 @@
-"""Video file to clips: decoding happens in a child process that can be killed (see `worker`)."""
+"""Video file to clips: decoding happens in a child process that can be killed (`sandbox`)."""
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
+from dsanet_core.text_format import file_size
 from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
-from dsanet_core.video.refusals import RE_EXPORT, TRIM, refusal, shown_as
+from dsanet_core.video.refusals import EXPECTED, RE_EXPORT, TRIM, refusal, shown_as
 from dsanet_core.video.sampling import check_draw
 from dsanet_core.video.sandbox import ChildError, ask_child
-from dsanet_core.video.upload import Upload, open_upload
 
 MAX_FRAME_BYTES = SHORT_SIDE * LONG_SIDE * 3
+HEAD_BYTES = 4096
+CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True)
+class Upload:
+    """An open regular file. fd: its descriptor, whose position belongs to the child that reads
+    it. name: what to call it in messages. head: its first bytes."""
+
+    fd: int
+    name: str
+    head: bytes
+
+    def sha256(self, is_over: threading.Event) -> str:
+        """Hash of the whole file, read in pieces without moving the file position. Raises
+        concurrent.futures.CancelledError soon after is_over is set."""
+        digest = hashlib.sha256()
+        offset = 0
+        while chunk := os.pread(self.fd, CHUNK_BYTES, offset):
+            digest.update(chunk)
+            offset += len(chunk)
+            if is_over.is_set():
+                raise CancelledError("the hash is not needed any more")
+        return digest.hexdigest()
+
+
+@contextmanager
+def open_upload(path: str | os.PathLike[str], limits: Limits) -> Iterator[Upload]:
+    """Open a video file for reading. Raises VideoError if it cannot be one."""
+    name = shown_as(Path(path).name or os.fspath(path))
+    try:
+        # A named pipe would block without O_NONBLOCK.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError as error:
+        where = shown_as(os.fspath(path), 300)
+        raise VideoError(f"{where} does not exist", EXPECTED, "Check the path.") from error
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise VideoError(
+            f"{name} cannot be opened ({reason})", EXPECTED, "Check the path and its permissions."
+        ) from error
+    try:
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode):
+            kind = "a folder" if stat.S_ISDIR(status.st_mode) else "a device or pipe"
+            raise VideoError(f"{name} is {kind}", EXPECTED, "Name one video file.")
+        if status.st_size == 0:
+            raise VideoError(
+                f"{name} is empty (0 bytes)", EXPECTED, "Fetch it again: nothing of it arrived."
+            )
+        if status.st_size > limits.max_file_bytes:
+            most = f"at most {file_size(limits.max_file_bytes)}"
+            raise VideoError(f"{name} has {file_size(status.st_size)}", most, TRIM)
+        yield Upload(fd, name, os.pread(fd, HEAD_BYTES, 0))
+    finally:
+        os.close(fd)
 
 
 def read_clips(
@@ -59,11 +118,16 @@ def read_clips(
     request = {"task": "clips"} | clips_request(sampling, part, window, draw)
     if part is not None:
         sampling = replace(sampling, num_snippets=part[1] - part[0])
-    most = sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
+    most = max_payload_bytes(sampling)
     with open_upload(path, limits) as upload, hashing(upload) as sha256:
         facts, payload = ask(upload, request, limits, max_payload_bytes=most, cancel=cancel)
         with sense_made_of(upload):
             return clips_from(facts, payload, sampling, upload, sha256.result())
+
+
+def max_payload_bytes(sampling: Sampling) -> int:
+    """Bytes of pixels that clips of this sampling take at most."""
+    return sampling.num_snippets * sampling.frames_per_snippet * MAX_FRAME_BYTES
 
 
 def clips_request(
@@ -72,7 +136,7 @@ def clips_request(
     window: tuple[float, float] | None,
     draw: Sequence[float] | None,
 ) -> dict[str, Any]:
-    """What a child is told of the wanted frames, as JSON values. Raises ValueError for a draw that
+    """The wanted frames as JSON values for a child. Raises ValueError for a draw that
     does not fit."""
     if draw is not None:
         draw = [float(fraction) for fraction in draw]
@@ -101,7 +165,7 @@ def ask(
     output_fd: int | None = None,
     cancel: threading.Event | None = None,
 ) -> tuple[dict[str, Any], memoryview]:
-    """`ask_child`, with everything that can go wrong as a VideoError about this upload."""
+    """`ask_child`, with every failure as a VideoError about this upload."""
     try:
         header, payload = ask_child(
             request,
@@ -134,7 +198,7 @@ def ask(
 
 @contextmanager
 def sense_made_of(upload: Upload) -> Iterator[None]:
-    """An answer that no records can be made of as a VideoError about this upload."""
+    """Raise a VideoError about this upload for an answer that no records can be made of."""
     try:
         yield
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -152,7 +216,7 @@ def _failure(upload: Upload, reason: str) -> VideoError:
 def clips_from(
     facts: dict[str, Any], payload: memoryview, sampling: Sampling, upload: Upload, sha256: str
 ) -> Clips:
-    """The records of what a child answered."""
+    """The records of a child's answer."""
     claimed = facts["num_frames_claimed"]
     video = Video(
         name=upload.name,

@@ -1,6 +1,6 @@
-"""One open of an untrusted file with PyAV: its best video stream, packets and frames.
+"""One open of an untrusted file with PyAV: its best video stream, packets, frames and pictures.
 
-Runs in the child process (see `worker`), except on files that a test has made itself.
+Runs in the child process (`fork_server`), except on files that a test has made itself.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
+from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from dsanet_core.video.confine import USABLE_CORES
-from dsanet_core.video.limits import Limits
+from dsanet_core.video.limits import Limits, delivery_size, size_notes
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,"
@@ -35,7 +38,7 @@ MAX_READ_ERRORS = 16
 
 
 class RefusalError(Exception):
-    """The file cannot be read, or not within the limits. code: a key of `messages.REFUSALS`."""
+    """The file cannot be read, or not within the limits. code: a key of `refusals.REFUSALS`."""
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(code, detail)
@@ -170,3 +173,46 @@ def _refuse_without_video(container: InputContainer) -> NoReturn:
     if not kinds:
         raise RefusalError("unreadable")
     raise RefusalError("no_video", " and ".join(kinds))
+
+
+class Canvas:
+    """Paints every frame in the size of the first one, reduced to the delivery size.
+
+    display_size: (width, height) of the first frame, upright. size: the same of the pictures.
+    rotation: degrees clockwise that the first frame was turned by.
+    """
+
+    display_size: tuple[int, int] = (0, 0)
+    size: tuple[int, int] = (0, 0)
+    rotation: int = 0
+
+    def __init__(self) -> None:
+        self._seen: list[tuple[int, int]] = []
+
+    def paint(self, frame: VideoFrame) -> NDArray[np.uint8]:
+        """The frame as (height, width, 3) uint8 of `size`."""
+        quarters = round(frame.rotation / 90) % 4  # counterclockwise
+        upright = upright_size(frame)
+        if not self._seen:
+            self.display_size, self.size = upright, delivery_size(*upright)
+            self.rotation = -90 * quarters % 360
+        if upright not in self._seen:
+            self._seen.append(upright)
+        width, height = reversed(self.size) if quarters % 2 else self.size
+        shrinks = width * height < frame.width * frame.height
+        rgb = frame.reformat(
+            width,
+            height,
+            "rgb24",
+            interpolation=Interpolation.AREA if shrinks else Interpolation.BILINEAR,
+        ).to_ndarray()
+        return np.ascontiguousarray(np.rot90(rgb, quarters), dtype=np.uint8)
+
+    def notes(self) -> list[str]:
+        return size_notes(self.size, self._seen)
+
+
+def upright_size(frame: VideoFrame) -> tuple[int, int]:
+    """Width and height of a frame as it is to be shown."""
+    is_turned = round(frame.rotation / 90) % 2
+    return (frame.height, frame.width) if is_turned else (frame.width, frame.height)

@@ -1,4 +1,4 @@
-"""Which frames a file holds, and the few of them that are wanted. Runs in the child process.
+"""Timeline of a video file, and the few frames of it that are wanted. Runs in the child process.
 
 Three accounts of the timeline are tried, each dearer and more trustworthy than the one before:
 the header's (long videos only: its cost does not grow with the length), the timestamps of all
@@ -19,8 +19,7 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from dsanet_core.records import Sampling
-from dsanet_core.video.canvas import Canvas
-from dsanet_core.video.container import RefusalError, Source
+from dsanet_core.video.container import Canvas, RefusalError, Source
 from dsanet_core.video.limits import Limits
 from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
 
@@ -42,14 +41,14 @@ Take = Callable[["Source", "Timeline", NDArray[np.int64], "Canvas"], list[NDArra
 
 
 class ContradictionError(Exception):
-    """The file does not hold what an account of its timeline says."""
+    """The file contradicts a `Timeline` of it."""
 
 
 @dataclass(frozen=True)
 class Timeline:
     """ticks: (N,) time of every frame in units of the stream's time base, increasing.
-    tolerance: ticks by which a decoded frame may be off. counted: frames are told by their order
-    and not by their times, which may then mean nothing."""
+    tolerance: ticks by which a decoded frame may be off. counted: frames are identified by their
+    order and not by their times, which may then mean nothing."""
 
     ticks: NDArray[np.int64]
     tolerance: float = 0.0
@@ -62,8 +61,8 @@ class Timeline:
 
 @dataclass(frozen=True)
 class Reading:
-    """facts: what `decode` turns into records, JSON-ready. pictures: one (H, W, 3) uint8 array
-    for each of `facts["frame_index"]`. frames_decoded: what it took, over all passes."""
+    """facts: the fields of the records that the parent makes, JSON-ready. pictures: one (H, W, 3)
+    uint8 array for each of `facts["frame_index"]`. frames_decoded: cost over all passes."""
 
     facts: dict[str, Any]
     pictures: list[NDArray[np.uint8]]
@@ -154,7 +153,7 @@ def packet_timeline(source: Source, limits: Limits) -> Timeline:
 
 
 def decoded_timeline(source: Source, limits: Limits) -> Timeline:
-    """Every frame that can be decoded, told by its order."""
+    """Every frame that can be decoded, identified by its order."""
     ticks = array("q")
     for frame in source.frames():
         ticks.append(-1 if frame.pts is None else frame.pts)

@@ -1,33 +1,31 @@
 """Decodes with decord in a process of its own, which may leak, hang or crash.
 
-    python -m dsanet_core.video.decord_child BYTES_OF_ADDRESS_SPACE
+    python -m dsanet_core.video.decord_child
 
-One line of JSON on stdin for each file; the answer on stdout: 8 bytes of length, a JSON object of
-that length, raw RGB. For trusted files alone: nothing confines this process but the clock, a cap on
-its memory and whoever started it. Which frames a file holds is asked of PyAV, as everywhere; decord
-decodes them, and declines where its own account of the file or its first frame is another one.
+A request is one file; the payload of an answer is raw RGB. For trusted files alone: nothing
+confines this process but the clock, a cap on its memory and whoever started it. Which frames a file
+holds is asked of PyAV, as everywhere; decord decodes them, and declines where its own account of
+the file or its first frame is another one.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import resource
 import signal
-import struct
-import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import decord
 import numpy as np
 from numpy.typing import NDArray
 
+from dsanet_core.child_process import Channel, parent_channel
 from dsanet_core.records import Sampling
-from dsanet_core.video.canvas import Canvas
-from dsanet_core.video.container import RefusalError, Source
+from dsanet_core.video.container import Canvas, RefusalError, Source
 from dsanet_core.video.decode import Timeline, frame_rate, read_snippets
 from dsanet_core.video.limits import Limits
 
@@ -42,7 +40,7 @@ class DeclinedError(Exception):
 def take(
     path: str, source: Source, timeline: Timeline, wanted: NDArray[np.int64], canvas: Canvas
 ) -> list[NDArray[np.uint8]]:
-    """`reader.Take` by decord. Raises DeclinedError unless it counts as many frames as PyAV, at the
+    """`decode.Take` by decord. Raises DeclinedError unless it counts as many frames as PyAV, at the
     same times (it ignores edit lists), and both give the same pixels of the first one."""
     if timeline.counted or not frame_rate(source, timeline)[1]:
         raise DeclinedError("frames without usable times")  # on some it never returns
@@ -75,6 +73,8 @@ def take(
 def answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[np.uint8]]]:
     """Header and pictures for one request."""
     limits = Limits(**request["limits"])
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (limits.address_space, hard))
     signal.alarm(math.ceil(limits.wall_seconds) + 5)  # should the parent be gone by then
     try:
         with Path(request["path"]).open("rb", buffering=0) as file:
@@ -91,17 +91,14 @@ def answer(request: dict[str, Any]) -> tuple[dict[str, Any], list[NDArray[np.uin
     return reading.facts, reading.pictures
 
 
-def serve(requests: BinaryIO, answers: BinaryIO) -> None:
+def serve(channel: Channel) -> None:
     """Answer until the other side hangs up."""
-    for line in requests:
-        header, pictures = answer(json.loads(line))
-        signal.alarm(0)
-        header["resident_bytes"] = resident_bytes()
-        encoded = json.dumps(header).encode()
-        answers.write(struct.pack(">Q", len(encoded)) + encoded)
-        for picture in pictures:
-            answers.write(picture.data)
-        answers.flush()
+    with suppress(EOFError):
+        while True:
+            header, pictures = answer(channel.receive()[0])
+            signal.alarm(0)
+            header["resident_bytes"] = resident_bytes()
+            channel.send(header, pictures, sizes=[sum(picture.nbytes for picture in pictures)])
 
 
 def resident_bytes() -> int:
@@ -114,9 +111,5 @@ def resident_bytes() -> int:
 
 
 if __name__ == "__main__":
-    limit = int(sys.argv[1])
-    resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
     decord.logging.set_level(decord.logging.QUIET)
-    channel = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not come between the answers
-    serve(sys.stdin.buffer, channel)
+    serve(parent_channel())

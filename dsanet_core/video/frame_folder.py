@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.text_format import file_size
-from dsanet_core.video.limits import DEFAULT_LIMITS, Limits, delivery_size
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits, delivery_size, size_notes
 from dsanet_core.video.refusals import RE_EXPORT, TRIM, shown_as
 from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
 
@@ -32,14 +32,14 @@ if TYPE_CHECKING:
 PICTURES = "pictures"
 """`Video.container` of such a folder."""
 DEFAULT_RATE = 25.0
-"""Frames per second of a folder that nothing is known about."""
+"""Frames per second of a folder whose rate is unknown."""
 MAX_PICTURE_BYTES = 256 << 20
 FOLDERS_KEPT = 8
-LOOKED_AT = 16
-"""Entries of a folder by which it is told what the folder holds."""
+ENTRIES_CHECKED = 16
+"""Entries of a folder by which its kind is recognised."""
 _NUMBERED = re.compile(r"(?P<prefix>.*?)(?P<number>\d{1,12})\.(?:jpe?g|png)", re.IGNORECASE)
 _NO_VIEW = re.compile(r"flow|x_|y_|u_|v_", re.IGNORECASE)
-"""How names of optical flow begin, which lies beside the frames in some folders."""
+"""Start of the names of optical flow, which lies beside the frames in some folders."""
 _EXPECTED = "a folder of numbered pictures (.jpg, .png), such as 00001.jpg or frame_0000000001.jpg"
 
 
@@ -58,12 +58,12 @@ class _Series:
 
 
 def is_frame_folder(path: str | os.PathLike[str]) -> bool:
-    """Whether this is a folder of which most of the first entries are numbered pictures."""
+    """True for a folder of which most of the first entries are numbered pictures."""
     try:
         with os.scandir(path) as entries:
             seen = [
                 _NUMBERED.fullmatch(entry.name) is not None
-                for entry, _ in zip(_shown(entries), range(LOOKED_AT), strict=False)
+                for entry, _ in zip(_shown(entries), range(ENTRIES_CHECKED), strict=False)
             ]
     except (OSError, ValueError):  # no folder, or a NUL in the path
         return False
@@ -71,7 +71,7 @@ def is_frame_folder(path: str | os.PathLike[str]) -> bool:
 
 
 def count_pictures(path: Path) -> int:
-    """How many frames a folder holds, 0 if it holds none."""
+    """Number of frames that a folder holds."""
     series = _series(path)
     return 0 if series is None else len(series.names)
 
@@ -119,22 +119,22 @@ def read_pictures(
         sampling = replace(sampling, num_snippets=len(indices))
     wanted, position = np.unique(indices + inside.start, return_inverse=True)
     digest = hashlib.sha256("\n".join(series.names).encode(errors="surrogateescape"))
-    easel = _FrameStack(limits)
+    stack = _FrameStack(limits)
     for index in wanted.tolist():
-        easel.add(folder / series.names[index], digest)
+        stack.add(folder / series.names[index], digest)
     video = Video(
         name=name,
         sha256=digest.hexdigest(),
         container=PICTURES,
-        codec=easel.form,
-        width=easel.first_size[0],
-        height=easel.first_size[1],
+        codec=stack.form,
+        width=stack.first_size[0],
+        height=stack.first_size[1],
         fps=frame_rate,
         duration_seconds=len(inside) / frame_rate,
         num_frames=len(inside),
-        notes=(*notes, *easel.notes()),
+        notes=(*notes, *stack.notes()),
     )
-    frames = Frames(video, np.stack(easel.rgb), wanted, seconds[wanted])
+    frames = Frames(video, np.stack(stack.rgb), wanted, seconds[wanted])
     return Clips(frames, sampling, position.reshape(indices.shape))
 
 
@@ -182,7 +182,7 @@ def _series_notes(series: _Series) -> list[str]:
 
 
 class _FrameStack:
-    """Pictures brought to the size of the first one, reduced to the delivery size.
+    """Pictures resized to the size of the first one, reduced to the delivery size.
 
     rgb: (height, width, 3) uint8 each. form: "jpeg" or "png". first_size: (width, height).
     """
@@ -236,13 +236,7 @@ class _FrameStack:
         self.rgb.append(np.asarray(rgb, np.uint8))
 
     def notes(self) -> list[str]:
-        notes = []
-        if self._size != self.first_size:
-            notes.append("frames reduced to {}x{} before preprocessing".format(*self._size))
-        if len(self._sizes) > 1:
-            sizes = ", ".join(f"{width}x{height}" for width, height in self._sizes)
-            notes.append(f"the picture changes size on the way ({sizes})")
-        return notes
+        return size_notes(self._size, self._sizes)
 
 
 def _content(path: Path) -> bytes:

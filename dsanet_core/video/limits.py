@@ -1,4 +1,4 @@
-"""What reading one file may cost."""
+"""Limits on the cost of reading one file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 SHORT_SIDE = 512
 LONG_SIDE = 2048
-"""Frames are delivered within this size in pixels: more than any network here is shown."""
+"""Frames are delivered within this size in pixels: more than any network here takes."""
 
 ADDRESS_SPACE_OF_ANY = 1 << 30
 """Bytes: twice what six frames of 8K in H.264 took."""
@@ -41,6 +41,18 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def size_notes(size: tuple[int, int], stored: list[tuple[int, int]]) -> list[str]:
+    """Remarks on frames that are delivered in `size`; stored: their sizes in the file, the first
+    frame's first."""
+    notes = []
+    if size != stored[0]:
+        notes.append("frames reduced to {}x{} before preprocessing".format(*size))
+    if len(stored) > 1:
+        sizes = ", ".join(f"{width}x{height}" for width, height in stored)
+        notes.append(f"the picture changes size on the way ({sizes})")
+    return notes
 
 
 def delivery_size(width: int, height: int, *, short_side: int = SHORT_SIDE) -> tuple[int, int]:

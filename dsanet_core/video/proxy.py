@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from dsanet_core.atomic import atomic_file, private_opener
 from dsanet_core.records import Video
-from dsanet_core.video.clips import ask, sense_made_of
+from dsanet_core.video.clips import ask, open_upload, sense_made_of
 from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
-from dsanet_core.video.upload import open_upload
 
 PROXY_SECONDS = 120.0
 MAX_PROXY_BYTES = 256 << 20
@@ -34,7 +33,7 @@ class Proxy:
 
 
 def plays_in_browser(video: Video) -> bool:
-    """Whether today's browsers play the file itself: H.264 in MP4, or VP8, VP9 or AV1 in WebM,
+    """True if today's browsers play the file itself: H.264 in MP4, or VP8, VP9 or AV1 in WebM,
     8 bits and 4:2:0, and with all the frames that its header claims."""
     codecs = {"mp4": ("h264",), "webm": ("vp8", "vp9", "av1")}.get(video.container, ())
     return (

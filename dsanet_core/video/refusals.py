@@ -1,4 +1,4 @@
-"""What a user is told when a file cannot be read."""
+"""Error messages about files that cannot be read."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def refusal(name: str, code: str, detail: str, head: bytes, limits: Limits) -> V
 
 
 def describe(head: bytes) -> str:
-    """What a file that is no readable video seems to be, as a verb phrase."""
+    """Guess from its first bytes the kind of a file that is no readable video, as a verb phrase."""
     for offset, magic, phrase in _SIGNATURES:
         if head[offset : offset + len(magic)] == magic:
             return phrase

@@ -1,4 +1,4 @@
-"""Which frames of a video a network is shown. Numpy only."""
+"""Frame indices of the snippets of a video. Numpy only."""
 
 from __future__ import annotations
 

@@ -14,8 +14,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
-from dsanet_core.video.canvas import upright_size
-from dsanet_core.video.container import RefusalError, Source
+from dsanet_core.video.container import RefusalError, Source, upright_size
 from dsanet_core.video.limits import Limits, delivery_size
 
 PROXY_SHORT_SIDE = 480

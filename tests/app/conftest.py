@@ -16,8 +16,7 @@ from streamlit.testing.v1 import AppTest
 from app import page_file
 from app.server import samples
 from app.server.fair_queue import WAITING
-from app.server.network_messages import Task
-from app.server.network_process import NetworkProcess
+from app.server.network_process import NetworkProcess, NetworkRequest
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from tests.weights import tiny_network
@@ -55,18 +54,17 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
-    """(weights, what is asked) of everything that is given to the process with the networks; of
+    """(weights, task) of everything that is given to the process with the networks; of
     attributions the method."""
     seen: list[tuple[str, str]] = []
-    ask = NetworkProcess.ask
+    run = NetworkProcess.run
 
-    def spy(process: NetworkProcess, task: Task, *others: Any) -> tuple[Any, int]:
-        answer = task.answer if isinstance(task.answer, partial) else partial(task.answer)
-        what = answer.keywords.get("method", answer.func.__name__)
-        seen.append((task.weights.stem, what))
-        return ask(process, task, *others)
+    def spy(process: NetworkProcess, request: NetworkRequest, *others: Any) -> tuple[Any, int]:
+        task = request.task if isinstance(request.task, partial) else partial(request.task)
+        seen.append((request.weights.stem, task.keywords.get("method", task.func.__name__)))
+        return run(process, request, *others)
 
-    monkeypatch.setattr(NetworkProcess, "ask", spy)
+    monkeypatch.setattr(NetworkProcess, "run", spy)
     return seen
 
 

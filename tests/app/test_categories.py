@@ -91,7 +91,7 @@ def test_runs_of_other_videos_or_categories_are_refused_with_the_reason(
     at = open_page("categories", **query([first, other, foreign]))
     said = [warning.value for warning in at.warning]
     assert any(one.startswith("b ") and r"it saw other videos \(elsewhere" in one for one in said)
-    assert any(one.startswith("c ") and "18 categories are not the 18 of a" in one for one in said)
+    assert any(one.startswith("c ") and "18 classes are not the 18 of a" in one for one in said)
     bars = [trace["name"] for trace in figure(at)["data"] if trace["type"] == "bar"]
     assert bars == ["a"]
 

@@ -22,7 +22,7 @@ from dsanet_core.attribution import attribute, attribution_to_csv, attribution_t
 from dsanet_core.figures.attribution import heat_limit
 from dsanet_core.records import METHODS, Attribution, Rate
 from dsanet_core.report import attribution_text
-from tests.app import odd_answers
+from tests.app import odd_tasks
 from tests.app.conftest import OpenPage, go, page_text, settle, wait_for
 from tests.factory import make_analysis
 from tests.why_factory import make_attribution, make_faithfulness, make_trust
@@ -161,7 +161,7 @@ def test_an_attribution_stops_within_a_second(
     note = tmp_path / "note"
     at = open_page(**SAMPLE)
     real = tasks.attribution
-    monkeypatch.setattr(tasks, "attribution", partial(odd_answers.endless, note=note))
+    monkeypatch.setattr(tasks, "attribution", partial(odd_tasks.endless, note=note))
     at.switch_page("app/pages/explain/page.py").run()
     wait_for(note, "begun")
     if way == "leaving the page":

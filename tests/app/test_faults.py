@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.server import films, run_jobs, run_queue, run_videos, runs, samples
+from app.server import run_jobs, run_queue, run_videos, runs, samples
 from dsanet_core import video
 from dsanet_core.errors import RecordError, RunError, VideoError
 from dsanet_core.records import Run
@@ -188,7 +188,7 @@ def test_a_film_that_the_disk_does_not_take_is_a_message_and_leaves_nothing(
     at = open_page(video="sample-4", model="i3d_synth")
     monkeypatch.setattr(samples, "FOLDER", tmp_path / "samples")
     with monkeypatch.context() as patch:
-        patch.setattr(films.video, "encode_h264", refused, raising=False)
+        patch.setattr(samples.video, "encode_h264", refused, raising=False)
         with pytest.raises(VideoError, match=os.strerror(number)):
             samples.clip(4)
         at.run()
@@ -211,7 +211,7 @@ def test_a_cache_that_is_cleared_while_a_film_is_made_costs_one_more_encoding(
         if len(seen) == 1:
             shutil.rmtree(tmp_path / "samples")
 
-    monkeypatch.setattr(films.video, "encode_h264", encode, raising=False)
+    monkeypatch.setattr(samples.video, "encode_h264", encode, raising=False)
     assert samples.clip(5).stat().st_size > 1000
     assert len(seen) == 2
 

@@ -11,7 +11,7 @@ PROGRAM = """
 import sys
 from streamlit.testing.v1 import AppTest
 from app.server import sessions
-sessions.BREATH_SECONDS = 3600.0  # nothing is made ready for what comes next
+sessions.START_DELAY_SECONDS = 3600.0  # nothing is made ready for what comes next
 sessions.GPU_FILES = ()
 page = AppTest.from_file("streamlit_app.py", default_timeout=60).run()
 assert not page.exception and page.title[0].value == "Inspect"

@@ -16,7 +16,7 @@ import pytest
 
 from app.server import health, run_jobs, runs, settings, upkeep
 from app.server.cleanup import Places
-from app.server.health import Check, Heart
+from app.server.health import Check, StatusFile
 from dsanet_core.runs.store import RunFolder
 from tests.app.run_fixtures import runs_folder
 from tests.app.run_programs import program, queue
@@ -60,8 +60,8 @@ def found(places: Places, address: str | None = None) -> dict[str, Check]:
 
 def test_a_server_that_lives_and_answers_is_well(places: Places, address: str) -> None:
     health.observe("queues", lambda: {"waiting": 3})
-    heart = Heart(places.cache, address)
-    heart.beat()
+    status = StatusFile(places.cache, address)
+    status.write()
     checks = found(places)
     assert all(check.ok for check in checks.values()), checks
     assert checks["queues"].says == "waiting 3"
@@ -73,8 +73,9 @@ def test_a_server_that_lives_and_answers_is_well(places: Places, address: str) -
 
 def test_a_server_that_is_gone_has_left_no_word(places: Places) -> None:
     code = (
-        "import os, pathlib, sys; from app.server.health import Heart;"
-        "Heart(pathlib.Path(sys.argv[1]), 'http://localhost:1').beat(); os.kill(os.getpid(), 9)"
+        "import os, pathlib, sys; from app.server.health import StatusFile;"
+        "StatusFile(pathlib.Path(sys.argv[1]), 'http://localhost:1').write();"
+        "os.kill(os.getpid(), 9)"
     )
     subprocess.run([sys.executable, "-c", code, str(places.cache)], cwd=ROOT, check=False)
     assert len(list((places.cache / "servers").iterdir())) == 1
@@ -85,8 +86,8 @@ def test_a_server_that_is_gone_has_left_no_word(places: Places) -> None:
 def test_a_server_that_has_fallen_silent_or_does_not_answer_is_not_well(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heart = Heart(places.cache, "http://127.0.0.1:1")
-    heart.beat()
+    status = StatusFile(places.cache, "http://127.0.0.1:1")
+    status.write()
     checks = found(places)
     assert checks["server"].ok
     assert not checks["answer"].ok and "does not answer" in checks["answer"].says
@@ -102,21 +103,21 @@ def test_what_an_observer_says_or_fails_to_say_counts(places: Places, address: s
 
     health.observe("networks", lambda: {"ok": False, "alive": 0})
     health.observe("queues", broken)
-    heart = Heart(places.cache, address)
-    heart.beat()
+    status = StatusFile(places.cache, address)
+    status.write()
     checks = found(places)
     assert not checks["networks"].ok and checks["networks"].says == "alive 0"
     assert not checks["queues"].ok and checks["queues"].says == "error KeyError"
 
 
 def test_the_word_is_left_again_after_the_cache_was_deleted(places: Places, address: str) -> None:
-    heart = Heart(places.cache, address)
-    heart.beat()
+    status = StatusFile(places.cache, address)
+    status.write()
     (file,) = (places.cache / "servers").iterdir()
     file.unlink()
     (places.cache / "servers").rmdir()
     assert not found(places)["server"].ok
-    heart.beat()
+    status.write()
     assert found(places)["server"].ok
 
 
@@ -194,17 +195,17 @@ def test_the_upkeep_of_a_server_takes_over_tidies_and_leaves_word(
     left = places.temporary / "dsanet-lens-left"
     left.mkdir()
     os.utime(left, (1, 1))
-    work.tidy()
+    work.clean_up()
     assert not left.exists()
     work.ask_protections()
     work.adopt()
-    work.heart = Heart(places.cache, address)
-    work.heart.beat()
+    work.status = StatusFile(places.cache, address)
+    work.status.write()
     checks = found(places)
     assert checks["tidy"].ok and checks["sandbox"].ok
     assert "descriptors are limited" in checks["sandbox"].says
-    monkeypatch.setattr(upkeep, "TIDY_SECONDS", -1)
-    work.heart.beat()
+    monkeypatch.setattr(upkeep, "CLEANUP_SECONDS", -1)
+    work.status.write()
     assert not found(places)["tidy"].ok, "it has not tidied for too long"
 
 

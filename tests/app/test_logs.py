@@ -20,9 +20,9 @@ SECRET = "our wedding.mp4"
 
 @pytest.fixture
 def lines(caplog: pytest.LogCaptureFixture) -> Any:
-    """What the log says of everything since, as objects."""
+    """The lines of the log since, as objects."""
     caplog.set_level(logging.INFO)
-    formatter = logs.Lines()
+    formatter = logs.JsonLines()
     return lambda: [json.loads(formatter.format(record)) for record in caplog.records]
 
 

@@ -1,4 +1,4 @@
-"""What threads have freed goes back to the system."""
+"""Memory that threads have freed goes back to the system."""
 
 import subprocess
 import sys

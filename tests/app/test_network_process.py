@@ -1,4 +1,4 @@
-"""The process with the networks: killed, deaf or without its device, the next answer comes."""
+"""The process with the networks: killed, deaf or without its device, the next result comes."""
 
 from __future__ import annotations
 
@@ -19,17 +19,22 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app.server import health, network_process, settings, tasks
-from app.server.network_messages import Task
-from app.server.network_process import NetworkProcess, WorkerError, process_of
+from app.server import health, settings, tasks
+from app.server.network_process import (
+    NetworkProcess,
+    NetworkRequest,
+    WorkerError,
+    process_of,
+)
 from app.server.network_worker import Networks, outcome
 from app.server.sessions import server_state
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
+from dsanet_core.child_process import Channel
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.records import Clips
-from tests.app import odd_answers
+from tests.app import odd_tasks
 from tests.app.conftest import wait_for
 
 ROOT = Path(__file__).parents[2]
@@ -40,7 +45,7 @@ TIMEOUT = 60
 def process() -> Iterator[NetworkProcess]:
     made = NetworkProcess("cpu")
     yield made
-    made.stop()
+    made.shut_down()
 
 
 @pytest.fixture(scope="module")
@@ -50,78 +55,83 @@ def clips(weights_folder: Path) -> Clips:
 
 
 @pytest.fixture
-def task(weights_folder: Path, clips: Clips) -> Callable[..., Task]:
-    def make(answer: Any, *, name: str = "i3d_synth", video: str = "a", **choices: Any) -> Task:
+def request_for(weights_folder: Path, clips: Clips) -> Callable[..., NetworkRequest]:
+    def make(
+        task: Any, *, name: str = "i3d_synth", video: str = "a", **choices: Any
+    ) -> NetworkRequest:
         entry = checkpoints.read_manifest(weights_folder)[name]
-        bound = partial(answer, **choices) if choices else answer
+        bound = partial(task, **choices) if choices else task
         path = weights_folder / entry["file"]
-        return Task(path, entry["sha256"], (video, clips.sampling), clips, bound)
+        return NetworkRequest(path, entry["sha256"], (video, clips.sampling), clips, bound)
 
     return make
 
 
-def ask(process: NetworkProcess, task: Task) -> Any:
-    return process.ask(task, threading.Event(), lambda step, share: None)[0]
+def run(process: NetworkProcess, request: NetworkRequest) -> Any:
+    return process.run(request, threading.Event(), lambda step, share: None)[0]
 
 
 def test_the_answer_is_that_of_the_network_here(
-    process: NetworkProcess, task: Callable[..., Task], clips: Clips, weights_folder: Path
+    process: NetworkProcess,
+    request_for: Callable[..., NetworkRequest],
+    clips: Clips,
+    weights_folder: Path,
 ) -> None:
-    found = ask(process, task(tasks.analysis))
+    found = run(process, request_for(tasks.analysis))
     here = analyze(clips, weights_folder / "i3d_synth.safetensors", device="cpu")
     np.testing.assert_allclose(found.video_scores, here.video_scores, atol=1e-6)
     assert (found.thumbnails == here.thumbnails).all()
-    assert ask(process, task(odd_answers.who))["pid"] == process.pid != os.getpid()
+    assert run(process, request_for(odd_tasks.who))["pid"] == process.pid != os.getpid()
 
 
 def test_frames_are_sent_once_for_several_questions(
     process: NetworkProcess,
-    task: Callable[..., Task],
+    request_for: Callable[..., NetworkRequest],
     clips: Clips,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent: list[Task] = []
-    real = network_process.send
+    sent: list[NetworkRequest] = []
+    real = Channel.send_object
 
-    def spy(connection: Any, message: Any) -> None:
+    def spy(channel: Channel, message: Any) -> None:
         if isinstance(message, tuple):
             sent.append(message[1])
-        real(connection, message)
+        real(channel, message)
 
-    monkeypatch.setattr(network_process, "send", spy)
+    monkeypatch.setattr(Channel, "send_object", spy)
     for video in ("x", "x", "y", "x", "z", "y"):
-        found = ask(process, task(odd_answers.who, video=video))
+        found = run(process, request_for(odd_tasks.who, video=video))
         assert (found["rgb"] == clips.frames.rgb).all()
-    given = [(task.video[0], task.clips is not None) for task in sent]
+    given = [(request.video[0], request.clips is not None) for request in sent]
     assert given == [
         ("x", True), ("x", False), ("y", True), ("x", False), ("z", True), ("y", True),
     ], "two videos are kept, the one asked about longest ago goes"
 
 
 def test_a_process_killed_in_a_forward_is_named_and_replaced(
-    process: NetworkProcess, task: Callable[..., Task]
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest]
 ) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
+    before = run(process, request_for(odd_tasks.who))["pid"]
     with pytest.raises(WorkerError, match="on cpu was killed by SIGKILL while it worked on this"):
-        ask(process, task(odd_answers.killed))
-    assert ask(process, task(odd_answers.who))["pid"] != before
+        run(process, request_for(odd_tasks.killed))
+    assert run(process, request_for(odd_tasks.who))["pid"] != before
 
 
 def test_a_process_that_died_while_idle_is_replaced_unnoticed(
-    process: NetworkProcess, task: Callable[..., Task]
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest]
 ) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
+    before = run(process, request_for(odd_tasks.who))["pid"]
     os.kill(before, signal.SIGKILL)
     os.waitid(os.P_PID, before, os.WEXITED | os.WNOWAIT)
-    assert ask(process, task(odd_answers.who))["pid"] != before
+    assert run(process, request_for(odd_tasks.who))["pid"] != before
 
 
-def cancel_midway(process: NetworkProcess, question: Task, note: Path) -> int:
-    """Ask, cancel once the question has begun; the process that was at it."""
-    at_it: int = ask(process, replace(question, answer=odd_answers.who))["pid"]
+def cancel_midway(process: NetworkProcess, request: NetworkRequest, note: Path) -> int:
+    """Run, cancel once the task has begun; the process that was at it."""
+    at_it: int = run(process, replace(request, task=odd_tasks.who))["pid"]
     cancel = threading.Event()
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(process.ask, question, cancel, lambda step, share: None)
+        asked = pool.submit(process.run, request, cancel, lambda step, share: None)
         wait_for(note, "begun")
         cancel.set()
         with pytest.raises(CancelledError):
@@ -130,36 +140,36 @@ def cancel_midway(process: NetworkProcess, question: Task, note: Path) -> int:
 
 
 def test_a_cancelled_question_stops_and_the_process_stays(
-    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest], tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    before = cancel_midway(process, task(odd_answers.endless, note=note), note)
+    before = cancel_midway(process, request_for(odd_tasks.endless, note=note), note)
     assert note.read_text() == "stopped"
-    assert ask(process, task(odd_answers.who))["pid"] == before
+    assert run(process, request_for(odd_tasks.who))["pid"] == before
 
 
 def test_a_cancelled_question_that_does_not_stop_is_killed(
-    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest], tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    before = cancel_midway(process, task(odd_answers.deaf, note=note), note)
+    before = cancel_midway(process, request_for(odd_tasks.deaf, note=note), note)
     with pytest.raises(ProcessLookupError):
         os.kill(before, 0)
-    assert ask(process, task(odd_answers.who))["pid"] != before
+    assert run(process, request_for(odd_tasks.who))["pid"] != before
 
 
 def test_who_waits_for_the_process_can_be_cancelled(
-    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest], tmp_path: Path
 ) -> None:
     first, second, note = threading.Event(), threading.Event(), tmp_path / "note"
     with ThreadPoolExecutor(2) as pool:
         busy = pool.submit(
-            process.ask, task(odd_answers.endless, note=note), first, lambda step, share: None
+            process.run, request_for(odd_tasks.endless, note=note), first, lambda step, share: None
         )
         wait_for(note, "begun")
         second.set()
         with pytest.raises(CancelledError):
-            process.ask(task(odd_answers.who), second, lambda step, share: None)
+            process.run(request_for(odd_tasks.who), second, lambda step, share: None)
         assert note.read_text() == "begun", "the one at work goes on"
         first.set()
         with pytest.raises(CancelledError):
@@ -167,76 +177,75 @@ def test_who_waits_for_the_process_can_be_cancelled(
 
 
 def test_a_lost_device_is_named_and_a_new_process_tries_it(
-    process: NetworkProcess, task: Callable[..., Task]
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest]
 ) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
+    before = run(process, request_for(odd_tasks.who))["pid"]
     with pytest.raises(WorkerError, match=r"cpu does not answer any more .*launch failure"):
-        ask(process, task(odd_answers.device_lost))
-    assert ask(process, task(odd_answers.who))["pid"] != before
+        run(process, request_for(odd_tasks.device_lost))
+    assert run(process, request_for(odd_tasks.who))["pid"] != before
 
 
 def test_a_device_lost_while_a_question_is_cancelled_is_not_asked_again_in_that_process(
-    process: NetworkProcess, task: Callable[..., Task], tmp_path: Path
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest], tmp_path: Path
 ) -> None:
     note = tmp_path / "note"
-    before = cancel_midway(process, task(odd_answers.device_lost_late, note=note), note)
-    assert ask(process, task(odd_answers.who))["pid"] != before
+    before = cancel_midway(process, request_for(odd_tasks.device_lost_late, note=note), note)
+    assert run(process, request_for(odd_tasks.who))["pid"] != before
 
 
 def test_where_the_device_stays_silent_the_cpu_takes_over_and_the_page_is_told(
-    task: Callable[..., Task],
+    request_for: Callable[..., NetworkRequest],
 ) -> None:
     process = NetworkProcess("cuda:7")
     assert not process.note
-    assert ask(process, task(odd_answers.who))["device"] == "cpu"
+    assert run(process, request_for(odd_tasks.who))["device"] == "cpu"
     assert process.note == " (on the CPU, since cuda:7 does not answer)"
-    process.stop()
+    process.shut_down()
 
 
 def test_too_little_memory_is_a_message_and_the_process_stays(
-    process: NetworkProcess, task: Callable[..., Task]
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest]
 ) -> None:
-    before = ask(process, task(odd_answers.who))["pid"]
+    before = run(process, request_for(odd_tasks.who))["pid"]
     with pytest.raises(ModelError, match="more memory than cpu has left"):
-        ask(process, task(odd_answers.too_large))
-    assert ask(process, task(odd_answers.who))["pid"] == before
+        run(process, request_for(odd_tasks.too_large))
+    assert run(process, request_for(odd_tasks.who))["pid"] == before
 
 
 def test_an_unexpected_failure_is_logged_there_and_named_here(
-    process: NetworkProcess, task: Callable[..., Task], clips: Clips, caplog: Any
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest], clips: Clips, caplog: Any
 ) -> None:
-    with pytest.raises(RuntimeError, match="KeyError in the process that runs networks"):
-        ask(process, task(odd_answers.broken))
-    found = outcome(task(odd_answers.broken), clips, Networks("cpu"), lambda step, share: None)
+    with pytest.raises(RuntimeError, match="KeyError in the process that runs models"):
+        run(process, request_for(odd_tasks.broken))
+    found = outcome(request_for(odd_tasks.broken), clips, Networks("cpu"), lambda step, share: None)
     assert found == ("crashed", "KeyError")
-    assert "inner secret" in caplog.text and "odd_answers.py" in caplog.text
+    assert "inner secret" in caplog.text and "odd_tasks.py" in caplog.text
 
 
 def test_weights_that_changed_on_disk_are_refused(
-    process: NetworkProcess, task: Callable[..., Task]
+    process: NetworkProcess, request_for: Callable[..., NetworkRequest]
 ) -> None:
-    question = task(odd_answers.who)
-    changed = Task(question.weights, "0" * 64, question.video, question.clips, question.answer)
+    changed = replace(request_for(odd_tasks.who), sha256="0" * 64)
     with pytest.raises(CheckpointError, match="is another file now"):
-        ask(process, changed)
+        run(process, changed)
 
 
 def test_loaded_networks_are_bounded_by_their_parameters(
-    task: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+    request_for: Callable[..., NetworkRequest], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     networks = Networks("cpu")
     names = ("i3d_synth", "dsa_i3d_synth", "sda_tsn_synth")
-    first = networks.get(task(odd_answers.who, name=names[0]))
-    assert networks.get(task(odd_answers.who, name=names[0])) is first
+    first = networks.get(request_for(odd_tasks.who, name=names[0]))
+    assert networks.get(request_for(odd_tasks.who, name=names[0])) is first
     monkeypatch.setattr(settings, "NETWORK_BYTES", 1)
-    networks.get(task(odd_answers.who, name=names[1]))
-    assert networks.get(task(odd_answers.who, name=names[0])) is not first
+    networks.get(request_for(odd_tasks.who, name=names[1]))
+    assert networks.get(request_for(odd_tasks.who, name=names[0])) is not first
 
 
 def test_it_ends_with_the_server(tmp_path: Path) -> None:
     program = (
         "import os, signal, sys; from app.server.network_process import NetworkProcess\n"
-        "process = NetworkProcess('cpu'); process.warm()\n"
+        "process = NetworkProcess('cpu'); process.get()\n"
         "print(process.pid, flush=True); os.kill(os.getpid(), signal.SIGKILL)"
     )
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True)

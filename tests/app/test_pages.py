@@ -17,12 +17,12 @@ import torch
 from streamlit.testing.v1 import AppTest
 
 from app import ROOT
-from app.server import samples, services
+from app.server import samples, services, tasks
 from app.server.sessions import Session, server_state
 from app.ui import page_frame, text
 from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.models.base import VideoNetwork
-from tests.app import odd_answers
+from tests.app import odd_tasks
 from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.weights import preferring
 
@@ -135,7 +135,7 @@ def test_a_bad_file_gives_a_message_and_the_app_lives_on(
 @pytest.mark.parametrize(
     ("video_id", "message"),
     [
-        ("upload-" + "0" * 64, "uploads live only in the session"),
+        ("upload-" + "0" * 64, "uploads are kept only in the session"),
         ("sample-999", "There is no video"),
         ("sample--1", "There is no video"),
         ("../../etc/passwd", "There is no video"),
@@ -171,7 +171,7 @@ def test_uploads_of_a_session_are_gone_when_it_ends(
     assert path.read_bytes() == clip
     st.cache_resource.clear()
     assert not list(tmp_path.iterdir())
-    assert "uploads live only in the session" in open_page(video=link).error[0].value
+    assert "uploads are kept only in the session" in open_page(video=link).error[0].value
 
 
 def test_a_deep_link_brings_back_every_choice(open_page: OpenPage) -> None:
@@ -306,8 +306,8 @@ def test_an_unexpected_failure_is_logged_and_never_shown(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A default is bound when the class is made.
-    ask = partial(services.Question, answer=odd_answers.broken)
-    monkeypatch.setattr(page_frame, "Question", ask)
+    ask = partial(tasks.Request, task=odd_tasks.broken)
+    monkeypatch.setattr(page_frame, "Request", ask)
     with caplog.at_level(logging.ERROR):
         at = open_page(video=SAMPLE)
     assert "could not be drawn" in at.error[0].value
@@ -348,12 +348,12 @@ def test_a_process_killed_in_a_forward_is_a_message_and_a_way_on(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        page_frame, "Question", partial(services.Question, answer=odd_answers.killed)
+        page_frame, "Request", partial(tasks.Request, task=odd_tasks.killed)
     )
     at = open_page(video=SAMPLE)
     assert "was killed by SIGKILL while it worked on this" in at.error[0].value
     assert "a new process is starting" in at.error[0].value
-    monkeypatch.setattr(page_frame, "Question", services.Question)
+    monkeypatch.setattr(page_frame, "Request", tasks.Request)
     next(button for button in at.button if button.label == "Run again").click()
     at = settle(at.run())
     assert not at.error and "On what grounds" in page_text(at)
@@ -363,12 +363,12 @@ def test_too_many_waiting_analyses_are_a_message_and_nothing_is_lost(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = open_page(video=SAMPLE)
-    for room in server_state().all_rooms:
+    for room in server_state().all_queues:
         monkeypatch.setattr(room, "_waiting_in_all", 0)
     full = open_page(video="sample-3")
     assert "0 analyses wait for their turn on this server" in full.error[0].value
     assert not settle(at.run()).error, "what is at hand is still shown"
-    for room in server_state().all_rooms:
+    for room in server_state().all_queues:
         monkeypatch.setattr(room, "_waiting_in_all", 64)
     next(button for button in full.button if button.label == "Run again").click()
     assert not settle(full.run()).error

@@ -17,7 +17,7 @@ import pytest
 
 from app.pages.runs import table
 from app.pages.runs.table import State
-from app.server import run_jobs, run_marks, run_queue, runs, settings
+from app.server import run_jobs, run_queue, runs, settings
 from app.server.run_queue import Turn
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import RunError
@@ -86,10 +86,10 @@ def test_a_new_server_finds_the_runs_as_they_were(
     wishes = [run_jobs.arguments(f"synth:seed={seed},n=90", str(weights)) for seed in range(4)]
     with another_server(runs_folder, run_queue.PROGRAM, wishes) as ids:
         wait_until(lambda: is_reported(ids[0]))
-        wait_until(lambda: not (runs_folder / ids[0] / run_marks.FILE).exists())
+        wait_until(lambda: not (runs_folder / ids[0] / run_queue.ENTRY).exists())
         run_jobs.stop(ids[0])  # this one is stopped, the next one at work, two wait
         wait_until(lambda: is_reported(ids[1]))
-        wait_until(lambda: not (runs_folder / ids[1] / run_marks.FILE).exists())
+        wait_until(lambda: not (runs_folder / ids[1] / run_queue.ENTRY).exists())
         process = process_of(ids[1])
         assert run_jobs.adopt() == 1, "the one at work; what waits there is that server's"
         wait_until(lambda: queue.turn(ids[1]) is Turn.RUNNING)
@@ -108,7 +108,7 @@ def test_a_new_server_finds_the_runs_as_they_were(
     assert [state_of(name) for name in ids] == [
         State.STOPPED, State.STOPPED, State.RUNNING, State.STOPPED
     ]
-    wait_until(lambda: not list(runs_folder.glob(f"*/{run_marks.FILE}")))
+    wait_until(lambda: not list(runs_folder.glob(f"*/{run_queue.ENTRY}")))
 
 
 def test_a_run_goes_on_to_its_end_when_its_server_is_killed(
@@ -133,7 +133,7 @@ def left_waiting(folder: Path, arguments: Sequence[str]) -> str:
     """A run that waited in the queue of a server that is gone."""
     run_id, manifest = next(iter(run_jobs._check(arguments).items()))
     RunFolder.make(folder / run_id, manifest)
-    mark = run_marks.mark(folder / run_id, arguments)
+    mark = run_queue.enter(folder / run_id, arguments)
     os.close(mark._handle)  # type: ignore[arg-type]
     return run_id
 
@@ -157,7 +157,7 @@ def test_what_waited_and_is_another_run_by_now_is_not_begun_and_says_so(
         table.last_words(runs_folder / changed)
     )
     assert "does not exist" in str(table.last_words(runs_folder / gone))
-    assert not list(runs_folder.glob(f"*/{run_marks.FILE}"))
+    assert not list(runs_folder.glob(f"*/{run_queue.ENTRY}"))
 
 
 @pytest.mark.usefixtures("program")
@@ -169,9 +169,9 @@ def test_a_damaged_mark_leaves_a_stopped_run(
     queue: run_queue.Queue, runs_folder: Path, text: str
 ) -> None:
     folder = RunFolder.make(runs_folder / "one", {"videos": 3}).path
-    (folder / run_marks.FILE).write_text(text)
+    (folder / run_queue.ENTRY).write_text(text)
     assert run_jobs.adopt() == 0
-    assert not (folder / run_marks.FILE).exists()
+    assert not (folder / run_queue.ENTRY).exists()
     assert queue.turn("one") is None
 
 
@@ -183,7 +183,7 @@ def test_a_mark_goes_when_its_run_is_begun_or_taken_out(
         run_jobs.start(run_jobs.arguments(f"synth:seed={seed},n=90", str(weights)))
         for seed in range(2)
     ]
-    first, second = (runs_folder / name / run_marks.FILE for name in ids)
+    first, second = (runs_folder / name / run_queue.ENTRY for name in ids)
     wait_until(lambda: is_reported(ids[0]))
     wait_until(lambda: not first.exists())
     assert second.exists()
@@ -220,9 +220,9 @@ def test_a_mark_that_the_disk_does_not_take_is_a_message(
     def full(handle: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("app.server.run_marks.os.fsync", full)
+    monkeypatch.setattr("app.server.run_queue.os.fsync", full)
     (runs_folder / "one").mkdir()
     with pytest.raises(RunError, match=r"queued\.json could not be kept in .*No space left"):
         queue.add(runs_folder / "one", ["run"])
-    assert not (runs_folder / "one" / run_marks.FILE).exists()
+    assert not (runs_folder / "one" / run_queue.ENTRY).exists()
     assert queue.turn("one") is None

@@ -15,12 +15,12 @@ import torchvision
 from streamlit.testing.v1 import AppTest
 
 from app.pages.zoo import weights_panel
-from app.server import settings, user_weights, weights_process
+from app.server import settings, user_weights, weights_check
 from app.server.fair_queue import Job
 from app.server.network_process import WorkerError
 from app.server.sessions import server_state
 from app.ui import zoo_counts
-from dsanet_core import checkpoints
+from dsanet_core import checkpoints, child_process
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
 from dsanet_core.zoo.paper_tables import published_rows
@@ -220,9 +220,9 @@ def test_a_server_that_is_closed_offers_neither_and_does_neither(
     assert not at.file_uploader
     assert "delete_mine" not in [button.key for button in at.button]
     assert account(at)
-    with pytest.raises(CheckpointError, match="bring and delete no weights"):
+    with pytest.raises(CheckpointError, match="do not upload or delete weights"):
         user_weights.take(io.BytesIO(b"x"), "a.pth")
-    with pytest.raises(CheckpointError, match="bring and delete no weights"):
+    with pytest.raises(CheckpointError, match="do not upload or delete weights"):
         user_weights.delete("mine")
     assert files(users) == ["mine.json", "mine.safetensors"]
 
@@ -256,7 +256,7 @@ def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(
     before = files(weights_folder)
     open_page("zoo")
     for name in ("i3d_synth", "../i3d_synth", ""):
-        with pytest.raises(CheckpointError, match="were brought here"):
+        with pytest.raises(CheckpointError, match="no uploaded weights"):
             user_weights.delete(name)
     assert files(weights_folder) == before
 
@@ -309,8 +309,8 @@ def test_a_check_that_is_stopped_ends_and_leaves_nothing(
 def test_a_process_that_is_killed_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     killed = subprocess.Popen
     monkeypatch.setattr(
-        weights_process.subprocess, "Popen",
+        child_process.subprocess, "Popen",
         lambda *_, **options: killed(["sh", "-c", "kill -9 $$"], **options),
     )
     with pytest.raises(WorkerError, match="was killed by SIGKILL"):
-        weights_process.ask({}, Job(lambda job: None), "Checking")
+        weights_check.check({}, Job(lambda job: None), "Checking")

@@ -119,7 +119,7 @@ def test_an_upload_is_its_sessions_own_and_goes_with_its_tab(
     played = upload(mine.page, address, "mine alone.mp4")
     (folder,) = folders(scratch)
     yours.page.goto(mine.page.url)  # the whole deep link, handed on
-    wait_until_drawn(yours.page, "uploads live only in the session that brought them")
+    wait_until_drawn(yours.page, "uploads are kept only in the session that uploaded them")
     assert "mine alone" not in yours.page.content()
     # The very same bytes: not even who has the file can tell where mine is played from.
     other = upload(yours.page, address, "the same.mp4")

@@ -104,7 +104,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     other.check()
 
     other.page.goto(page.url)
-    wait_until_drawn(other.page, "uploads live only in the session that brought them")
+    wait_until_drawn(other.page, "uploads are kept only in the session that uploaded them")
     assert old_avi.name not in other.page.locator("body").inner_text()
     other.check()
     other.context.close()

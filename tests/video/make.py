@@ -118,7 +118,7 @@ def write_sound(path: Path) -> Path:
 
 
 class Children(logging.Handler):
-    """What every decoding child cost while this is open, from the log of the sandbox."""
+    """Cost of every decoding child while this is open, from the log of the sandbox."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)

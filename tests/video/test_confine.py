@@ -1,4 +1,4 @@
-"""What a child cannot do once it has given up everything but decoding."""
+"""Attempts of a child that has given up everything but decoding."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dsanet_core.records import Sampling
-from dsanet_core.video import fork_client, read_clips, sandbox, seccomp
+from dsanet_core.video import confine, read_clips, sandbox
 from dsanet_core.video.confine import FILTERED, LIMITED, NO_NETWORK
 from dsanet_core.video.limits import DEFAULT_LIMITS
 from tests.video.make import Children, write_video
@@ -64,8 +64,8 @@ def attempt(code):
         return error.strerror
     return "done"
 
-def work(talk, isolation):
-    talk.recv(65536)
+def work(data, isolation):
+    data.recv(65536)
     took = confine.confine(
         limits.DEFAULT_LIMITS, file_bytes=0, max_output_bytes=0, num_files=4
     )
@@ -74,7 +74,7 @@ def work(talk, isolation):
     thread.start()
     thread.join()
     answer = json.dumps({"outcomes": outcomes}).encode()
-    os.write(talk.fileno(), len(answer).to_bytes(8, "big") + answer)
+    os.write(data.fileno(), len(answer).to_bytes(8, "big") + answer)
 
 fork_server.serve(work)
 """
@@ -82,18 +82,18 @@ fork_server.serve(work)
 
 @pytest.fixture
 def outcomes(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """What a confined child met with each attempt."""
-    fork_client.shut_down()
+    """Outcome of each attempt of a confined child."""
+    sandbox.server.shut_down()
     attempts = {**ATTEMPTS, **(FILTERED_ATTEMPTS if FILTERED in sandbox.protections() else {})}
-    fork_client.shut_down()
+    sandbox.server.shut_down()
     program = PROGRAM.replace("fork_server.serve", f"ATTEMPTS = {attempts!r}\nfork_server.serve")
-    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-B", "-c", program))
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-B", "-c", program))
     nothing = os.open(os.devnull, os.O_RDONLY)
     try:
         header, _ = sandbox.ask_child({}, nothing, DEFAULT_LIMITS)
     finally:
         os.close(nothing)
-        fork_client.shut_down()
+        sandbox.server.shut_down()
     return dict(header["outcomes"])
 
 
@@ -108,7 +108,7 @@ def test_a_confined_child_can_do_nothing_but_compute(outcomes: dict[str, str]) -
 def test_the_platform_says_what_protects() -> None:
     protections = sandbox.protections()
     assert LIMITED in protections
-    if sys.platform == "linux" and platform.machine() in seccomp.MACHINES:
+    if sys.platform == "linux" and platform.machine() in confine.MACHINES:
         assert FILTERED in protections
 
 
@@ -116,7 +116,7 @@ def test_the_server_has_no_network_where_the_platform_allows_it() -> None:
     """Its name space is another one than ours."""
     if NO_NETWORK not in sandbox.protections():
         pytest.skip("the platform gives no network name space")
-    server = fork_client.server().pid
+    server = sandbox.server.get().pid
     spaces = [Path(f"/proc/{pid}/ns/net").readlink() for pid in ("self", server)]
     assert spaces[0] != spaces[1]
     status = Path(f"/proc/{server}/status").read_text()
@@ -135,7 +135,7 @@ def test_system_calls_have_the_kernels_numbers(header: str, column: int) -> None
         pytest.skip("the kernel's headers are not installed")
     text = path.read_text()
     numbers = dict(re.findall(r"#define __NR(?:3264)?_(\w+)\s+(\d+)", text))
-    for name, values in {**seccomp.ALLOWED, **seccomp.DEPENDING}.items():
+    for name, values in {**confine.ALLOWED, **confine.DEPENDING}.items():
         assert int(numbers[name]) == values[column], name
 
 
@@ -151,14 +151,14 @@ def test_every_child_tells_what_it_cost(tmp_path: Path) -> None:
 
 def test_an_unknown_machine_has_no_filter_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(platform, "machine", lambda: "riscv64")
-    assert not seccomp.install_filter()
+    assert not confine.install_filter()
 
 
 def test_a_filter_for_the_other_machine_is_whole() -> None:
     """As long as the one in use, and it ends with a refusal."""
-    programs = [seccomp.program(machine, 1) for machine in seccomp.MACHINES]
+    programs = [confine.program(machine, 1) for machine in confine.MACHINES]
     assert len({len(program) for program in programs}) == 1
     for program in programs:
-        assert program[-1] == (seccomp.RETURN, 0, 0, seccomp.ERRNO | 1)
+        assert program[-1] == (confine.RETURN, 0, 0, confine.ERRNO | 1)
         for place, (_, if_true, if_false, _) in enumerate(program):
             assert place + 1 + max(if_true, if_false) < len(program) or program[place][0] == 6

@@ -24,11 +24,9 @@ from dsanet_core.video import (
     DEFAULT_LIMITS,
     browser_proxy,
     clips,
-    fork_client,
     read_clips,
     sandbox,
 )
-from dsanet_core.video.upload import open_upload
 from tests.video.make import number_of, write_video
 
 SAMPLING = Sampling(4, 3, 5)
@@ -42,21 +40,21 @@ def video(tmp_path: Path) -> Path:
 @pytest.fixture
 def own_server() -> Iterator[None]:
     """A server for one test alone."""
-    fork_client.shut_down()
+    sandbox.server.shut_down()
     yield
-    fork_client.shut_down()
+    sandbox.server.shut_down()
 
 
 def children_that(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on children run this, with their socket as `talk`, instead of decoding."""
+    """From now on children run this, with their socket as `data`, instead of decoding."""
     body = "\n    ".join(code.splitlines())
     program = (
         "import os, signal, time\n"
         "from dsanet_core.video import confine, fork_server, limits\n"
-        f"def work(talk, isolation):\n    talk.recv(65536)\n    {body}\n"
+        f"def work(data, isolation):\n    data.recv(65536)\n    {body}\n"
         "fork_server.serve(work)"
     )
-    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-B", "-c", program))
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-B", "-c", program))
 
 
 def message(path: Path, **kwargs: object) -> str:
@@ -102,10 +100,10 @@ def test_a_kill_from_outside_is_not_blamed_on_the_file(
         ("os._exit(3)", "the decoder failed (exit 3)"),
         ("raise ValueError", "the decoder failed (exit 1)"),
         ("pass", "stopped in the middle of its answer"),
-        ("talk.send(bytes(7) + b'\\x02[]')", "answered nonsense"),
-        ("talk.send(bytes(7) + b'\\x02{}')", "makes no sense"),
-        ('talk.send(bytes(7) + b\'\\x15{"failed": "because"}\')', "the decoder failed (because)"),
-        ("while True: talk.sendall(bytes(1 << 20))", "answered more than was asked"),
+        ("data.send(bytes(7) + b'\\x02[]')", "answered nonsense"),
+        ("data.send(bytes(7) + b'\\x02{}')", "makes no sense"),
+        ('data.send(bytes(7) + b\'\\x15{"failed": "because"}\')', "the decoder failed (because)"),
+        ("while True: data.sendall(bytes(1 << 20))", "answered more than was asked"),
     ],
 )
 def test_nonsense_from_the_child_is_reported(
@@ -153,7 +151,7 @@ FACTS = {
 def test_facts_of_no_sense_are_reported(
     video: Path, monkeypatch: pytest.MonkeyPatch, lie: dict[str, object]
 ) -> None:
-    """What a child says that has been taken over."""
+    """Answers of a child that has been taken over."""
     monkeypatch.setattr(
         clips, "ask_child", lambda *_, **__: (json.loads(json.dumps(FACTS | lie)), memoryview(b""))
     )
@@ -164,17 +162,17 @@ def test_a_proxy_of_no_sense_is_reported(tmp_path: Path, video: Path, own_server
     for code in ("'[' * 100_000", "'{\"seconds\": 1}'", '\'{"seconds": "x"}\''):
         with pytest.MonkeyPatch.context() as patch:
             children_that(
-                f"said = {code}\ntalk.sendall(len(said).to_bytes(8, 'big') + said.encode())", patch
+                f"said = {code}\ndata.sendall(len(said).to_bytes(8, 'big') + said.encode())", patch
             )
             with pytest.raises(VideoError, match="could not be decoded: the decoder"):
                 browser_proxy(video, tmp_path / "proxy.mp4")
-            fork_client.shut_down()
+            sandbox.server.shut_down()
     assert [path.name for path in tmp_path.iterdir()] == ["a.mp4"]
 
 
 def test_a_hash_that_nobody_wants_is_given_up(video: Path) -> None:
     is_over = threading.Event()
-    with open_upload(video, DEFAULT_LIMITS) as upload:
+    with clips.open_upload(video, DEFAULT_LIMITS) as upload:
         assert upload.sha256(is_over) == hashlib.sha256(video.read_bytes()).hexdigest()
         is_over.set()
         with pytest.raises(CancelledError):
@@ -273,16 +271,16 @@ def test_threads_that_ask_and_cancel_at_once_get_their_own_video(tmp_path: Path)
     with ThreadPoolExecutor(8) as threads:
         was_read = list(threads.map(read, range(40)))
     assert all(was_read[turn] for turn in range(40) if turn % 3)
-    server = fork_client.server().pid
+    server = sandbox.server.get().pid
     assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
 
 
 def test_a_killed_server_is_replaced(video: Path) -> None:
     read_clips(video, SAMPLING)
-    before = fork_client.server()
+    before = sandbox.server.get()
     os.kill(before.pid, signal.SIGKILL)
     assert read_clips(video, SAMPLING).frames.video.num_frames == 20
-    assert fork_client.server() is not before
+    assert sandbox.server.get() is not before
     assert not Path("/proc", str(before.pid)).exists()
 
 
@@ -290,7 +288,7 @@ def test_a_server_that_does_not_answer_is_replaced(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read_clips(video, SAMPLING)
-    before = fork_client.server()
+    before = sandbox.server.get()
     os.kill(before.pid, signal.SIGSTOP)
     monkeypatch.setattr(sandbox, "START_SECONDS", 5.0)
     monkeypatch.setattr(sandbox, "STOP_SECONDS", 0.1)
@@ -307,14 +305,14 @@ def test_a_server_killed_while_a_child_works_costs_nothing_but_time(
         f"was_there = os.path.exists({str(note)!r})\n"
         f"open({str(note)!r}, 'a').write(f'{{os.getpid()}} ')\n"
         "was_there or time.sleep(600)\n"
-        'talk.send(bytes(7) + b\'\\x15{"failed": "because"}\')',
+        'data.send(bytes(7) + b\'\\x15{"failed": "because"}\')',
         monkeypatch,
     )
 
     def kill_server() -> None:
         while not (note.exists() and note.read_text()):
             time.sleep(0.01)
-        os.kill(fork_client.server().pid, signal.SIGKILL)
+        os.kill(sandbox.server.get().pid, signal.SIGKILL)
 
     threading.Thread(target=kill_server).start()
     assert "the decoder failed (because)" in message(video)
@@ -327,7 +325,7 @@ def test_a_server_that_cannot_start_is_a_message(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = "raise SystemExit('no such library')"
-    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-S", "-c", program))
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-S", "-c", program))
     assert "the decoder was lost, its server ended: no such library" in message(video)
 
 
@@ -335,7 +333,7 @@ def test_a_machine_without_room_for_a_server_is_a_message(
     video: Path, own_server: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     too_long = "#" * (8 << 20)  # for the command line of a process
-    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-c", too_long))
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-c", too_long))
     assert "this machine has no room for a decoder (Argument list too long" in message(video)
 
 
@@ -344,10 +342,10 @@ def test_a_missing_decoder_library_is_a_message(
 ) -> None:
     program = (
         "import sys; sys.modules['av'] = None\n"
-        "from dsanet_core.video import fork_server, worker\n"
-        "fork_server.serve(worker.work)"
+        "from dsanet_core.video import fork_server\n"
+        "fork_server.serve(fork_server.decode_one)"
     )
-    monkeypatch.setattr(fork_client, "COMMAND", (sys.executable, "-B", "-c", program))
+    monkeypatch.setattr(sandbox, "COMMAND", (sys.executable, "-B", "-c", program))
     assert "cannot be read without PyAV" in message(video)
 
 
@@ -371,18 +369,18 @@ def test_the_server_and_its_children_end_with_their_parent(
 
 
 def _read_elsewhere(path: Path) -> tuple[int, int]:
-    return read_clips(path, SAMPLING).frames.video.num_frames, fork_client.server().pid
+    return read_clips(path, SAMPLING).frames.video.num_frames, sandbox.server.get().pid
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_worker_process_has_a_server_of_its_own(video: Path, method: str) -> None:
     read_clips(video, SAMPLING)
-    here = fork_client.server()
+    here = sandbox.server.get()
     with multiprocessing.get_context(method).Pool(1) as pool:
         num_frames, elsewhere = pool.apply(_read_elsewhere, (video,))
     assert num_frames == 20
     assert elsewhere != here.pid
-    assert fork_client.server() is here
+    assert sandbox.server.get() is here
     assert read_clips(video, SAMPLING).frames.video.num_frames == 20
     wait_until_gone(elsewhere)
 
@@ -393,6 +391,6 @@ def test_nothing_is_left_of_the_children(video: Path) -> None:
     descriptors = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(5):
         read_clips(video, SAMPLING)
-    server = fork_client.server().pid
+    server = sandbox.server.get().pid
     assert Path(f"/proc/{server}/task/{server}/children").read_text() == ""
     assert len(os.listdir("/proc/self/fd")) == descriptors  # noqa: PTH208

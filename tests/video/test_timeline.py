@@ -122,7 +122,7 @@ def test_a_header_that_lies_about_the_length_is_not_believed(
 def test_a_recording_without_duration_and_index(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What a browser's recorder writes: a stream that nobody went back to."""
+    """As a browser's recorder writes it: a stream that nobody went back to."""
     lap = write_video(tmp_path / "lap.webm", range(LAP), keyframe_every=50, **SEEKABLE["webm"])
     path = repeat_video(lap, tmp_path / "live.webm", 14, is_live=True)
     with accounts_used(monkeypatch) as used:

@@ -124,10 +124,3 @@ def tested(faithfulness: Faithfulness) -> str:
         f"{len(others)} random orders {signed(others.mean(), 2)} on average "
         f"({signed(others.min(), 2)} to {signed(others.max(), 2)}): {verdict}."
     )
-
-
-CURVES_READING = (
-    "How to read it: insertion starts from nothing and puts in first the parts that the map calls "
-    "most important, deletion takes them away first; the line of insertion should rise at once and "
-    "that of deletion fall at once. The bands are random orders. All on this one video."
-)

@@ -9,8 +9,8 @@ import numpy as np
 import streamlit as st
 
 from app.pages.explain import text as words
-from app.server import questions, services
-from app.server.services import Source
+from app.server import services, tasks
+from app.server.run_videos import Source
 from app.ui import page_frame, state
 from app.ui.page_end import PageEnd
 from app.ui.state import Key, kept
@@ -38,6 +38,7 @@ from dsanet_core.records import (
     Protocol,
     Trust,
 )
+from dsanet_core.report import readings
 
 NOBODY = "nobody"
 QUICK: Method = "grad_cam"
@@ -125,10 +126,10 @@ def wait_for(
             )
             raise PageEnd
     asked = [
-        questions.attribution(name, method, analysis.model.classes.index(category), snippet)
+        tasks.request_attribution(name, method, analysis.model.classes.index(category), snippet)
         for name, analysis in zip(names, analyses, strict=True)
     ]
-    found: list[Attribution] = page_frame.wait_for_answers(source, asked)
+    found: list[Attribution] = page_frame.wait_for_results(source, asked)
     return found
 
 
@@ -222,15 +223,15 @@ def curves(source: Source, names: Sequence[str], attributions: Sequence[Attribut
     label = "Test this very map on this video (runs the network again)"
     if not st.toggle(label, **kept(Key.CURVES)):
         return
-    asked = [questions.curves(*each) for each in zip(names, attributions, strict=True)]
-    found = page_frame.wait_for_answers(source, asked)
+    asked = [tasks.request_curves(*each) for each in zip(names, attributions, strict=True)]
+    found = page_frame.wait_for_results(source, asked)
     for cell, name, each in zip(
         st.columns(len(found), gap="medium"), names, found, strict=True
     ):
         with cell:
             st.markdown(f"**{escape(name)}.** {words.tested(each)}")
             page_frame.chart(insertion_deletion(each), f"Insertion and deletion, {name}")
-    st.caption(words.CURVES_READING)
+    st.caption(readings.CURVES)
 
 
 def export(analyses: Sequence[Analysis], attributions: Sequence[Attribution]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from app.pages.explain.text import CURVES_READING
 from app.ui import readings as dataset
 from app.ui import text
 from dsanet_core.records import METHOD_NAMES, SNIPPET_MIXING
@@ -90,7 +89,7 @@ READINGS: dict[str, list[tuple[str, str]]] = {
     "explain": [
         ("Importance over time", readings.importance()),
         ("Maps on the frames", readings.HEAT),
-        ("Insertion and deletion", CURVES_READING),
+        ("Insertion and deletion", readings.CURVES),
     ],
     "whatif": [("What the prediction hangs on", readings.BLOCK_EFFECTS)],
     "kernels": [

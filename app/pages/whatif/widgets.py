@@ -12,8 +12,8 @@ from typing import Any
 import streamlit as st
 
 from app.pages.whatif import text as words
-from app.server import questions, samples, services
-from app.server.services import Source
+from app.server import samples, services, tasks
+from app.server.run_videos import Source
 from app.ui import page_frame, state
 from app.ui.state import Key, kept
 from app.ui.text import block_name, escape
@@ -217,8 +217,8 @@ def wait_for(source: Source, name: str, texts: Sequence[str]) -> Analysis:
     others = {}
     for other in words.sources(texts):
         others[other] = page_frame.wait_for(services.find_source(other), [name])[0]
-    asked = questions.changed(name, texts, words.changes(texts, others))
-    found: Analysis = page_frame.wait_for_answers(source, [asked])[0]
+    asked = tasks.request_changed(name, texts, words.changes(texts, others))
+    found: Analysis = page_frame.wait_for_results(source, [asked])[0]
     return found
 
 
@@ -236,7 +236,8 @@ def ranking(source: Source, name: str, analysis: Analysis) -> Effects | None:
         )
         st.caption("One more forward than there are blocks; the answer is kept.")
         return None
-    effects: Effects = page_frame.wait_for_answers(source, [questions.ranking(name, category)])[0]
+    wanted = tasks.request_ranking(name, category)
+    effects: Effects = page_frame.wait_for_results(source, [wanted])[0]
     st.markdown(words.hanging(effects, classes))
     orders = [NETWORK_ORDER, STRONGEST_FIRST]
     state.settle(Key.RANK_ORDER, orders, orders[0])

@@ -1,4 +1,4 @@
-"""decord gives what PyAV gives, or leaves the file to it; its process is held on a short leash."""
+"""decord gives what PyAV gives, or leaves the file to it; its process is ended in time."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ LEFT = "left to PyAV by decord: "
 @pytest.fixture
 def own_child() -> Iterator[None]:
     """Children of other tests are not met, and none is left."""
-    decord_reader.shut_down()
+    decord_reader.decoder.shut_down()
     yield
-    decord_reader.shut_down()
+    decord_reader.decoder.shut_down()
 
 
 @pytest.fixture
@@ -226,8 +226,9 @@ def test_a_child_is_replaced_after_many_files_or_much_memory(
     monkeypatch.setattr(decord_reader, name, most)
     for _ in range(5):
         assert not read_with_decord(video, SAMPLING).frames.video.notes
-        assert decord_reader._child is not None and decord_reader._child.resident_bytes > 10 << 20
-        seen[decord_reader._child._process.pid] = None
+        child = decord_reader.decoder.child
+        assert child is not None and child.resident_bytes > 10 << 20
+        seen[child.pid] = None
     assert len(seen) == children
 
 
@@ -248,7 +249,7 @@ def test_a_dataset_reads_its_videos_with_decord_also_after_pickling(
     again = pickle.loads(pickle.dumps(dataset))
     for row in range(2):
         check_equal(again.clips(row, SAMPLING), plain.clips(row, SAMPLING))
-    child = decord_reader._child
+    child = decord_reader.decoder.child
     assert child is not None and child.files == 1, "pictures are not decord's"
 
 

@@ -1,4 +1,4 @@
-"""What is nobody's goes, what somebody uses stays, and every cache is bounded."""
+"""Files of nobody go, files in use stay, and every cache is bounded."""
 
 from __future__ import annotations
 
@@ -192,11 +192,11 @@ def test_the_command_lists_and_clears(
 ) -> None:
     monkeypatch.setattr(Places, "usual", lambda: places)
     part = put(places.cache / "samples" / VERSION / ".x.part-0a1b2c3d.mp4", hours=2, size=1_500_000)
-    monkeypatch.setattr(sys, "argv", ["tidy"])
+    monkeypatch.setattr(sys, "argv", ["cleanup"])
     cleanup.main()
     assert "film           1.50       2.0  may go    " + str(part) in capsys.readouterr().out
     assert part.exists()
-    monkeypatch.setattr(sys, "argv", ["tidy", "--clear"])
+    monkeypatch.setattr(sys, "argv", ["cleanup", "--clear"])
     cleanup.main()
     assert "removed" in capsys.readouterr().out
     assert not part.exists()

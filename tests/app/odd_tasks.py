@@ -1,4 +1,4 @@
-"""Questions that go wrong in their own ways, where the process with the networks imports them."""
+"""Tasks that go wrong in their own ways, where the process with the networks imports them."""
 
 from __future__ import annotations
 

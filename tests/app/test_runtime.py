@@ -8,8 +8,8 @@ from streamlit.runtime import media_file_manager
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 
-from app.server import media
-from app.server.media import defer_cleanup
+from app.server import runtime
+from app.server.runtime import defer_cleanup
 
 PICTURE = b"a picture"
 
@@ -83,7 +83,7 @@ def test_a_thread_that_died_holds_nothing(stage: Stage) -> None:
 def test_where_somebody_always_draws_files_go_after_a_while(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media, "LONGEST_SECONDS", 0.0)
+    monkeypatch.setattr(runtime, "LONGEST_SECONDS", 0.0)
     defer_cleanup(stage.manager)
     picture = drawn_by_a(stage)
     stage.begins("a")
