@@ -17,10 +17,11 @@ import torch
 from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
-from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.base import VideoNetwork, size_of
+from dsanet_core.models.baselines import SqueezeExcitation
+from dsanet_core.models.dependencies import Dependency
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
-from dsanet_core.models.se import SqueezeExcitation
 
 
 class Complexity(NamedTuple):
@@ -47,10 +48,8 @@ def complexity(network: VideoNetwork, *, input_shape: tuple[int, ...] | None = N
     was_training, macs = shadow.training, dict[str, int]()
     shadow.eval()
     with torch.inference_mode(), ExitStack() as hooks:
-        lifts = {module.up for module in shadow.modules() if isinstance(module, SDA)}
         for name, module in shadow.named_modules():
-            if module not in lifts:  # counted by their SDA
-                hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
+            hooks.callback(module.register_forward_hook(_counter(name, macs)).remove)
         shadow(torch.empty(input_shape, dtype=next(shadow.parameters()).dtype, device="meta"))
     shadow.train(was_training)
     dsa_params, dsa_macs = _share(shadow, DSA, macs)
@@ -70,7 +69,7 @@ def _share(
     network: nn.Module, kind: type[nn.Module], macs: Mapping[str, int]
 ) -> tuple[int, int]:
     """Parameters and multiply-adds inside the modules of a kind."""
-    modules = [(name, module) for name, module in network.named_modules() if type(module) is kind]
+    modules = [(name, each) for name, each in network.named_modules() if isinstance(each, kind)]
     inside = tuple(f"{name}." for name, _ in modules)
     return (
         sum(_params(module) for _, module in modules),
@@ -116,17 +115,14 @@ def _own_macs(module: nn.Module, output: Tensor) -> int:
 
 
 def _sda_macs(module: SDA, output: Tensor) -> int:
-    """What SDA does beside its other convolutions: the one that brings the joined responses back to
-    all channels, at full size as the paper has it (in evaluation mode it runs on the responses'
-    grids); per value one addition to squeeze for a dependency, one to join the responses and one
-    product with the gate; per value of a response, on its own grid, one product with its weight
-    and, with QSA, one addition for its key."""
-    clips, channels = len(output), module.down.out_channels
-    size = (output.shape[2], output.shape[3], output.shape[4])
+    """Multiply-adds of SDA beside its convolutions: per value one addition to squeeze for a
+    dependency, one to join the responses and one product with the gate; per value of a response, on
+    its own grid, one product with its weight and, with QSA, one addition for its key."""
+    size = size_of(output)
     places = prod(size)
     values = places
-    for branch in module.branches:
-        grid = branch.dependency.grid(size)
+    for dependency in map(Dependency.parse, module.dependencies):
+        grid = dependency.grid(size)
         values += places if grid != size else 0
         values += prod(grid) * (1 if module.query is None else 2)
-    return clips * channels * values + output.numel() * (channels + 1)
+    return len(output) * module.down.out_channels * values + output.numel()

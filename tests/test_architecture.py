@@ -23,6 +23,7 @@ FLOORS = {
     "synthetic": 1,
     "workers": 1,
     "devices": 1,
+    "inference": 2,
     "zoo": 2,
     "datasets": 2,
     "familiarity": 2,

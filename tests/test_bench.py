@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import pytest
 import torch
 
 from dsanet_core.errors import ModelError
+from dsanet_core.inference import prepare
+from dsanet_core.inference.dsa import FastDSA
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
 from dsanet_core.video import read_clips
@@ -18,7 +21,6 @@ from tools import bench
 from tools.bench import clips, compiled, machine, networks, running
 from tools.bench.modules import settled
 from tools.bench.table import as_markdown, as_text, cells
-from tools.bench.textbook import textbook_dsa, textbook_sda
 from tools.bench.timing import Line, Turns, Wanted, in_turns, line_of
 
 
@@ -67,12 +69,14 @@ def test_a_line_needs_a_protocol_and_the_figure_that_is_wanted() -> None:
 
 
 @pytest.mark.parametrize("space", [(2, 6, 6), (3, 4, 4)])
-def test_textbook_dsa_is_the_module(space: tuple[int, int, int]) -> None:
+def test_the_fast_form_of_dsa_equals_the_plain_one(space: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
-    module = settled(DSA(16, num_snippets=4, beta=1 / 4))
+    plain = settled(DSA(16, num_snippets=4, beta=1 / 4))
+    module = prepare(copy.deepcopy(plain))
+    assert isinstance(module, FastDSA)
     x = torch.randn(12, 16, *space)
     with torch.inference_mode():
-        expected = textbook_dsa(module, x)
+        expected = plain(x)
         for owns_input in (False, True):
             module.owns_input = owns_input
             torch.testing.assert_close(module(x.clone()), expected, rtol=0, atol=1e-5)
@@ -80,13 +84,13 @@ def test_textbook_dsa_is_the_module(space: tuple[int, int, int]) -> None:
 
 
 @pytest.mark.parametrize("aggregation", ["sec", "avg"])
-def test_textbook_sda_is_the_module(aggregation: str) -> None:
+def test_the_fast_form_of_sda_equals_the_plain_one(aggregation: str) -> None:
     torch.manual_seed(0)
-    module = settled(SDA(32, aggregation=aggregation))  # type: ignore[arg-type]
+    plain = settled(SDA(32, aggregation=aggregation))  # type: ignore[arg-type]
     x = torch.randn(2, 32, 8, 8, 8)
     with torch.inference_mode():
-        expected = textbook_sda(module, x)
-        torch.testing.assert_close(module(x.clone()), expected, rtol=0, atol=1e-5)
+        fast = prepare(copy.deepcopy(plain))
+        torch.testing.assert_close(fast(x.clone()), plain(x), rtol=0, atol=1e-5)
 
 
 def test_time_inside_modules_counts_those_modules_alone() -> None:

@@ -159,6 +159,7 @@ def check_throughput(root: Path) -> None:
 
     from dsanet_core.analysis import protocol_of, run_network
     from dsanet_core.datasets import open_dataset
+    from dsanet_core.inference import prepare
     from dsanet_core.runs import inference
     from dsanet_core.zoo import create_model
     from tools.bench import write_clip
@@ -175,7 +176,7 @@ def check_throughput(root: Path) -> None:
     os.sched_setaffinity(0, {cores[0]})
     rows = range(len(dataset))
     for name in ("tsn_synth", "dsa_i3d_synth", "tsn_r18"):
-        network = create_model(name).eval()
+        network = prepare(create_model(name))
         protocol = protocol_of(network)
         (_, views, _), *_ = inference.network_inputs(dataset, [0], protocol, 0)
         rates: dict[str, list[float]] = {"decode": [], "network": [], "both": []}

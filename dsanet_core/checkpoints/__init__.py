@@ -26,19 +26,18 @@ if TYPE_CHECKING:
         load_weights,
         pick_device,
         read_spec,
+        start_from,
     )
     from dsanet_core.checkpoints.registry import at_hand, damaged, read_manifest, write_manifest
     from dsanet_core.checkpoints.save import save_checkpoint
-    from dsanet_core.checkpoints.start import start_from
 
 __getattr__ = loader(__name__, {
     "imagenet": ("load_imagenet",),
     "importing": ("import_checkpoint",),
-    "load": ("Weights", "load_model", "load_weights", "pick_device", "read_spec"),
+    "load": ("Weights", "load_model", "load_weights", "pick_device", "read_spec", "start_from"),
     "foreign_formats": ("Choices",),
     "registry": ("at_hand", "damaged", "read_manifest", "write_manifest"),
     "save": ("save_checkpoint",),
-    "start": ("start_from",),
 })
 
 __all__ = [

@@ -25,8 +25,9 @@ from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
 from dsanet_core.checkpoints.registry import find
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.inference import prepare
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.transfer import COUNTER
+from dsanet_core.models.transfer import COUNTER, Start, transfer
 from dsanet_core.text_format import file_size
 from dsanet_core.workers import pick_local
 from dsanet_core.zoo import ModelSpec
@@ -70,7 +71,8 @@ def load_model(
     choices: Choices = NO_CHOICES,
     limits: CheckpointLimits = DEFAULT_LIMITS,
 ) -> VideoNetwork:
-    """A network with trained weights, in evaluation mode, `.spec` and `.weights` set.
+    """A network with trained weights, prepared for inference (`inference.prepare`) and in
+    evaluation mode, `.spec` and `.weights` set.
 
     name_or_path: a name of `at_hand()`, a .safetensors / .pth file written by `save_checkpoint`, or
     one in a format of `public.FORMATS`, whose `.weights.account` says what was understood.
@@ -88,7 +90,23 @@ def load_model(
             f"{str(promised)[:12]}... as its manifest says",
             "Fetch the file again, or rewrite the manifest with write_manifest().",
         )
-    return network.to(target).eval()
+    return prepare(network.to(target))
+
+
+def start_from(
+    network: VideoNetwork, name_or_path: str | Path, *, limits: CheckpointLimits = DEFAULT_LIMITS
+) -> Start:
+    """Give a network the weights that it shares with another; names of those that were copied and
+    of those that were not.
+
+    name_or_path: as of `load_model`, so also a public checkpoint. A DSA or SDA network starts from
+    one without (the plug-and-play use of both papers), a 3D one from a 2D one by inflation; see
+    `transfer`. The classifier is copied where both have the same classes in the same order.
+    Raises CheckpointError for weights that cannot be loaded, or are of another backbone.
+    """
+    source = load_model(name_or_path, "cpu", limits=limits)
+    same = network.spec is not None and network.spec.classes == source.spec.classes
+    return transfer(network, source.state_dict(), classifier=same)
 
 
 def read_spec(

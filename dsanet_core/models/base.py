@@ -1,4 +1,4 @@
-"""What every network of the zoo has in common: snippets in, one answer per clip out."""
+"""Parts that the networks of the zoo share: the video-level network, layers, averages."""
 
 from __future__ import annotations
 
@@ -11,13 +11,47 @@ from torch import Tensor, nn
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint
 
+Size = tuple[int, int, int]
+"""Extents along (T, H, W)."""
 STATISTICS = ("mean", "deviation", "change")
 
 
-def _unrounded(device: torch.device) -> AbstractContextManager[object]:
-    """No autocast, for what small differences decide."""
+def size_of(x: Tensor) -> Size:
+    """(T, H, W) of a feature (B, C, T, H, W)."""
+    return x.shape[2], x.shape[3], x.shape[4]
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """No autocast, where small differences decide."""
     known = torch.amp.is_autocast_available(device.type)  # not on "meta"
     return torch.autocast(device.type, enabled=False) if known else nullcontext()
+
+
+def wide(dtype: torch.dtype) -> torch.dtype:
+    """The format to average and normalise in: float32 at least."""
+    return torch.promote_types(dtype, torch.float32)
+
+
+class WideSoftmax(nn.Softmax):
+    """Softmax over the last axis in float32 at least: autocast on a CPU would round shares whose
+    sum is 1."""
+
+    def __init__(self) -> None:
+        super().__init__(-1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.softmax(x, -1, dtype=wide(x.dtype))
+
+
+def convolution(
+    inputs: int, outputs: int, kernel: Size = (1, 1, 1), stride: int = 1
+) -> nn.Conv3d:
+    """A 3D convolution without bias that keeps T, and H, W with stride 1.
+
+    kernel: odd extents. stride: of H and W.
+    """
+    padding = (kernel[0] // 2, kernel[1] // 2, kernel[2] // 2)
+    return nn.Conv3d(inputs, outputs, kernel, (1, stride, stride), padding, bias=False)
 
 
 def channel_statistics(x: Tensor) -> Tensor:
@@ -44,21 +78,21 @@ def mean_of_rows(x: Tensor) -> Tensor:
     As a product with ones, which for rows that lie together is up to ten times faster than a mean
     on a CPU.
     """
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
+    x = x.to(wide(x.dtype))
     ones = x.new_full((*x.shape[:-2], 1, x.shape[-2]), 1 / x.shape[-2])
-    with _unrounded(x.device):
+    with without_autocast(x.device):
         return (ones @ x).squeeze(-2)
 
 
 class VideoNetwork(nn.Module):
     """Scores each of the U snippets of a clip with shared weights and averages the scores (TSN).
 
-    A subclass says in `encode` how each snippet becomes one feature vector; whatever lets snippets
-    see each other (DSA, SDA, a temporal shift) happens in there.
+    `encode` of a subclass turns each snippet into one feature vector; modules that let snippets
+    see each other (DSA, SDA, a temporal shift) run in there.
 
     num_snippets: the U that aggregation modules inside were made for; None takes any U.
-    appearance_points: hook points whose channel statistics tell how a video looks, whatever it
-    shows; appearance_size: how many values they give together.
+    appearance_points: hook points whose channel statistics describe the look of a video, whatever
+    it shows; appearance_size: number of values they give together.
     spec: the zoo row this network was built from. weights: where its parameters came from.
     """
 
@@ -100,7 +134,7 @@ class VideoNetwork(nn.Module):
                 "Group the snippets as the model's protocol says.",
             )
         features = self.hook_features(self.encode(clips))                   # (N, U, C)
-        with _unrounded(clips.device):  # else rounding chooses between categories that are close
+        with without_autocast(clips.device):  # rounding would choose between classes that are close
             scores = self.fc(self.dropout(features).to(self.fc.weight.dtype))
         scores = self.hook_snippet_scores(scores)                         # (N, U, classes)
         video_scores: Tensor = scores.mean(1)                             # (N, classes)

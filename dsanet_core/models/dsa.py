@@ -14,26 +14,13 @@ from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
-from dsanet_core.models.base import VideoNetwork, mean_of_rows
-from dsanet_core.models.insert import (
-    chosen_blocks,
-    convolutions,
-    insert_after,
-    insert_before,
-    norms,
-)
+from dsanet_core.models.base import VideoNetwork, WideSoftmax, wide
+from dsanet_core.models.insert import chosen_blocks, insert, norm_channels
 
 Position = Literal["I", "II", "III", "IV"]
 POSITIONS: tuple[Position, ...] = get_args(Position)
 SHIFT_LOGIT = 4.0
-"""By which the first tap's score is above the others' where a kernel leans: about 0.9 of it all."""
-
-
-class _WideSoftmax(nn.Softmax):
-    """Softmax in float32 at least: autocast on a CPU would round the taps, whose sum is 1."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return torch.softmax(x, -1, dtype=torch.promote_types(x.dtype, torch.float32))
+"""Lead of the first tap's score in `init_as_shift`; it then takes about 0.9 of the whole kernel."""
 
 
 class DSA(nn.Module):
@@ -41,18 +28,10 @@ class DSA(nn.Module):
 
     channels: C of the features. num_snippets: U. kernel_size: L, odd. alpha: hidden width of the
     kernel MLP in units of U. beta: share of channels that are aggregated.
-    owns_input: the features that come in are read by nobody else, so that where no gradient is
-    wanted they are changed in place.
     """
 
-    owns_input = False
-
     def __init__(
-        self,
-        channels: int,
-        num_snippets: int = 4,
-        kernel_size: int = 3,
-        alpha: int = 2,
+        self, channels: int, num_snippets: int = 4, kernel_size: int = 3, alpha: int = 2,
         beta: float = 1 / 8,
     ) -> None:
         super().__init__()
@@ -68,108 +47,79 @@ class DSA(nn.Module):
             )
         if kernel_size % 2 == 0:
             raise ModelError(f"kernel_size {kernel_size}", "an odd number", "Use 3, as the paper.")
-        self.generate = nn.Sequential(
+        self.generate = nn.Sequential(  # Softmax and F of Eq. 2
             nn.Linear(num_snippets, alpha * num_snippets, bias=False),
             nn.BatchNorm1d(alpha * num_snippets),
             nn.ReLU(),
             nn.Linear(alpha * num_snippets, kernel_size, bias=False),
-            _WideSoftmax(-1),
+            WideSoftmax(),
         )
         self.hook_descriptor = HookPoint("clip", "channel", "snippet")
         self.hook_kernel = HookPoint("clip", "channel", "tap")
 
-    def lean(self) -> None:
-        """Begin with kernels that lean on the snippet before, for a module that is put into a
-        trained network.
-
-        Kernels as they are initialised are nearly even, and what is even tells the layers behind it
-        nothing of the order; so leaning, the module begins much like TSM's shift (Lin et al., ICCV
-        2019), by a snippet instead of a frame. On their features a trained network that had
-        averaged its snippets can be taught the order at once; neither paper says how to begin.
-        """
-        norm, last = cast(nn.BatchNorm1d, self.generate[1]), cast(nn.Linear, self.generate[3])
-        with torch.no_grad():
-            norm.bias.fill_(1.0)  # hidden units that are on whatever comes
-            last.weight[0] += SHIFT_LOGIT / last.in_features
-
     def forward(self, x: Tensor) -> Tensor:
         """x: (N*U, C, *space), n-major, where space is (T, H, W) or (H, W); same shape out."""
-        if x.shape[0] % self.num_snippets or x.shape[1] != self.channels:
-            raise ModelError(
-                f"DSA input is {tuple(x.shape)}",
-                f"a multiple of {self.num_snippets} snippets with {self.channels} channels",
-                "Fold clips and snippets into the first dimension, clip by clip.",
-            )
-        is_eager = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
-        in_place = self.owns_input and is_eager
-        leading = x[:, : self.aggregated]
-        if in_place or leading.stride(1) == 1:  # channels_last: gathered for all that read it here
-            leading = leading.clone()
-        leading = torch.unflatten(leading, 0, (-1, self.num_snippets))     # (N, U, C', *space)
-        descriptor = self.hook_descriptor(self.squeeze(leading))           # (N, C', U)
-        kernel = self.generate(descriptor.flatten(0, 1))                   # (N*C', L)
-        kernel = torch.unflatten(kernel, 0, (-1, self.aggregated))         # (N, C', L)
-        kernel = self.hook_kernel(kernel).to(x.dtype)
-        if in_place:
-            places = torch.unflatten(x[:, : self.aggregated], 0, (-1, self.num_snippets))
-            self.aggregate(leading, kernel, out=places)
-            return x
-        aggregated = self.aggregate(leading, kernel).flatten(0, 1)
-        return torch.cat([aggregated, x[:, self.aggregated :]], dim=1)     # keeps channels_last
+        self.require_snippets(x)
+        v1, v2 = torch.tensor_split(x, [self.aggregated], dim=1)           # V1, V2 of Eq. 4
+        v1 = torch.unflatten(v1, 0, (-1, self.num_snippets))               # (N, U, C', *space)
+        descriptor = self.hook_descriptor(self.squeeze(v1))                # (N, C', U)
+        kernel = self.hook_kernel(self.kernel(descriptor))                 # (N, C', L)
+        aggregated = self.aggregate(v1, kernel.to(x.dtype)).flatten(0, 1)  # (N*U, C', *space)
+        return torch.cat([aggregated, v2], dim=1)                          # Eq. 4
 
     @staticmethod
     def squeeze(x: Tensor) -> Tensor:
         """g of Eq. 2: global average over T, H, W; (N, U, C', *space) -> (N, C', U).
 
         Half precision is averaged in float32: the kernel MLP reads small differences."""
-        places = x.flatten(3)                                               # (N, U, C', P)
-        if x.stride(2) == 1:  # channels_last
-            return mean_of_rows(places.mT).transpose(1, 2)
-        dtype = torch.promote_types(x.dtype, torch.float32)
-        return places.mean(-1, dtype=dtype).transpose(1, 2)
+        return x.flatten(3).mean(-1, dtype=wide(x.dtype)).transpose(1, 2)
+
+    def kernel(self, descriptor: Tensor) -> Tensor:
+        """Eq. 2: (N, C', U) -> (N, C', L), taps sum to 1."""
+        taps = self.generate(descriptor.flatten(0, 1))                     # (N*C', L)
+        return torch.unflatten(taps, 0, (-1, self.aggregated))
 
     @staticmethod
-    def aggregate(x: Tensor, kernel: Tensor, *, out: Tensor | None = None) -> Tensor:
+    def aggregate(x: Tensor, kernel: Tensor) -> Tensor:
         """Eq. 3: out[u] = sum over l of kernel[l] x[u + l - (L - 1) / 2], zero outside 0..U-1.
 
-        x: (N, U, C', *space); kernel: (N, C', L); out: where to write it. One multiply-add of a
-        shifted view per tap: a grouped convolution does the same ten times slower.
+        x: (N, U, C', *space); kernel: (N, C', L)."""
+        taps = kernel.shape[-1]
+        outside = x.new_zeros(len(x), taps // 2, *x.shape[2:])
+        padded = torch.cat([outside, x, outside], dim=1)                   # (N, U + L - 1, C', ..)
+        neighbours = padded.unfold(1, taps, 1)                             # (N, U, C', *space, L)
+        weights = kernel.reshape(len(x), 1, -1, *[1] * (x.ndim - 3), taps)
+        return (neighbours * weights).sum(-1)
+
+    def require_snippets(self, x: Tensor) -> None:
+        """Raises ModelError for features that are not whole clips of this module's channels."""
+        if x.shape[0] % self.num_snippets or x.shape[1] != self.channels:
+            raise ModelError(
+                f"DSA input is {tuple(x.shape)}",
+                f"a multiple of {self.num_snippets} snippets with {self.channels} channels",
+                "Fold clips and snippets into the first dimension, clip by clip.",
+            )
+
+    def init_as_shift(self) -> None:
+        """Begin with kernels that mostly take the snippet before, for a module that is put into a
+        trained network: much like TSM's shift (Lin et al., ICCV 2019), by a snippet. From even
+        kernels, as they are initialised, the layers behind learn nothing of the order of snippets.
         """
-        num_snippets, taps = x.shape[1], kernel.shape[-1]
-        weights = kernel.movedim(-1, 0).unsqueeze(-1)                   # (L, N, C', 1)
-        if x.stride(2) == 1:  # channels_last: as many in a row as the features have, side by side
-            weights = weights.mT.repeat(1, 1, x.shape[-1], 1).mT        # (L, N, C', W)
-        gaps = (None,) * (x.ndim - 4)
-        weights = weights[(slice(None), slice(None), None, slice(None), *gaps)]
-        centre = taps // 2
-        out = torch.mul(x, weights[centre], out=out)                    # weights: (N, 1, C', *1)
-        for tap in range(taps):
-            shift = tap - centre
-            reach = num_snippets - abs(shift)  # snippets that have a neighbour at this offset
-            if shift == 0 or reach <= 0:
-                continue
-            source = x.narrow(1, max(shift, 0), reach)
-            target = out.narrow(1, max(-shift, 0), reach)
-            target.addcmul_(source, weights[tap])
-        return out
+        norm, last = cast(nn.BatchNorm1d, self.generate[1]), cast(nn.Linear, self.generate[3])
+        with torch.no_grad():
+            norm.bias.fill_(1.0)  # hidden units that are on whatever comes
+            last.weight[0] += SHIFT_LOGIT / last.in_features
 
     def extra_repr(self) -> str:
-        return (
-            f"{self.channels} channels, {self.aggregated} aggregated over "
-            f"{self.num_snippets} snippets, kernel_size={self.kernel_size}"
-        )
+        aggregated = f"{self.aggregated} aggregated over {self.num_snippets} snippets"
+        return f"{self.channels} channels, {aggregated}, kernel_size={self.kernel_size}"
 
 
 def insert_dsa(
     network: nn.Module,
     *,
-    stages: Iterable[int] = (3, 4),
-    position: Position = "II",
-    every: int = 2,
-    num_snippets: int = 4,
-    kernel_size: int = 3,
-    alpha: int = 2,
-    beta: float = 1 / 8,
+    stages: Iterable[int] = (3, 4), position: Position = "II", every: int = 2,
+    num_snippets: int = 4, kernel_size: int = 3, alpha: int = 2, beta: float = 1 / 8,
 ) -> None:
     """Make DSA blocks of residual blocks of `network`, in place (DSANet, section 3.4, Fig. 2b).
 
@@ -185,17 +135,12 @@ def insert_dsa(
     """
     if position not in POSITIONS:
         raise ModelError(f"position {position!r}", f"one of {POSITIONS}", "Use II, as the paper.")
-    index = POSITIONS.index(position)
     for block in chosen_blocks(network, stages, every):
-        convs, bns = convolutions(block), norms(block)
-        before = bns[min(index, len(bns)) - 1] if index else None
-        channels = before.num_features if before else convs[0].in_channels
-        dsa = DSA(channels, num_snippets, kernel_size, alpha, beta)
-        dsa.owns_input = position != "I"  # where the shortcut reads it too
-        if index < len(convs):
-            insert_before(block, convs[index], "dsa", dsa)
-        else:
-            insert_after(block, bns[-1], "dsa", dsa)
+        convolutions = 3 if hasattr(block, "conv3") else 2
+        done = min(POSITIONS.index(position), convolutions)  # convolutions before it
+        place = f"before{done + 1}" if done < convolutions else f"after{done}"
+        channels = norm_channels(block, done) if done else cast(nn.Conv3d, block.conv1).in_channels
+        insert(block, place, "dsa", DSA(channels, num_snippets, kernel_size, alpha, beta))
     if isinstance(network, VideoNetwork):
         network.num_snippets = num_snippets
     name_hook_points(network)

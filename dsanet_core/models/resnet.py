@@ -2,7 +2,7 @@
 
 All work on (batch, C, T, H, W) and never stride or pool time; they differ in where their temporal
 kernels of 3 stand. Parameter names are those of torchvision's 2D ResNets, so that ImageNet weights
-fit after inflation. What else may stand in a block (DSA, SDA, a shift) is put there afterwards.
+fit after inflation. DSA, SDA and others are inserted afterwards, into the slots of blocks.
 """
 
 from __future__ import annotations
@@ -13,8 +13,14 @@ from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import HookPoint, name_hook_points
-from dsanet_core.models.base import STATISTICS, VideoNetwork, average_places, channel_statistics
-from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised, rectified
+from dsanet_core.models.base import (
+    STATISTICS,
+    VideoNetwork,
+    average_places,
+    channel_statistics,
+    convolution,
+)
+from dsanet_core.models.insert import Slot
 
 Temporal = Literal["none", "i3d", "c3d"]
 """Where temporal kernels of 3 stand. none: nowhere, a 2D network. i3d: in res4 and res5, on both
@@ -31,17 +37,25 @@ class BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, planes: int, stride: int, times: tuple[int, int]) -> None:
         super().__init__()
-        self.conv1 = FoldedConv3d(inputs, planes, (times[0], 3, 3), stride)
-        self.bn1 = FoldedBatchNorm3d(planes)
+        self.before1, self.before2, self.after2, self.after_sum = Slot(), Slot(), Slot(), Slot()
+        self.conv1 = convolution(inputs, planes, (times[0], 3, 3), stride)
+        self.bn1 = nn.BatchNorm3d(planes)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = FoldedConv3d(planes, planes, (times[1], 3, 3))
-        self.bn2 = FoldedBatchNorm3d(planes)
+        self.conv2 = convolution(planes, planes, (times[1], 3, 3))
+        self.bn2 = nn.BatchNorm3d(planes)
         self.downsample = _make_shortcut(inputs, planes, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = _shortcut(self.downsample, x)
-        x = rectified(self.conv1, self.bn1, x, relu=self.relu)
-        return rectified(self.conv2, self.bn2, x, added=shortcut)
+        """(B, C, T, H, W) -> (B, planes, T, H / stride, W / stride)."""
+        shortcut = self.downsample(x)
+        x = self.before1(x)                                    # DSA at position I, temporal shift
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.before2(x)                                    # DSA at position II, SE
+        x = self.bn2(self.conv2(x))
+        x = self.after2(x)                                     # DSA at III and IV, SDA
+        x = self.relu(x + shortcut)
+        out: Tensor = self.after_sum(x)                        # 4D convolution
+        return out
 
 
 class Bottleneck(nn.Module):
@@ -52,32 +66,37 @@ class Bottleneck(nn.Module):
     def __init__(self, inputs: int, planes: int, stride: int, times: tuple[int, int]) -> None:
         super().__init__()
         outputs = planes * self.expansion
-        self.conv1 = FoldedConv3d(inputs, planes, (times[0], 1, 1))
-        self.bn1 = FoldedBatchNorm3d(planes)
+        self.before1, self.before2, self.after2 = Slot(), Slot(), Slot()
+        self.before3, self.after3, self.after_sum = Slot(), Slot(), Slot()
+        self.conv1 = convolution(inputs, planes, (times[0], 1, 1))
+        self.bn1 = nn.BatchNorm3d(planes)
         self.relu = nn.ReLU(inplace=True)
-        self.conv2 = FoldedConv3d(planes, planes, (times[1], 3, 3), stride)
-        self.bn2 = FoldedBatchNorm3d(planes)
-        self.conv3 = FoldedConv3d(planes, outputs)
-        self.bn3 = FoldedBatchNorm3d(outputs)
+        self.conv2 = convolution(planes, planes, (times[1], 3, 3), stride)
+        self.bn2 = nn.BatchNorm3d(planes)
+        self.conv3 = convolution(planes, outputs)
+        self.bn3 = nn.BatchNorm3d(outputs)
         self.downsample = _make_shortcut(inputs, outputs, stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        shortcut = _shortcut(self.downsample, x)
-        x = rectified(self.conv1, self.bn1, x, relu=self.relu)
-        x = rectified(self.conv2, self.bn2, x, relu=self.relu)
-        return rectified(self.conv3, self.bn3, x, added=shortcut)
+        """(B, C, T, H, W) -> (B, 4 planes, T, H / stride, W / stride)."""
+        shortcut = self.downsample(x)
+        x = self.before1(x)                                    # DSA at position I, temporal shift
+        x = self.relu(self.bn1(self.conv1(x)))
+        x = self.before2(x)                                    # DSA at position II, SE
+        x = self.bn2(self.conv2(x))
+        x = self.relu(self.after2(x))                          # SDA
+        x = self.before3(x)                                    # DSA at position III
+        x = self.bn3(self.conv3(x))
+        x = self.after3(x)                                     # DSA at position IV
+        x = self.relu(x + shortcut)
+        out: Tensor = self.after_sum(x)                        # 4D convolution
+        return out
 
 
-def _make_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential | None:
+def _make_shortcut(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     if stride == 1 and inputs == outputs:
-        return None
-    return nn.Sequential(
-        FoldedConv3d(inputs, outputs, stride=stride), FoldedBatchNorm3d(outputs)
-    )
-
-
-def _shortcut(downsample: nn.Sequential | None, x: Tensor) -> Tensor:
-    return x if downsample is None else normalised(downsample[0], downsample[1], x)
+        return nn.Sequential()
+    return nn.Sequential(convolution(inputs, outputs, stride=stride), nn.BatchNorm3d(outputs))
 
 
 Block = type[BasicBlock] | type[Bottleneck]
@@ -126,8 +145,8 @@ class VideoResNet(VideoNetwork):
         block, counts = BLOCKS[depth]
         super().__init__(width * 8 * block.expansion, num_classes, dropout)
         self.axis = axis
-        self.conv1 = FoldedConv3d(3, width, (1, 7, 7), stride=2)
-        self.bn1 = FoldedBatchNorm3d(width)
+        self.conv1 = convolution(3, width, (1, 7, 7), stride=2)
+        self.bn1 = nn.BatchNorm3d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool3d((1, 3, 3), stride=(1, 2, 2), padding=(0, 1, 1))
         inputs = width
@@ -153,8 +172,7 @@ class VideoResNet(VideoNetwork):
         num_clips, num_snippets = clips.shape[:2]
         whole = self.axis == "clip"  # (N, 3, U*T, H, W), else (N*U, 3, T, H, W)
         x = clips.transpose(1, 2).flatten(2, 3) if whole else clips.flatten(0, 1)
-        x = rectified(self.conv1, self.bn1, x, relu=self.relu)  # (B, width, frames, H/2, W/2)
-        x = self.maxpool(x)                                   # (B, width, frames, H/4, W/4)
+        x = self.stem(x)                                      # (B, width, frames, H/4, W/4)
         x = self.get_submodule("hook_stem")(x)
         for index in range(4):
             x = self.get_submodule(f"layer{index + 1}")(x)    # (B, C, frames, H/32, W/32) at last
@@ -162,3 +180,8 @@ class VideoResNet(VideoNetwork):
         x = average_places(x)                                 # (B, frames, C)
         features: Tensor = x.reshape(num_clips, num_snippets, -1, x.shape[-1]).mean(2)
         return features
+
+    def stem(self, x: Tensor) -> Tensor:
+        """(B, 3, frames, H, W) -> (B, width, frames, H/4, W/4)."""
+        out: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        return out

@@ -33,5 +33,5 @@ def start_network(
     if recipe.lean:
         for name, module in network.named_modules():
             if isinstance(module, DSA) and f"{name}.generate.0.weight" in new:
-                module.lean()
+                module.init_as_shift()
     return network, words, new

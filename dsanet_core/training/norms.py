@@ -31,7 +31,7 @@ def prepare_norms(
                 f"synchronised BatchNorm of {workers.count} processes on {device.type}", "GPUs",
                 "Choose --norm normal, partial or frozen.",
             )
-        _synchronise(network)
+        nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
     for module in _frozen(network, norm):
         for parameter in module.parameters():
             parameter.requires_grad_(False)
@@ -58,13 +58,3 @@ def _frozen(network: nn.Module, norm: Norm) -> Iterator[_BatchNorm]:
     norms = _norms(network)
     own = [part for name, part in norms if PARTS.keys().isdisjoint(name.split("."))]
     yield from own[1:] if norm == "partial" else [part for _, part in norms]
-
-
-def _synchronise(network: nn.Module) -> None:
-    """torch's conversion makes new modules without the hooks of the old ones, from which inserted
-    modules run."""
-    before = dict(_norms(network))
-    nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    for name, after in _norms(network):
-        after._forward_hooks.update(before[name]._forward_hooks)
-        after._forward_pre_hooks.update(before[name]._forward_pre_hooks)

@@ -40,7 +40,7 @@ class Recipe:
     for each: a network that looks at one snippet at a time has one for each of them. crop, flip,
     light: see `augmentation`; side: of the network's input in pixels, None: as the test protocol
     has it. init: "random", "imagenet", or the weights of a video network it
-    starts from; lean: DSA that begins anew beside those leans on the snippet before (`DSA.lean`).
+    starts from; lean: DSA that is new beside those begins as a shift (`DSA.init_as_shift`).
     validate_every: epochs, 0: only after the last.
 
     tables: of the paper. sources: which fields are said where; what the paper leaves open is marked

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from dsanet_core.models.sda import DEFAULT_DEPENDENCIES
+from dsanet_core.models.dependencies import DEFAULT_DEPENDENCIES
 from dsanet_core.records import Protocol, Sampling
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.zoo.protocols import kinetics, something_something

@@ -15,13 +15,11 @@ import torch
 
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.models.base import VideoNetwork
+from dsanet_core.models.baselines import group_convolutions, insert_4d, insert_se
 from dsanet_core.models.dsa import insert_dsa
-from dsanet_core.models.fourd import insert_4d
-from dsanet_core.models.gst import group_convolutions
 from dsanet_core.models.resnet import Axis, Temporal, VideoResNet
 from dsanet_core.models.sda import insert_sda
-from dsanet_core.models.se import insert_se
-from dsanet_core.models.shift import insert_shift
+from dsanet_core.models.tsm import insert_shift
 from dsanet_core.records import Protocol, Sampling
 
 

@@ -9,11 +9,14 @@ import torch
 from torch import Tensor
 
 from dsanet_core.errors import ModelError
-from dsanet_core.models.fourd import FourDConvolution
-from dsanet_core.models.gst import GroupedConvolution, group_convolutions
+from dsanet_core.models.baselines import (
+    FourDConvolution,
+    GroupedConvolution,
+    SqueezeExcitation,
+    group_convolutions,
+)
 from dsanet_core.models.resnet import VideoResNet
-from dsanet_core.models.se import SqueezeExcitation
-from dsanet_core.models.shift import TemporalShift
+from dsanet_core.models.tsm import TemporalShift
 from dsanet_core.zoo import create_model
 from tests.models.networks import stir
 

@@ -15,18 +15,9 @@ from torch.nn import functional
 
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import capture
+from dsanet_core.models.dependencies import NAMED, Dependency
 from dsanet_core.models.resnet import BasicBlock, Bottleneck
-from dsanet_core.models.sda import (
-    NAMED,
-    SDA,
-    Dependency,
-    Excitation,
-    insert_sda,
-    spread,
-    squeeze,
-    squeezes,
-    sums,
-)
+from dsanet_core.models.sda import SDA, Excitation, insert_sda
 from tests.models.networks import stir, tiny
 
 Values = NDArray[np.float64]
@@ -210,54 +201,6 @@ def test_stored_responses_are_mean_and_mean_square_over_channels() -> None:
     assert captured["response"].shape == (2, 2, 4, 3, 3)
     expected = torch.stack([response.mean(1), response.square().mean(1)], 1)
     torch.testing.assert_close(captured["response"], expected.float())
-
-
-@pytest.mark.parametrize("size", [(1, 7, 9), (5, 8, 8), (8, 7, 4), (2, 1, 3)])
-@pytest.mark.parametrize("name", [*NAMED, *TABLE_6])
-def test_squeezing_and_spreading_are_adaptive_average_pooling(
-    name: str, size: tuple[int, int, int]
-) -> None:
-    x = torch.randn(2, 3, *size, dtype=torch.float64)
-    grid = Dependency.parse(name).grid(size)
-    squeezed = squeeze(x, grid)
-    torch.testing.assert_close(squeezed, functional.adaptive_avg_pool3d(x, grid))
-    back = spread(squeezed, size).expand(-1, -1, *size)
-    torch.testing.assert_close(back, functional.adaptive_avg_pool3d(squeezed, size))
-
-
-def test_nothing_is_squeezed_or_lifted_at_a_finer_grid_than_it_needs() -> None:
-    size = (8, 28, 28)
-    lst, lt, ls, s122 = grids = tuple(Dependency.parse(name).grid(size) for name in FOUR)
-    assert dict(squeezes(grids, size)) == {s122: size, lt: size, ls: s122, lst: ls}
-    assert sums(grids) == ((1,), (0, 2, 3)), "LT alone, the others on the grid of S122"
-    uneven = Dependency.parse("S122").grid((8, 7, 7))
-    assert dict(squeezes((ls, uneven), (8, 7, 7)))[ls] == (8, 7, 7), "its places overlap"
-
-    sda, lifted = module(FOUR, "sec"), []
-    sda.up.register_forward_hook(lambda layer, inputs, out: lifted.append(out.shape[2:]))
-    with torch.no_grad():
-        sda(torch.randn(1, 20, 4, 8, 8, dtype=torch.float64))
-    assert lifted == [(1, 8, 8)]
-
-
-def test_the_input_is_left_alone_and_gradients_change_nothing() -> None:
-    sda = module(FOUR, "sec")
-    x = torch.randn(2, 20, 4, 6, 6, dtype=torch.float64)
-    before = x.clone()
-    with torch.no_grad():
-        quick = sda(x)
-    torch.testing.assert_close(quick, sda(x.requires_grad_()).detach(), rtol=0, atol=0)
-    assert torch.equal(x, before)
-
-
-def test_an_interventions_own_tensor_is_not_written_to() -> None:
-    sda = module(FOUR, "sec")
-    sda.hook_gate.name = "gate"
-    x = torch.randn(1, 20, 2, 4, 4, dtype=torch.float64)
-    ones = torch.ones_like(x)
-    with torch.no_grad(), capture((), interventions={"gate": lambda gate: ones}):
-        torch.testing.assert_close(sda(x), x)
-    assert torch.equal(ones, torch.ones_like(x))
 
 
 @pytest.mark.parametrize("training", [True, False])

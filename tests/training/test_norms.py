@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from dsanet_core.errors import LensError
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.insert import insert_after
+from dsanet_core.models.insert import insert
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES
 from dsanet_core.training.norms import prepare_norms
@@ -74,7 +74,7 @@ def test_synchronised_batchnorm_keeps_inserted_modules_and_on_one_process_its_nu
             return x
 
     block = network.layer1[0]
-    insert_after(block, block.bn2, "watch", Watch())
+    insert(block, "after2", "watch", Watch())
     clips = torch.randn(2, 4, 3, 4, 32, 32)
     plain = copy.deepcopy(network)(clips)
     keys = list(network.state_dict())

@@ -16,7 +16,7 @@ from tools.bench.timing import Line
 __all__ = ["SECTIONS", "Line", "measure_section", "run_bench", "run_race", "write_clip"]
 
 SECTIONS: dict[str, str] = {
-    "modules": "DSA and SDA against their textbook forms",
+    "modules": "The fast forms of DSA and SDA against the equations",
     "networks": "Networks with DSA and SDA over those without",
     "compiled": "The same, compiled",
     "peers": "Slow-only R50 against PyTorchVideo's",

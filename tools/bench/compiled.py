@@ -13,6 +13,7 @@ import torch
 from torch._dynamo import config as dynamo
 from torch._inductor import config as inductor
 
+from dsanet_core.inference import prepare
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo import create_model
 from tools.bench.networks import in_words, one_clip
@@ -26,7 +27,7 @@ EQUAL = 1e-4
 
 def measure(repeats: int | None = None) -> Iterator[Line]:
     """The network with SDA and the one without; takes a C++ compiler and two minutes."""
-    return race([create_model(row).eval() for row in PAIR], repeats or REPEATS)
+    return race([prepare(create_model(row)) for row in PAIR], repeats or REPEATS)
 
 
 def race(

@@ -93,6 +93,7 @@ def _action(axis: str, value: int, clip: Path, stack: ExitStack) -> Callable[[],
 
 def _network(axis: str, value: int) -> VideoNetwork:
     """The row, random weights, with another value on one axis."""
+    from dsanet_core.inference import prepare
     from dsanet_core.zoo import build_model, model_spec
 
     spec = model_spec(ROW)
@@ -106,7 +107,7 @@ def _network(axis: str, value: int) -> VideoNetwork:
         changed = {"crop": value, "resize": value * protocol.resize // protocol.crop}
     classes = tuple(f"class {i}" for i in range(value)) if axis == "categories" else spec.classes
     fields: dict[str, Any] = {"protocol": replace(protocol, **changed), "classes": classes}
-    return build_model(replace(spec, **fields)).eval()
+    return prepare(build_model(replace(spec, **fields)))
 
 
 def _run(network: VideoNetwork, videos: int) -> None:

@@ -42,10 +42,11 @@ def peaks_of_analysis(row: str, path: str) -> tuple[float, float]:
     """MB that this process and its decoder's have held at most, after an analysis with random
     weights."""
     from dsanet_core.analysis import analyze
+    from dsanet_core.inference import prepare
     from dsanet_core.zoo import create_model
 
     with DecoderPeaks() as decoder:
-        analyze(path, create_model(row).eval())
+        analyze(path, prepare(create_model(row)))
     return peak_megabytes(), decoder.megabytes
 
 

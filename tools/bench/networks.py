@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from dsanet_core.hooks import HookPoint, capture, hook_points
+from dsanet_core.inference import prepare
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
@@ -143,7 +144,7 @@ def share_of(
 
 
 def _network(row: str | VideoNetwork) -> VideoNetwork:
-    return row if isinstance(row, VideoNetwork) else create_model(row).eval()
+    return row if isinstance(row, VideoNetwork) else prepare(create_model(row))
 
 
 def _seen(network: VideoNetwork, clip: Tensor) -> None:

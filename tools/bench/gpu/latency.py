@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
+from dsanet_core import inference
 from tools.bench.gpu.modes import BF16, GRAPHED, Mode, prepare
 from tools.bench.gpu.pairs import PAIRS, Pair, build, clip_shape, draw, named
 from tools.bench.gpu.report import Column, Report, Section
@@ -43,5 +44,5 @@ def measure(stage: Stage, report: Report) -> None:
 
 
 def _made(stage: Stage, pair: Pair, row: str, mode: Mode) -> Action:
-    network = build(stage, row).eval().to(stage.device)
+    network = inference.prepare(build(stage, row)).to(stage.device)
     return prepare(stage, network, draw(stage, 1, clip_shape(stage, pair.shape)), mode)

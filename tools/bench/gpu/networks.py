@@ -7,6 +7,7 @@ from functools import partial
 
 from torch import Tensor
 
+from dsanet_core import inference
 from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
 from tools.bench.gpu import against, limits
@@ -73,7 +74,7 @@ def _pair(stage: Stage, report: Report, pair: Pair) -> None:
     shape = clip_shape(stage, pair.shape)
     networks, macs = {}, {}
     for row in pair.rows:
-        network = build(stage, row).eval()
+        network = inference.prepare(build(stage, row))
         macs[row] = complexity(network, input_shape=(1, *shape)).macs
         networks[row] = network.to(stage.device)
     batch = _search(stage, networks[pair.network], shape, 2 if stage.dry else pair.max_batch)

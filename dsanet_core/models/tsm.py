@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from dsanet_core.errors import ModelError
-from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, convolutions, insert_before
+from dsanet_core.models.insert import ALL_STAGES, chosen_blocks, insert
 
 
 class TemporalShift(nn.Module):
@@ -42,4 +42,4 @@ def insert_shift(network: nn.Module, *, div: int = 8) -> None:
     for stage in ALL_STAGES:
         blocks = list(chosen_blocks(network, [stage]))
         for block in blocks[:: 2 if deep else 1]:
-            insert_before(block, convolutions(block)[0], "shift", TemporalShift(div))
+            insert(block, "before1", "shift", TemporalShift(div))

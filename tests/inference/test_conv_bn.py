@@ -1,4 +1,4 @@
-"""A convolution that takes the normalisation behind it in."""
+"""Convolution, normalisation, sum and ReLU as one layer."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dsanet_core.models import fused
-from dsanet_core.models.folding import FoldedBatchNorm3d, FoldedConv3d, normalised, rectified
-from dsanet_core.models.insert import insert_after, insert_before
+from dsanet_core.inference import mkldnn_bf16, prepare
+from dsanet_core.inference.conv_bn import FastConv3d, conv_bn
+from dsanet_core.models.base import convolution
+from dsanet_core.models.insert import insert
+from dsanet_core.models.resnet import BasicBlock, Bottleneck
 from tests.models.networks import stir
 
 KERNELS = [(1, 1, 1), (3, 1, 1), (1, 3, 5), (3, 1, 3), (1, 7, 7), (3, 3, 3)]
@@ -18,19 +20,19 @@ KERNELS = [(1, 1, 1), (3, 1, 1), (1, 3, 5), (3, 1, 3), (1, 7, 7), (3, 3, 3)]
 
 def pair(kernel: tuple[int, int, int] = (1, 3, 3), stride: int = 1) -> nn.ModuleDict:
     torch.manual_seed(0)
-    conv, norm = FoldedConv3d(5, 6, kernel, stride), FoldedBatchNorm3d(6)
-    stir(norm)
-    return nn.ModuleDict({"conv": conv, "norm": norm}).double()
+    layers = nn.ModuleDict({"conv": convolution(5, 6, kernel, stride), "norm": nn.BatchNorm3d(6)})
+    stir(layers)
+    return prepare(layers.double())
 
 
 def run(layers: nn.ModuleDict, x: Tensor) -> Tensor:
-    return normalised(layers["conv"], layers["norm"], x)
+    return conv_bn(layers["conv"], layers["norm"], x)
 
 
 def plainly(layers: nn.ModuleDict, x: Tensor) -> Tensor:
     """By PyTorch's own two layers."""
     conv, norm = layers["conv"], layers["norm"]
-    assert isinstance(conv, FoldedConv3d) and isinstance(norm, FoldedBatchNorm3d)
+    assert isinstance(conv, FastConv3d) and isinstance(norm, nn.BatchNorm3d)
     plain = nn.Conv3d(5, 6, conv.kernel_size, conv.stride, conv.padding, bias=False).double()
     plain.load_state_dict(conv.state_dict())
     after = nn.BatchNorm3d(6).double()
@@ -62,11 +64,11 @@ def test_it_equals_the_two_layers(
 def test_one_convolution_runs_where_nothing_is_learnt_of_the_batch() -> None:
     layers = pair().eval()
     seen: list[Tensor] = []
-    layers["conv"].register_forward_hook(lambda module, inputs, output: seen.append(output))
-    out = run(layers, torch.randn(2, 5, 3, 4, 6, dtype=torch.float64))
-    assert seen[0] is out
+    layers["norm"].register_forward_hook(lambda module, inputs, output: seen.append(output))
+    run(layers, torch.randn(2, 5, 3, 4, 6, dtype=torch.float64))
+    assert seen == []
     out = run(layers.train(), torch.randn(2, 5, 3, 4, 6, dtype=torch.float64))
-    assert not torch.allclose(seen[1], out)
+    assert seen[0] is out
 
 
 @pytest.mark.parametrize("key", ["conv.weight", "norm.weight", "norm.bias", "norm.running_mean",
@@ -76,8 +78,8 @@ def test_what_is_kept_is_made_again_when_anything_it_was_made_of_changes(key: st
     x = torch.randn(1, 5, 2, 4, 4, dtype=torch.float64)
     with torch.no_grad():
         before = run(layers, x)
-        kept = layers["conv"]._kept
-        assert torch.equal(run(layers, x), before) and layers["conv"]._kept is kept
+        kept = layers["conv"]._folded
+        assert torch.equal(run(layers, x), before) and layers["conv"]._folded is kept
         layers.state_dict()[key].mul_(1.5)
         after = run(layers, x)
         assert not torch.allclose(before, after)
@@ -119,14 +121,25 @@ def test_a_replaced_normalisation_still_runs() -> None:
     torch.testing.assert_close(run(layers, x), expected, rtol=0, atol=1e-12)
 
 
-def test_what_is_inserted_before_and_after_runs() -> None:
-    layers = pair().eval()
-    insert_before(layers, layers["conv"], "first", nn.ReLU())
-    insert_after(layers, layers["norm"], "last", nn.Sigmoid())
-    x = torch.randn(1, 5, 2, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(
-        run(layers, x), plainly(layers, x.relu()).sigmoid(), rtol=0, atol=1e-12
-    )
+@pytest.mark.parametrize("kind", [BasicBlock, Bottleneck])
+def test_what_is_inserted_before_and_after_runs(
+    kind: type[BasicBlock] | type[Bottleneck]
+) -> None:
+    x = torch.randn(2, 8, 2, 4, 4, dtype=torch.float64)
+    places = ["before1", "before2", "after2", "after_sum"]
+    places += ["before3", "after3"] if kind is Bottleneck else []
+    outputs = []
+    for place in [None, *places]:
+        torch.manual_seed(0)
+        block = kind(8, 8, 2, (3, 1)).double().eval()
+        stir(block)
+        if place is not None:
+            insert(block, place, "inserted", nn.Tanh())
+        with torch.no_grad():
+            outputs.append(block(x))
+            torch.testing.assert_close(prepare(block)(x), outputs[-1], rtol=0, atol=1e-12)
+    for out in outputs[1:]:
+        assert (out - outputs[0]).abs().max() > 1e-3, "the module changes something"
 
 
 def test_autocast_keeps_weights_of_its_own() -> None:
@@ -150,60 +163,61 @@ def test_the_terms_of_a_sum_are_normalised_once() -> None:
     )
 
 
-def joined(layers: nn.ModuleDict, x: Tensor, added: Tensor | None, module: bool = True) -> Tensor:
-    relu = layers["relu"] if module else None
-    return rectified(layers["conv"], layers["norm"], x, added=added, relu=relu)
-
-
-def triple(kernel: tuple[int, int, int] = (1, 3, 3), stride: int = 1) -> nn.ModuleDict:
-    layers = pair(kernel, stride)
-    layers["relu"] = nn.ReLU(inplace=True)
-    return layers
+def joined(layers: nn.ModuleDict, x: Tensor, added: Tensor | None) -> Tensor:
+    return conv_bn(layers["conv"], layers["norm"], x, added=added, rectify=True)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize("module", [True, False])
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("gradients", [True, False])
 def test_a_sum_and_a_relu_behind_both(
-    kernel: tuple[int, int, int], stride: int, module: bool, training: bool, gradients: bool
+    kernel: tuple[int, int, int], stride: int, training: bool, gradients: bool
 ) -> None:
-    layers = triple(kernel, stride).train(training)
+    layers = pair(kernel, stride).train(training)
     x = torch.randn(2, 5, 3, 4, 6, dtype=torch.float64)
     expected = plainly(layers, x)
     added = torch.randn_like(expected)
     before = added.clone()
     with torch.set_grad_enabled(gradients):
         for shortcut in (None, added):
-            out = joined(layers, x, shortcut, module)
+            out = joined(layers, x, shortcut)
             sum_ = expected if shortcut is None else expected + shortcut
             torch.testing.assert_close(out, sum_.relu(), rtol=0, atol=1e-12)
     assert torch.equal(added, before), "the shortcut is not ours to write to"
 
 
-@pytest.mark.parametrize("watched", ["conv", "norm", "relu"])
+@pytest.mark.parametrize(
+    "watched", ["conv1", "bn1", "relu", "conv2", "bn2", "conv3", "bn3", "downsample.1"]
+)
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("precision", [torch.float64, torch.bfloat16])
 def test_who_looks_in_between_sees_what_there_is(
     watched: str, before: bool, precision: torch.dtype
 ) -> None:
-    layers = triple().to(precision).eval()
-    x = torch.randn(1, 5, 2, 4, 4, dtype=precision)
-    seen: list[Tensor] = []
-    if before:
-        layers[watched].register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
-    else:
-        layers[watched].register_forward_hook(lambda _, given, out: seen.append(out.clone()))
-    with torch.no_grad():
-        out = joined(layers, x, None)
-    assert len(seen) == 1
-    if watched == "conv" and before:
-        assert torch.equal(seen[0], x)
-    else:
-        after_relu = watched == "relu" and not before
-        assert torch.equal(seen[0] if after_relu else seen[0].relu(), out)
-        assert (seen[0] < 0).any() != after_relu
+    torch.manual_seed(0)
+    block = Bottleneck(8, 4, 2, (3, 1))
+    stir(block)
+    block = block.to(precision).eval()
+    x = torch.randn(1, 8, 2, 4, 4, dtype=precision)
+
+    def values_seen(block: nn.Module) -> list[Tensor]:
+        seen: list[Tensor] = []
+        layer = block.get_submodule(watched)
+        hook = (
+            layer.register_forward_pre_hook(lambda _, given: seen.append(given[0].clone()))
+            if before
+            else layer.register_forward_hook(lambda _, given, out: seen.append(out.clone()))
+        )
+        with torch.no_grad():
+            seen.append(block(x))
+        hook.remove()
+        return seen
+
+    plain, prepared = values_seen(block), values_seen(prepare(copy.deepcopy(block)))
+    assert len(plain) == (4 if watched == "relu" else 2)
+    tolerance = 1e-12 if precision == torch.float64 else 0.05
+    torch.testing.assert_close(prepared, plain, rtol=0, atol=tolerance)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)
@@ -213,14 +227,14 @@ def test_in_bfloat16_it_is_the_same_to_its_rounding(
     kernel: tuple[int, int, int], stride: int, autocast: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[int] = []
-    convolve = fused.convolve
+    convolve = mkldnn_bf16.convolve
 
     def spy(*given: object, **named: object) -> Tensor:
         calls.append(1)
         return convolve(*given, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fused, "convolve", spy)
-    exact = triple(kernel, stride).float().eval()
+    monkeypatch.setattr(mkldnn_bf16, "convolve", spy)
+    exact = pair(kernel, stride).float().eval()
     rough = exact if autocast else copy.deepcopy(exact).to(torch.bfloat16)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=autocast):
         # More sizes than weights are packed for, and back to the first.
@@ -238,7 +252,7 @@ def test_in_bfloat16_it_is_the_same_to_its_rounding(
 
 
 def test_a_copy_of_packed_weights_and_weights_that_change() -> None:
-    layers = triple().eval()
+    layers = pair().eval()
     layers = layers.to(torch.bfloat16)
     x = torch.randn(1, 5, 2, 4, 4, dtype=torch.bfloat16)
     with torch.no_grad():
