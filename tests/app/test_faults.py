@@ -29,11 +29,11 @@ __all__ = ["program", "queue", "real_runs", "runs_folder"]
 DEADLY = """
 import os, signal, sys
 from dsanet_core import cli
-from dsanet_core.runs import answers, engine
+from dsanet_core.runs import engine, inference
 where, place = {where!r}, {place}
 engine.SHARD_VIDEOS = 2
 owner, name = {{
-    "decode": (answers._Inputs, "__getitem__"), "forward": (answers, "run_network")
+    "decode": (inference._Inputs, "__getitem__"), "forward": (inference, "run_network")
 }}[where]
 real, seen = getattr(owner, name), []
 def deadly(*args):

@@ -272,7 +272,7 @@ def test_weights_are_open_to_this_machine_alone_unless_the_server_says_otherwise
     monkeypatch: pytest.MonkeyPatch, said: str, hosts: list[str], opened: bool
 ) -> None:
     options = {"server.address": "localhost", "server.allowedHosts": hosts}
-    monkeypatch.setattr(user_weights.config, "get_option", options.__getitem__)
+    monkeypatch.setattr(user_weights.runtime.config, "get_option", options.__getitem__)
     monkeypatch.setenv(settings.WEIGHTS_VARIABLE, said)
     assert user_weights.is_open() is opened
 
