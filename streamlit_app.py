@@ -1,4 +1,4 @@
-"""The app's frame: page settings and navigation. `streamlit run streamlit_app.py` starts it."""
+"""Entry point: page settings and navigation. Start it with `streamlit run streamlit_app.py`."""
 
 import streamlit as st
 from streamlit.navigation.page import StreamlitPage
@@ -39,7 +39,7 @@ page = st.navigation(
             _page("layers", "Layers", ":material/stacked_line_chart:"),
             _page("errors", "Errors", ":material/rule:"),
         ],
-        "Networks": [
+        "Models": [
             _page("zoo", "Zoo", ":material/hub:"),
             _page("method", "Method", ":material/menu_book:"),
         ],

@@ -1,41 +1,53 @@
-"""Dependencies: what every SDA block selected for this video (SDA, Eqs. 2 to 8, Figure 5)."""
+"""Dependencies: what the SDA blocks select for a video (SDA, Eqs. 2 to 8, Figure 5)."""
 
 import streamlit as st
 
-from app.ui import page_frame, text
+from app.ui import choosers, exports, page_frame
 from app.ui.state import Key
-from dsanet_core.figures import dependency_weights, gate_maps, gate_over_time
-from dsanet_core.report import readings
+from dsanet_core.figures import (
+    dependency_response,
+    dependency_weights,
+    gate_maps,
+    gate_over_time,
+)
+from dsanet_core.report import captions, text
+
+ACROSS = 4
+"""Responses side by side."""
 
 with page_frame.page(
-    "Dependencies",
-    "What each SDA block leaned on for this video: all of it, its places, its frames, or patches.",
+    "Dependencies", "Dependency weights per SDA block, and the gates they lead to, for this video."
 ):
-    source = page_frame.choose_video()
-    name = page_frame.choose_model(Key.MODEL, "Model", "sda_tsn_synth")
+    source = choosers.choose_video()
+    name = choosers.choose_model(Key.MODEL, "Model", "sda_tsn_synth")
     analysis = page_frame.wait_for(source, [name])[0]
-    selection, view = page_frame.choose_selection(analysis)
+    selection, view = choosers.choose_selection(analysis)
     page_frame.warn_if_unfamiliar(analysis)
 
-    st.subheader("Through the network")
-    st.markdown(text.selection_lead(analysis, view))
+    st.subheader("Weights in all blocks")
+    st.markdown(text.dependencies_summary(analysis, view))
     page_frame.chart(
         dependency_weights(analysis, view, selection.block),
-        "Weight of every dependency in each block, stacked and centred",
+        "Weight of each dependency in each block: stacked, and relative to equal shares",
     )
-    st.caption(readings.DEPENDENCY_WEIGHTS)
+    st.caption(captions.DEPENDENCY_WEIGHTS)
 
-    st.subheader(f"The gate of {text.block_name(selection.block)}")
-    st.markdown(text.selection_reading(selection, view))
-    page_frame.chart(gate_maps(analysis, selection, view), "Gate of every frame, in space")
-    st.caption(readings.GATE_MAPS)
-    page_frame.chart(gate_over_time(analysis, selection, view), "Mean gate of every frame")
-    st.caption(readings.GATE_OVER_TIME)
+    st.subheader(f"Gate of {text.block_name(selection.block)}")
+    st.markdown(text.selection_summary(selection, view))
+    page_frame.chart(gate_maps(analysis, selection, view), "Gate map of each frame")
+    st.caption(captions.GATE_MAPS)
+    page_frame.chart(gate_over_time(analysis, selection, view), "Mean gate of each frame")
+    st.caption(captions.GATE_OVER_TIME)
 
-    st.subheader("What each dependency answered")
-    page_frame.responses(analysis, selection, view)
-    st.caption(readings.RESPONSES)
+    st.subheader("Response per dependency")
+    for start in range(0, len(selection.dependencies), ACROSS):
+        shown = selection.dependencies[start : start + ACROSS]
+        for cell, each in zip(st.columns(ACROSS, gap="medium"), shown, strict=False):
+            with cell, st.container(height="stretch", vertical_alignment="distribute"):
+                st.markdown(text.dependency_heading(selection, each, view))
+                figure = dependency_response(analysis, selection, each, view)
+                page_frame.chart(figure, f"Response of {each}")
+    st.caption(captions.RESPONSES)
 
-    st.subheader("On what grounds")
-    page_frame.grounds(analysis, name)
-    page_frame.export([analysis], table="dependencies")
+    page_frame.model_details([analysis], [name])
+    exports.export([analysis], table="dependencies")

@@ -1,4 +1,4 @@
-"""What a page gives away as files: data of each analysis, and a report of what the page shows."""
+"""Download buttons of pages: data of each record as JSON and CSV, and the page as a report."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.server.run_videos import Source
 from app.ui import text
 from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.report import report_name, report_to_html
+from dsanet_core.report.text import escape
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json, dependencies_to_csv
 
 TABLES: dict[str, Callable[[Analysis], str]] = {
@@ -19,31 +20,36 @@ TABLES: dict[str, Callable[[Analysis], str]] = {
     "kernels": text.kernels_to_csv,
     "dependencies": dependencies_to_csv,
 }
+MIME_TYPES = {"JSON": "application/json", "CSV": "text/csv"}
 
 
 def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
-    """The data of the page as files, made when somebody asks for one. table: key of `TABLES`."""
+    """The data of the page as files. table: key of `TABLES`."""
     with st.container(horizontal=True):
         for place, analysis in enumerate(analyses):
-            stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
-            st.download_button(
-                f"{text.escape(analysis.model.name)}: all data (JSON)",
-                partial(analysis_to_json, analysis),
-                f"{stem}.json",
-                "application/json",
-                key=f"json_{place}",
-                icon=":material/download:",
-                on_click="ignore",
+            stem = file_stem(analysis)
+            download(
+                f"{escape(analysis.model.name)}: all data", "JSON",
+                partial(analysis_to_json, analysis), stem, f"json_{place}",
             )
-            st.download_button(
-                f"{text.escape(analysis.model.name)}: {table} (CSV)",
-                partial(TABLES[table], analysis),
-                f"{stem}_{table}.csv",
-                "text/csv",
-                key=f"csv_{place}",
-                icon=":material/download:",
-                on_click="ignore",
+            download(
+                f"{escape(analysis.model.name)}: {table}", "CSV", partial(TABLES[table], analysis),
+                f"{stem}_{table}", f"csv_{place}",
             )
+
+
+def file_stem(analysis: Analysis) -> str:
+    return f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
+
+
+def download(label: str, kind: str, make: Callable[[], str], stem: str, key: str) -> None:
+    """A button for one file, which is made on the click. label: Markdown.
+
+    kind: key of `MIME_TYPES`."""
+    st.download_button(
+        f"{label} ({kind})", make, f"{stem}.{kind.lower()}", MIME_TYPES[kind], key=key,
+        icon=":material/download:", on_click="ignore",
+    )
 
 
 def report(
@@ -53,7 +59,7 @@ def report(
     attributions: Sequence[Attribution] = (),
     effects: Effects | None = None,
 ) -> None:
-    """The page as one file that opens without a network, made when somebody asks for it."""
+    """The page as one HTML file that works offline, made on the click."""
     names = [services.model_of(analysis.model.weights_sha256) for analysis in analyses]
     measured = {
         analysis.model.weights_sha256: services.model_card(name).accuracy
@@ -71,6 +77,6 @@ def report(
         key="report",
         icon=":material/description:",
         on_click="ignore",
-        help="One file with figures, tables and data; it opens without a network. The address of "
-        "this page is the link to what you see.",
+        help="One file with figures, tables and data that works offline. To share this view "
+        "instead, copy the address of the page.",
     )

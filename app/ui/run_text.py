@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from app.ui import readings
-from app.ui.text import escape, percent
 from dsanet_core.figures import CategoryRow, CategoryTable, palette, selects
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
+from dsanet_core.report import captions
+from dsanet_core.report.text import escape
 from dsanet_core.serialize import CsvTable
-from dsanet_core.text_format import points
+from dsanet_core.text_format import percent, points
 
 CONFIDENCE = ", sure (%)"
 """Ends the head of a column of confidences."""
@@ -155,7 +155,7 @@ def categories_lead(table: CategoryTable, rows: Sequence[CategoryRow]) -> str:
 
 def categories_reading(table: CategoryTable) -> str:
     """How to read the figure of the categories."""
-    said = [readings.CATEGORIES]
+    said = [captions.CLASS_ACCURACY]
     if len(table.runs) > 1:
         said.append(
             f"Categories are ordered by what the best of the other runs gains over "

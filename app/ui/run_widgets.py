@@ -13,10 +13,11 @@ import streamlit as st
 from app import page_file
 from app.server import run_videos, runs, services
 from app.server.run_videos import RunVideo
-from app.ui import run_text, state, text
-from app.ui.page_end import PageEnd
-from app.ui.state import Key, kept
+from app.ui import run_text, state
+from app.ui.page_frame import PageEnd
+from app.ui.state import Key, keyed
 from dsanet_core.records import Array, Run
+from dsanet_core.report import text
 
 PICTURES = ("SVG", "PNG")
 PAGES = {"categories": "Categories", "layers": "Layers", "errors": "Errors"}
@@ -29,8 +30,8 @@ def choose_run(key: Key, label: str, *, among: Collection[str] | None = None) ->
     among: ids to choose from, all without it.
     """
     ids = [name for name in _ids() if among is None or name in among]
-    state.settle(key, ids, ids[0])
-    st.selectbox(label, ids, **kept(key), format_func=title)
+    state.ensure_option(key, ids, ids[0])
+    st.selectbox(label, ids, **keyed(key), format_func=title)
     return _known([str(st.session_state[key])])[0]
 
 
@@ -39,7 +40,7 @@ def choose_runs(key: Key, label: str, default: Sequence[str]) -> list[Run]:
     ids = _ids()
     wanted = [name for name in st.session_state.get(key) or default if name in ids]
     state.put(key, wanted or ids[:1])
-    st.multiselect(label, ids, **kept(key), format_func=title)
+    st.multiselect(label, ids, **keyed(key), format_func=title)
     if not st.session_state[key]:
         st.info("Choose a run above.", icon=":material/arrow_upward:")
         raise PageEnd
@@ -240,7 +241,7 @@ def export(name: str, *, csv: Callable[[], str], json: Callable[[], str]) -> Non
                 "text/csv" if kind == "CSV" else "application/json",
                 key=f"run_{kind}", icon=":material/download:", on_click="ignore",
             )
-        state.settle(state.PICTURE, PICTURES, PICTURES[0])
+        state.ensure_option(state.PICTURE, PICTURES, PICTURES[0])
         st.segmented_control(
-            "Camera button of a figure saves", PICTURES, **kept(state.PICTURE), required=True
+            "Camera button of a figure saves", PICTURES, **keyed(state.PICTURE), required=True
         )

@@ -1,5 +1,5 @@
-"""Sign-in through OpenID Connect, where `.streamlit/secrets.toml` configures it; else everybody who
-reaches the server may use it. `docs/security.md` says how to set it up."""
+"""Sign-in through OpenID Connect if `.streamlit/secrets.toml` configures it (`docs/security.md`);
+otherwise everybody who reaches the server may use it."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import streamlit as st
 from streamlit import config
 from streamlit.errors import StreamlitSecretNotFoundError
 
-from app.ui.text import escape
+from dsanet_core.report.text import escape
 
 
 def require() -> None:
-    """Ends the page for who has not signed in or is not on the list; names the others."""
+    """Ends the page for users who are not signed in or not allowed; names the others."""
     try:
         secrets = _secrets()
     except (StreamlitSecretNotFoundError, OSError, ValueError):
-        # Whoever wrote the file wanted a lock: a slip in it must not leave the door open.
+        # The file is meant to restrict access: a mistake in it must not grant access.
         st.error(
-            "The server's secrets cannot be read, so nobody can sign in.  \n"
-            "**What to do:** whoever runs the server finds the reason in its log.",
+            "The server's sign-in configuration cannot be read, so nobody can sign in.  \n"
+            "**What to do:** ask the server's administrator; the server's log has the reason.",
             icon=":material/error:",
         )
         st.stop()
@@ -30,7 +30,7 @@ def require() -> None:
         return
     if not st.user.is_logged_in:
         st.title("DSANet Lens")
-        st.markdown("This server asks who you are.")
+        st.markdown("Sign in to use this server.")
         st.button("Sign in", icon=":material/login:", type="primary", on_click=st.login)
         st.stop()
     user = st.user.to_dict()
@@ -40,15 +40,15 @@ def require() -> None:
         st.button("Sign out", icon=":material/logout:", on_click=st.logout)
     if not is_allowed(user, secrets.get("access", {}).get("allowed")):
         st.error(
-            f"{name} may not use this server.  \n"
-            "**What to do:** sign in as somebody else, or ask whoever runs the server.",
+            f"{name} is not allowed to use this server.  \n"
+            "**What to do:** sign in with another account, or ask the server's administrator.",
             icon=":material/block:",
         )
         st.stop()
 
 
 def is_allowed(user: Mapping[str, Any], allowed: Sequence[str] | None) -> bool:
-    """Whether an address, or its domain as in `@example.org`, is on the list; True without one."""
+    """True if the address or its domain (`@example.org`) is on the list, or if there is no list."""
     if allowed is None:
         return True
     address = str(user.get("email") or "").casefold()

@@ -1,7 +1,7 @@
-"""Every key of the session state and of the page address, typed, in one place.
+"""All keys of the session state and of the page address.
 
-The session state is what counts. A page address (deep link) is read once, when a session opens
-on it, and written at the end of every run, so that it can be copied at any time.
+The session state is authoritative. The address (deep link) is read once, when a session starts,
+and written at the end of every run, so that it can be copied at any time.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import streamlit as st
 
 
 class Key(StrEnum):
-    """What a deep link carries; the value is the name of the query parameter."""
+    """Choices in a deep link; the value is the name of the query parameter."""
 
     VIDEO = "video"
     MODEL = "model"
@@ -35,7 +35,7 @@ class Key(StrEnum):
     ERROR_TRUE = "true"
     ERROR_PREDICTED = "predicted"
     ERROR_OUTCOME = "outcome"
-    BESIDE = "beside"
+    SECOND_MODEL = "beside"
     METHOD = "method"
     SNIPPET = "snippet"
     CROP = "crop"
@@ -43,8 +43,8 @@ class Key(StrEnum):
     CURVES = "curves"
     CHANGES = "changes"
     KERNEL_OF = "kernel_of"
-    RANKED = "ranked"
-    RANK_ORDER = "rank_order"
+    BLOCK_IMPORTANCE = "ranked"
+    BLOCK_ORDER = "rank_order"
     LAYERS_OF = "layers_of"
     LAYERS_DIFFERENCE = "layers_difference"
     LAYERS_ORDER = "layers_order"
@@ -66,25 +66,25 @@ LISTS = (Key.RUNS, Key.CHANGES)
 """Keys of several values, joined by `SEPARATOR` in an address."""
 SEPARATOR = "~"
 FLAGS = {
-    Key.CURVES: False, Key.RANKED: False, Key.LAYERS_DIFFERENCE: False, Key.LAYERS_SPREAD: True,
+    Key.CURVES: False, Key.BLOCK_IMPORTANCE: False, Key.LAYERS_DIFFERENCE: False,
+    Key.LAYERS_SPREAD: True,
 }
-"""Keys that are on or off, and which they are without a choice."""
+"""Keys that are on or off, with their defaults."""
 SPANS = {Key.ERRORS_SURE: (0, 100)}
-"""Keys of a lowest and a highest number, and what they are without a choice: the whole span."""
-QUIET = (
-    Key.BESIDE, Key.METHOD, Key.SNIPPET, Key.CROP, Key.FRAME, Key.KERNEL_OF, Key.RANK_ORDER,
+"""Keys of a lowest and a highest number, with the whole span, which is the default."""
+OMITTED_DEFAULTS = (
+    Key.SECOND_MODEL, Key.METHOD, Key.SNIPPET, Key.CROP, Key.FRAME, Key.KERNEL_OF, Key.BLOCK_ORDER,
     Key.LAYERS_OF, Key.LAYERS_ORDER, Key.LAYERS_BY, Key.LAYERS_ONE, Key.ERRORS_SIDE,
     Key.ERRORS_UNIT, Key.ERRORS_SIZE, Key.ERRORS_DIRECTION, Key.ERRORS_ORDER,
 )
-"""Keys that an address names only where they are not what the page chooses itself: it stays short.
-"""
+"""Keys that are left out of an address while they have the page's own default."""
 
 _RESTORED = "restored_from_address"
-_DRAWN = "page_drawn_last"
+_LAST_PAGE = "page_drawn_last"
 _UPLOADS_TAKEN = "uploads_taken"
 _STOPPED = "stopped"
-_GONE = "gone"
-_OWN_CHOICE = "own_choice_of_the_page"
+_UNAVAILABLE = "unavailable"
+_DEFAULTS = "defaults_of_pages"
 SAMPLE_GROUP = "sample_group"
 PICTURE = "picture"
 CATEGORIES_TURN = "categories_turn"
@@ -104,52 +104,52 @@ WEIGHTS_CHOSEN, WEIGHTS_TOLD = "weights_chosen", "weights_told"
 WEIGHTS_DELETE = "weights_delete_asked"
 
 ON_SEVERAL_PAGES = (*Key, SAMPLE_GROUP, PICTURE)
-"""Choices that may have a widget on more than one page."""
+"""Choices that several pages offer."""
 
 
-def kept(key: str) -> dict[str, Any]:
-    """Arguments of a widget whose choice outlives its page."""
+def keyed(key: str) -> dict[str, Any]:
+    """Arguments of a widget whose choice is kept when the page changes."""
     return {"key": key, "persist_state": "session"}
 
 
 def restore(page: str) -> None:
-    """Take over what the address says, once per session: later runs may see a stale address.
+    """Read the address once per session: later runs may see a stale one.
 
-    On another page than the last one drawn, choices of several pages are set anew: a widget
-    does not know what one with its key said elsewhere. Never else: what is set replaces what the
-    browser has, and that may be newer than this drawing.
+    When the page changes, choices that several pages offer are set again, because a widget does
+    not see the value of a widget with the same key on another page. Only then: a value that is set
+    replaces the browser's, which may be newer.
     """
     if not st.session_state.get(_RESTORED):
         for key in Key:
             if key in st.query_params:
                 st.session_state[key] = _from_address(key, st.query_params[key])
         st.session_state[_RESTORED] = True
-    if st.session_state.get(_DRAWN) != page:
+    if st.session_state.get(_LAST_PAGE) != page:
         for name in ON_SEVERAL_PAGES:
             if name in st.session_state:
                 st.session_state[name] = st.session_state[name]
 
 
-def note_drawn(page: str) -> None:
-    """Call it when a page is drawn to its end."""
-    st.session_state[_DRAWN] = page
+def mark_drawn(page: str) -> None:
+    """Record that a page was drawn to its end."""
+    st.session_state[_LAST_PAGE] = page
 
 
 def publish() -> None:
-    """Write the present choices into the address."""
+    """Write the current choices into the address."""
     current = choices()
     if st.query_params.to_dict() != current:
         st.query_params.from_dict(current)
 
 
 def choices() -> dict[str, str]:
-    """Every choice as it stands in an address."""
-    own = st.session_state.get(_OWN_CHOICE, {}) | FLAGS | SPANS
+    """Query parameters of the current choices."""
+    defaults = st.session_state.get(_DEFAULTS, {}) | FLAGS | SPANS
     chosen = {key: st.session_state.get(key) for key in Key}
     return {
         str(key): _to_address(key, value)
         for key, value in chosen.items()
-        if value != own.get(key) and (value or key in FLAGS) and value is not None
+        if value != defaults.get(key) and (value or key in FLAGS) and value is not None
     }
 
 
@@ -170,7 +170,7 @@ def _from_address(key: Key, value: str) -> Any:
 
 
 def _span(text: str, low: int, high: int) -> tuple[int, int]:
-    """The span that an address names, within the whole one; the whole one for anything else."""
+    """The span in an address if it lies within the whole one, else the whole one."""
     match = re.fullmatch(r"(\d{1,6})-(\d{1,6})", text)
     start, end = (int(match[1]), int(match[2])) if match else (low, high)
     return (start, end) if low <= start <= end <= high else (low, high)
@@ -182,39 +182,38 @@ def get(key: Key) -> str | None:
 
 
 def put(key: str, value: Any) -> None:
-    """Set a choice; call it from a widget's callback or before the widget of this key is drawn.
-
-    Only where it is another one: see `restore`.
-    """
+    """Set a choice if it differs (see `restore`); call it from a widget's callback or before the
+    widget of this key is drawn."""
     if key not in st.session_state or st.session_state[key] != value:
         st.session_state[key] = value
 
 
-def settle(key: str, options: Sequence[str], default: str | None) -> None:
-    """Make the choice of `key` one of `options`: a link or an earlier page may say otherwise."""
-    if key in QUIET:
-        st.session_state.setdefault(_OWN_CHOICE, {})[key] = default
+def ensure_option(key: str, options: Sequence[str], default: str | None) -> None:
+    """Reset the choice of `key` to `default` unless it is one of `options`: links and other pages
+    may have set anything."""
+    if key in OMITTED_DEFAULTS:
+        st.session_state.setdefault(_DEFAULTS, {})[key] = default
     if st.session_state.get(key) not in options:
         put(key, default)
 
 
-def gone(key: Key, options: Sequence[str]) -> str | None:
-    """The last choice of `key` that was none of the options, until another one is made; call it
-    before `settle`."""
+def unavailable_choice(key: Key, options: Sequence[str]) -> str | None:
+    """The last choice of `key` that was none of the options, until the user makes another; call it
+    before `ensure_option`."""
     chosen = get(key)
     if chosen is not None and chosen not in options:
-        st.session_state.setdefault(_GONE, {})[key] = chosen
-    last = st.session_state.get(_GONE, {}).get(key)
+        st.session_state.setdefault(_UNAVAILABLE, {})[key] = chosen
+    last = st.session_state.get(_UNAVAILABLE, {}).get(key)
     return None if last is None or last in options else str(last)
 
 
-def forget_gone(key: Key) -> None:
-    """Call it from the callback of the widget of this key."""
-    st.session_state.get(_GONE, {}).pop(key, None)
+def clear_unavailable(key: Key) -> None:
+    """Forget `unavailable_choice`; call it from the callback of the widget of this key."""
+    st.session_state.get(_UNAVAILABLE, {}).pop(key, None)
 
 
 def is_on(key: Key) -> bool:
-    """Whether a flag is on; call it before its widget is drawn, so that the widget agrees."""
+    """Value of a flag; call it before its widget is drawn, so that both agree."""
     return bool(st.session_state.setdefault(key, FLAGS[key]))
 
 
@@ -223,9 +222,9 @@ def switch_on(key: Key) -> None:
     st.session_state[key] = True
 
 
-def uploader_key(what: str = "upload") -> str:
-    """Key of an upload box: a new one after each upload, so that the box lets go of its bytes."""
-    return f"{what}_{st.session_state.get(_UPLOADS_TAKEN, 0)}"
+def uploader_key(prefix: str = "upload") -> str:
+    """Key of an upload box; a new one after each upload, so that Streamlit frees its bytes."""
+    return f"{prefix}_{st.session_state.get(_UPLOADS_TAKEN, 0)}"
 
 
 def renew_uploader() -> None:
@@ -233,18 +232,18 @@ def renew_uploader() -> None:
 
 
 def clear_weights() -> None:
-    """What was said of the last file of weights does not hold for the next."""
+    """Reset the options of the previous file of weights."""
     for name in NEW_WEIGHTS:
         st.session_state.pop(name, None)
 
 
-def stop(wish: str) -> None:
-    """Remember that the user stopped this analysis: a redrawn page must not start it again."""
-    st.session_state[_STOPPED] = wish
+def stop(request: str) -> None:
+    """Remember that the user stopped this request, so that a redrawn page does not restart it."""
+    st.session_state[_STOPPED] = request
 
 
-def is_stopped(wish: str) -> bool:
-    return bool(st.session_state.get(_STOPPED) == wish)
+def is_stopped(request: str) -> bool:
+    return bool(st.session_state.get(_STOPPED) == request)
 
 
 def resume() -> None:

@@ -1,5 +1,4 @@
-"""What spoke for a category: heat over the frames, importance over the time, and how that was
-tested (insertion and deletion)."""
+"""Attributions: heat maps of frames, contributions over time, insertion and deletion curves."""
 
 from __future__ import annotations
 
@@ -24,19 +23,18 @@ from dsanet_core.records import Analysis, Array, Attribution, Faithfulness
 from dsanet_core.text_format import percent, seconds_range, signed
 
 CELLS = 16
-"""A map is shown on a grid of at most so many places a side: finer ones are noise to the eye."""
+"""Maximum grid size of a shown map per side: finer maps look like noise."""
 LEAST_HEAT, LEAST_SHARE = 1e-4, 0.01
-"""Scales reach at least so far: what is small shall look so."""
-HEAT_UNIT = "Logit per 1% of the picture"
+"""Minimum extent of the scales, so that small values look small."""
+HEAT_UNIT = "Logit per 1% of the image"
 _FRAME_PIXELS = 400
 
 
 def heat(attribution: Attribution, crop: int = 0) -> Array:
-    """(snippets, frames, h, w) logits per hundredth of a frame's area, as one crop shows them.
+    """(snippets, frames, h, w) logits per 1% of a frame's area for one crop; h, w <= `CELLS`.
 
-    On at most `CELLS` x `CELLS` places. Densities, so that methods and networks with other grids
-    share a scale. A frame's mean times 100 is its share in the explained logit, of all crops
-    together `Attribution.per_frame`.
+    Densities, so that methods and models with different grids share a scale. A frame's mean times
+    100 is its contribution to the explained logit, summed over crops `Attribution.per_frame`.
     """
     protocol, sampling = attribution.protocol, attribution.protocol.sampling
     own = slice(crop * protocol.num_groups, (crop + 1) * protocol.num_groups)
@@ -51,14 +49,13 @@ def heat(attribution: Attribution, crop: int = 0) -> Array:
 
 
 def heat_limit(attributions: Sequence[Attribution]) -> float:
-    """Where the shared scale of their heat ends, on both sides of 0: what 99.5% of all places stay
-    below, so that a single hot place does not leave the others pale; a quarter of the hottest at
-    least."""
-    places = np.concatenate([
+    """End of the shared heat scale, on both sides of 0: the 99.5th percentile of all absolute
+    values, so that single peaks do not make the rest pale, but at least a quarter of the peak."""
+    values = np.concatenate([
         np.abs(heat(each, crop)).ravel()
         for each in attributions for crop in range(each.protocol.num_crops)
     ])
-    return max(LEAST_HEAT, float(np.quantile(places, 0.995)), float(places.max()) / 4)
+    return max(LEAST_HEAT, float(np.quantile(values, 0.995)), float(values.max()) / 4)
 
 
 def heat_strip(
@@ -69,10 +66,9 @@ def heat_strip(
     crop: int = 0,
     columns: int = 8,
 ) -> go.Figure:
-    """Every frame the network saw, snippet by snippet, under its heat; 0 is not there at all.
+    """Heat maps over all frames used, snippet by snippet; 0 is transparent.
 
-    most: where the scale of the heat ends (`heat_limit`). crop: of the three, if there are three.
-    columns: frames beside each other.
+    most: end of the heat scale (`heat_limit`). crop: crop index. columns: frames per row.
     """
     maps, pictures = heat(attribution, crop), _pictures(analysis, crop)
     snippets, frames = maps.shape[:2]
@@ -84,8 +80,8 @@ def heat_strip(
         if frames > 1:
             for place, snippet in enumerate(members):
                 share = float(attribution.per_snippet[snippet])
-                said = f"Snippet {snippet + 1}: {_logit(share)}"
-                bottom = heading(figure, top, said, left=place * frames)
+                title = f"Snippet {snippet + 1}: {_logit(share)}"
+                bottom = heading(figure, top, title, left=place * frames)
             top = bottom
         cells = [(snippet, frame) for snippet in members for frame in range(frames)]
         for line in range(0, len(cells), columns):
@@ -93,8 +89,8 @@ def heat_strip(
             for column, cell in enumerate(part):
                 if pictures is not None:
                     add_picture(figure, _grey(pictures[cell]), column, top, below=True)
-                said = _said(analysis, attribution, *cell)
-                add_map(figure, maps[cell].astype(np.float32), column, top, "coloraxis", said)
+                hover = _hover_text(analysis, attribution, *cell)
+                add_map(figure, maps[cell].astype(np.float32), column, top, "coloraxis", hover)
             top = write_times(figure, top - 1, [analysis.pts_seconds[cell] for cell in part])
         top -= 0.12
     figure.update_layout(
@@ -115,14 +111,14 @@ def heat_frame(
     most: float,
     crop: int = 0,
 ) -> go.Figure:
-    """One frame as the network saw it, and beside it the same under its heat."""
+    """One frame as the model's input, and the same frame with its heat map."""
     values = heat(attribution, crop)[snippet, frame].astype(np.float32)
     pictures = _pictures(analysis, crop)
     figure = image_grid(_FRAME_PIXELS)
     if pictures is not None:
         add_picture(figure, pictures[snippet, frame], 0, 0)
         add_picture(figure, _grey(pictures[snippet, frame]), 1, 0, below=True)
-    add_map(figure, values, 1, 0, "coloraxis", _said(analysis, attribution, snippet, frame))
+    add_map(figure, values, 1, 0, "coloraxis", _hover_text(analysis, attribution, snippet, frame))
     figure.update_layout(
         coloraxis=_heat_scale(most), xaxis={"range": [0, 2]}, yaxis={"range": [-1, 0]},
     )
@@ -132,10 +128,10 @@ def heat_frame(
 def importance(
     analysis: Analysis, attribution: Attribution, *, span: tuple[float, float] = (0, 0)
 ) -> go.Figure:
-    """Share of every snippet in the explained logit over the time, and of every frame of the video.
+    """Contribution of each snippet to the explained logit over time, and of each video frame.
 
-    A video frame that several snippets saw has the sum of its shares. span: what the scale of the
-    snippets holds at least, to share it with another figure.
+    The contributions of a video frame are summed over the snippets that contain it. span: range
+    that the snippets' axis covers at least, to share its scale with another figure.
     """
     shares, frames = attribution.per_snippet, attribution.per_frame
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
@@ -143,13 +139,13 @@ def importance(
     word = analysis.protocol.snippet_word
     end = max(analysis.video.duration_seconds, float(last.max()))
     figure = blank(240 if frames.shape[1] == 1 else 400)
-    said = [
+    texts = [
         f"{word} {place} · {seconds_range(*span)}<br>{_logit(share)}{_part(share, attribution)}"
         for place, (span, share) in enumerate(
             zip(zip(first, last, strict=True), shares, strict=True), 1
         )
     ]
-    _signed_bars(figure, middle, shares, said, 0.8 * _apart(middle, end), legend=True)
+    _signed_bars(figure, middle, shares, texts, 0.8 * _least_gap(middle, end), legend=True)
     add_frames(figure, analysis)
     top = (figure.layout.yaxis.domain or (0, 1))[1]
     figure.update_yaxes(title=f"{word.capitalize()}s<br>(logit)", zerolinecolor=palette.NEUTRAL,
@@ -160,9 +156,9 @@ def importance(
     figure.layout.yaxis.range = [low - room, high + room]
     figure.update_layout(legend={"y": 1.0, "yanchor": "bottom"}, barmode="overlay")
     if frames.shape[1] > 1:
-        times, sums, texts = _per_video_frame(analysis, attribution)
+        times, sums, frame_texts = _per_video_frame(analysis, attribution)
         _signed_bars(
-            figure, times, sums, texts, 0.7 * _apart(times, end), yaxis="y2", legend=False
+            figure, times, sums, frame_texts, 0.7 * _least_gap(times, end), yaxis="y2", legend=False
         )
         figure.layout.yaxis.domain = [0.5 * top, top]
         figure.update_layout(
@@ -174,8 +170,8 @@ def importance(
 
 
 def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
-    """Probability of the category while its parts are put in, or taken away, the most important
-    first; a band from the lowest to the highest of the random orders."""
+    """Probability of the class while parts are inserted or deleted, most important first; bands
+    range from the lowest to the highest random order."""
     figure = blank(340)
     shares = 100 * faithfulness.shares
     insertion, deletion = palette.CATEGORICAL[2:4]
@@ -202,7 +198,7 @@ def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
             line={"color": colour, "width": 2, "dash": dash},
             name=name,
             hovertemplate=f"{name}: %{{x:.0f}}% of {plain(faithfulness.parts)}<br>"
-            "probability %{y:.1%}, in random orders %{customdata:.1%} on average<extra></extra>",
+            "probability %{y:.1%}, mean of random orders %{customdata:.1%}<extra></extra>",
         )
     figure.update_xaxes(title=f"Share of {plain(faithfulness.parts)} (%)", range=[-2, 102])
     figure.update_yaxes(title="Probability", range=[-0.03, 1.03], tickformat=".0%")
@@ -210,7 +206,7 @@ def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
 
 
 def _coarse(maps: Array) -> Array:
-    """(..., h, w) logits -> logits per hundredth of the area on at most `CELLS` places a side."""
+    """(..., h, w) logits -> logits per 1% of the area on a grid of at most `CELLS` per side."""
     height, width = maps.shape[-2:]
     dense = maps * (height * width / 100)
     for axis, size in ((-2, height), (-1, width)):
@@ -222,7 +218,7 @@ def _coarse(maps: Array) -> Array:
 
 
 def _pictures(analysis: Analysis, crop: int) -> Array | None:
-    """(snippets, frames, side, side, 3): what a crop showed of every thumbnail."""
+    """(snippets, frames, side, side, 3): the part of each thumbnail inside a crop."""
     if analysis.thumbnails.size == 0:
         return None
     protocol = analysis.protocol
@@ -235,12 +231,12 @@ def _pictures(analysis: Analysis, crop: int) -> Array | None:
 
 
 def _grey(picture: Array) -> Array:
-    """Without its colours and half as strong, so that the heat's own colours can be read on it."""
+    """Grey and half contrast, so that the colours of the heat map stand out."""
     luma = picture @ np.array([0.299, 0.587, 0.114])
     return np.repeat((64 + luma[..., None] / 2).astype(np.uint8), 3, -1)
 
 
-def _said(analysis: Analysis, attribution: Attribution, snippet: int, frame: int) -> str:
+def _hover_text(analysis: Analysis, attribution: Attribution, snippet: int, frame: int) -> str:
     share = float(attribution.per_frame[snippet, frame])
     word = analysis.protocol.snippet_word
     place = f"{word} {snippet + 1}"
@@ -248,15 +244,15 @@ def _said(analysis: Analysis, attribution: Attribution, snippet: int, frame: int
         place += f", frame {frame + 1}"
     return (
         f"{place} · {analysis.pts_seconds[snippet, frame]:.2f} s<br>"
-        f"here %{{z:+.4f}} logit per 1% of the picture<br>"
-        f"the whole frame {_logit(share)}<extra></extra>"
+        f"%{{z:+.4f}} logit per 1% of the image<br>"
+        f"whole frame: {_logit(share)}<extra></extra>"
     )
 
 
 def _per_video_frame(
     analysis: Analysis, attribution: Attribution
 ) -> tuple[Array, Array, list[str]]:
-    """Times, shares and texts of the distinct frames of the video, as they follow each other."""
+    """Times, contributions and hover texts of the distinct video frames, in order of time."""
     index, place = np.unique(analysis.frame_index, return_inverse=True)
     place = place.reshape(analysis.frame_index.shape)
     sums = np.bincount(place.ravel(), attribution.per_frame.ravel(), len(index))
@@ -264,9 +260,9 @@ def _per_video_frame(
     times[place] = analysis.pts_seconds
     texts = []
     for row, seconds in enumerate(times):
-        seen = [str(snippet + 1) for snippet in np.flatnonzero((place == row).any(1))]
-        word = "snippet" if len(seen) == 1 else "snippets"
-        texts.append(f"{seconds:.2f} s · seen by {word} {', '.join(seen)}<br>{_logit(sums[row])}")
+        members = [str(snippet + 1) for snippet in np.flatnonzero((place == row).any(1))]
+        word = "snippet" if len(members) == 1 else "snippets"
+        texts.append(f"{seconds:.2f} s · in {word} {', '.join(members)}<br>{_logit(sums[row])}")
     return times, np.asarray(sums), texts
 
 
@@ -274,16 +270,16 @@ def _signed_bars(
     figure: go.Figure,
     x: Array,
     y: Array,
-    said: list[str],
+    texts: list[str],
     width: float,
     *,
     legend: bool,
     yaxis: str = "y",
 ) -> None:
-    """Bars up for the category and down against it, each with its colour."""
+    """Bars upwards for support of the class and downwards against it, in their colours."""
     for name, own, colour in (
-        ("speaks for the category", y >= 0, palette.FOR),
-        ("speaks against it", y < 0, palette.AGAINST),
+        ("supports the class", y >= 0, palette.FOR),
+        ("counts against the class", y < 0, palette.AGAINST),
     ):
         chosen = np.flatnonzero(own)
         figure.add_bar(
@@ -295,19 +291,19 @@ def _signed_bars(
             legendgroup=name,
             showlegend=legend,
             marker={"color": colour},
-            customdata=[said[place] for place in chosen],
+            customdata=[texts[place] for place in chosen],
             hovertemplate="%{customdata}<extra></extra>",
         )
 
 
-def _apart(x: Array, end: float) -> float:
-    """The least distance between two neighbours."""
+def _least_gap(x: Array, end: float) -> float:
+    """Smallest distance between two neighbours."""
     apart = np.diff(np.sort(x))
     return float(apart[apart > 0].min()) if (apart > 0).any() else end / max(len(x), 1)
 
 
 def _part(share: float, attribution: Attribution) -> str:
-    """A share as a part of the difference that the method explains."""
+    """A contribution as a percentage of the explained difference."""
     difference = attribution.score - attribution.baseline_score
     if abs(difference) < LEAST_SHARE:
         return ""
@@ -319,7 +315,7 @@ def _logit(value: float) -> str:
 
 
 def _heat_scale(most: float) -> dict[str, object]:
-    scale = colour_scale(palette.HEAT, -most, most, f"{HEAT_UNIT}: blue for, orange against", 0.0)
+    scale = colour_scale(palette.HEAT, -most, most, f"{HEAT_UNIT}, blue for, orange against", 0.0)
     bar = scale["colorbar"]
     assert isinstance(bar, dict)
     bar["len"] = 0.94

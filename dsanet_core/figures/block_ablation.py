@@ -1,4 +1,4 @@
-"""What a prediction hangs on: block by block of one video, and per category of a run."""
+"""Block importance: the probability lost without each block, for a video and per class of a run."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from dsanet_core.records import Array, Effects, RunEffects
 from dsanet_core.text_format import percent, points
 
 LEAST_POINTS = 1.0
-"""Scales of drops reach at least so far, in points of probability."""
+"""Minimum extent of the scales, in points of probability."""
 _LETTERS, _LETTERS_AT_BAR = 38, 30
-"""Of a category's name beside its row, and beside a bar."""
+"""Maximum length of a class name beside its row, and beside a bar."""
 
 
 def block_effects(
     effects: Effects, classes: Sequence[str], *, strongest_first: bool = False
 ) -> go.Figure:
-    """How many points of probability the category loses with each block made neutral.
+    """Points of probability that the class loses with each block made neutral.
 
-    In the order of the network from top to bottom, or the block that carries most on top. Where
-    the answer becomes another one, the bar says which.
+    Blocks in model order from top to bottom, or by decreasing drop. A bar is labelled with the new
+    prediction if that changes.
     """
     order = np.arange(len(effects.blocks))
     if strongest_first:
         order = np.argsort(-effects.drop, kind="stable")
     lost = 100 * effects.drop[order]
     figure = blank(130 + 34 * len(order))
-    said = [
+    hover = [
         f"{plain(effects.changes[place])}<br>{plain(classes[effects.category])}: "
         f"{percent(effects.before)} → {percent(float(effects.after[place]))}, "
         f"{points(float(effects.drop[place]))} lost<br>"
-        f"answer then: {plain(classes[effects.answers[place]])}"
+        f"prediction: {plain(classes[effects.answers[place]])}"
         for place in order
     ]
     texts = [
         "" if effects.answers[place] == effects.category
-        else f"then: {plain(shorten(classes[effects.answers[place]], _LETTERS_AT_BAR))}"
+        else f"→ {plain(shorten(classes[effects.answers[place]], _LETTERS_AT_BAR))}"
         for place in order
     ]
     places = np.arange(len(order))
     for name, own, colour in (
-        ("carries the category", lost >= 0, palette.FOR),
-        ("stands against it", lost < 0, palette.AGAINST),
+        ("supports the class", lost >= 0, palette.FOR),
+        ("counts against the class", lost < 0, palette.AGAINST),
     ):
         chosen = np.flatnonzero(own)
         figure.add_bar(
@@ -59,16 +59,16 @@ def block_effects(
             text=[texts[place] for place in chosen],
             textposition="outside",
             cliponaxis=False,
-            customdata=[said[place] for place in chosen],
+            customdata=[hover[place] for place in chosen],
             hovertemplate="%{customdata}<extra></extra>",
         )
     low, high = min(0.0, lost.min(initial=0)), max(LEAST_POINTS, lost.max(initial=0))
-    # Room for what a bar says beside its end.
+    # Room for the labels at the ends of bars.
     room = 0.5 * (high - low)
-    said_at = {bool(lost[place] >= 0) for place in places if texts[place]}
+    labelled = {bool(lost[place] >= 0) for place in places if texts[place]}
     figure.update_xaxes(
         title="Points of probability lost without the block", zerolinecolor=palette.NEUTRAL,
-        range=[low - (room if False in said_at else 0), high + (room if True in said_at else 0)],
+        range=[low - (room if False in labelled else 0), high + (room if True in labelled else 0)],
     )
     figure.update_yaxes(
         tickvals=places,
@@ -84,11 +84,11 @@ def block_effects(
 def effects_of_categories(
     effects: RunEffects, classes: Sequence[str], rows: Sequence[int], *, chosen: str = ""
 ) -> go.Figure:
-    """Categories down, blocks across: points of the true category's probability that are lost with
-    a block made neutral, on average over the category's videos.
+    """Rows are classes, columns are blocks: points of the true class's probability lost with a
+    block made neutral, averaged over the class's videos.
 
-    rows: class indices in the order to draw; those without videos are left out. chosen: this
-    category's name is bold.
+    rows: class indices in the order to draw; those without videos are left out. chosen: the class
+    whose name is bold.
     """
     rows = [row for row in rows if effects.videos[row]]
     cell = 22 if len(rows) <= 30 else 14
@@ -105,7 +105,7 @@ def effects_of_categories(
         customdata=_accuracies(effects, rows),
         text=[[f"{plain(classes[row])}<br>{name}" for name in names] for row in rows],
         hovertemplate="%{text}<br>%{z:+.1f} points lost on average over %{customdata[2]:.0f} videos"
-        "<br>right: %{customdata[0]:.1f}% → %{customdata[1]:.1f}%<extra></extra>",
+        "<br>accuracy: %{customdata[0]:.1f}% → %{customdata[1]:.1f}%<extra></extra>",
     )
     most = max(LEAST_POINTS, float(np.abs(lost).max(initial=0)))
     figure.update_layout(
@@ -137,8 +137,8 @@ def effects_of_categories(
 
 
 def effects_of_blocks(effects: RunEffects) -> go.Figure:
-    """The same over all videos, every video counted once: a bar per block."""
-    lost, *right = (
+    """One bar per block: points lost on average over all videos, each video counted once."""
+    lost, *accuracies = (
         100 * effects.over_videos(values)
         for values in (effects.drop, effects.before, effects.after)
     )
@@ -150,11 +150,11 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
         width=0.6,
         marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in lost]},
         customdata=[
-            (plain(change), float(right[0]), float(after))
-            for change, after in zip(effects.changes, right[1], strict=True)
+            (plain(change), float(accuracies[0]), float(after))
+            for change, after in zip(effects.changes, accuracies[1], strict=True)
         ],
         hovertemplate="%{customdata[0]}<br>%{y:+.1f} points lost on average"
-        "<br>right: %{customdata[1]:.1f}% → %{customdata[2]:.1f}%<extra></extra>",
+        "<br>accuracy: %{customdata[1]:.1f}% → %{customdata[2]:.1f}%<extra></extra>",
     )
     reach = max(LEAST_POINTS, float(np.abs(lost).max(initial=0)))
     low = -1.1 * reach if (lost < 0).any() else 0
@@ -167,7 +167,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
 
 
 def _accuracies(effects: RunEffects, rows: Sequence[int]) -> Array:
-    """(rows, blocks, 3): accuracy in per cent before and after, and how many videos."""
+    """(rows, blocks, 3): accuracy in % before and after, and the number of videos."""
     after = effects.after[rows]
     before = np.broadcast_to(effects.before[rows, None], after.shape)
     videos = np.broadcast_to(effects.videos[rows, None], after.shape)

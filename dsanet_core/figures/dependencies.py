@@ -1,4 +1,4 @@
-"""What SDA blocks selected for a video: weights, gates, responses (SDA, section 4.5, Figure 5)."""
+"""SDA blocks for a video: dependency weights, gates, responses (SDA, section 4.5, Figure 5)."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from dsanet_core.figures.images import (
     image_grid,
     write_times,
 )
-from dsanet_core.figures.style import blank, plain, stage_and_place
+from dsanet_core.figures.style import blank, block_label, plain, stage_and_place
 from dsanet_core.records import Analysis, Array, Selection
 from dsanet_core.text_format import percent
 
 RESPONSE_PIXELS = 290
 LEAST_CHANGE, LEAST_SPAN = 0.01, 0.02
-"""Colour scales of differences and of gates reach at least so far: what is small shall look so."""
+"""Minimum extent of the scales of differences and gates, so that small values look small."""
 
 
 def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> go.Figure:
-    """Weights of each dependency in every SDA block of a network, for one view.
+    """Weights of each dependency in every SDA block of a model, for one view.
 
-    Above as shares that sum to 1, below centred: in points above or below equal shares, as SDA
-    draws them in Figure 5. The chosen block is framed. Raises ValueError without SDA blocks.
+    Upper chart: shares that sum to 1. Lower chart: points above or below equal shares, as in
+    Figure 5 of SDA. The chosen block is framed. Raises ValueError without SDA blocks.
     """
     selections = analysis.selections
     if not selections:
@@ -44,7 +44,7 @@ def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> g
             for column in [i for i, other in enumerate(each.dependencies) if other == name]
         ]
         places, weights, centred = zip(*rows, strict=True)
-        labels = [_label(selections[place].block) for place in places]
+        labels = [plain(block_label(selections[place].block)) for place in places]
         hover = f"%{{customdata}}<br>{plain(name)}: "
         figure.add_bar(
             x=places,
@@ -93,21 +93,20 @@ def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> g
 
 
 def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Figure:
-    """A block's gate over a view's frames in space: what the view saw, the gate, what it would be
-    under equal weights, and the difference.
+    """Gate maps of a block for a view's frames: input frames, gate, gate under equal weights, and
+    their difference.
 
-    The gates share one scale, from the lowest to the highest of both in any view; that of the
-    differences is centred at 0. Frames follow each other in lines of up to 8 (16, where there are
-    more than 16).
+    Both gates share one scale, from the lowest to the highest value in any view; the scale of the
+    differences is centred at 0. Up to 8 frames per row, 16 if there are more than 16.
     """
     times = analysis.frames_of_view(analysis.pts_seconds, view)
     gate, average = (
         each[view].astype(np.float32) for each in (selection.gate, selection.average_gate)
     )
     rows: list[tuple[str, Array, str]] = [
-        ("Its gate: the share of each place that passes", gate, "coloraxis"),
-        ("Its gate under equal weights", average, "coloraxis"),
-        ("The difference: what selecting adds or takes", gate - average, "coloraxis2"),
+        ("Gate: share that passes at each location", gate, "coloraxis"),
+        ("Gate under equal weights", average, "coloraxis"),
+        ("Difference: effect of selection", gate - average, "coloraxis2"),
     ]
     pictures = crops_of_view(analysis, view) if analysis.thumbnails.size else None
     columns = _columns(len(times))
@@ -116,7 +115,7 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
     for start in range(0, len(times), columns):
         part = range(start, min(start + columns, len(times)))
         if pictures is not None:
-            top = heading(figure, top, "What the network saw")
+            top = heading(figure, top, "Input frames")
             for frame in part:
                 add_picture(figure, pictures[frame], frame - start, top)
             top -= 1
@@ -124,8 +123,8 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
         for title, maps, scale in rows:
             top = heading(figure, top, title)
             for frame in part:
-                said = f"frame {frame + 1} · {times[frame]:.2f} s<br>%{{z:.3f}}<extra></extra>"
-                add_map(figure, maps[frame], frame - start, top, scale, said)
+                hover = f"frame {frame + 1} · {times[frame]:.2f} s<br>%{{z:.3f}}<extra></extra>"
+                add_map(figure, maps[frame], frame - start, top, scale, hover)
             top -= 1
         top -= 0.2
     gates = selection.gate, selection.average_gate
@@ -144,11 +143,11 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
 
 
 def gate_over_time(analysis: Analysis, selection: Selection, view: int = 0) -> go.Figure:
-    """Mean gate of every frame of a view, as the block made it and under equal weights."""
+    """Mean gate of each frame of a view, with the block's weights and with equal weights."""
     times = analysis.frames_of_view(analysis.pts_seconds, view)
     figure = blank(240)
     for name, gate, colour, symbol, dash in (
-        ("selecting", selection.gate, palette.MODEL_A, "circle", "solid"),
+        ("selection", selection.gate, palette.MODEL_A, "circle", "solid"),
         ("equal weights", selection.average_gate, palette.MODEL_B, "square", "dot"),
     ):
         figure.add_scatter(
@@ -168,10 +167,10 @@ def gate_over_time(analysis: Analysis, selection: Selection, view: int = 0) -> g
 def dependency_response(
     analysis: Analysis, selection: Selection, dependency: str, view: int = 0
 ) -> go.Figure:
-    """A dependency's own response, mean over channels, on its own grid.
+    """Response of a dependency, averaged over channels, on its own grid.
 
-    One number (LST), a map (LT), a curve over the frames (LS), or a map for every frame (S122);
-    maps, curves and numbers of a block run over one scale, 0 to its largest response in any view.
+    A number (LST), a map (LT), a curve over frames (LS), or a map per frame (S122); all responses
+    of a block share one scale, from 0 to the largest in any view.
     """
     response = selection.responses[selection.dependencies.index(dependency)][view].astype(
         np.float32
@@ -184,8 +183,8 @@ def dependency_response(
     columns = ceil(sqrt(frames))
     for place, values in enumerate(response):
         moment = _moment(analysis, view, place, frames)
-        said = f"{moment}%{{z:.3f}}<extra></extra>"
-        add_map(figure, values, place % columns, -(place // columns), "coloraxis", said)
+        hover = f"{moment}%{{z:.3f}}<extra></extra>"
+        add_map(figure, values, place % columns, -(place // columns), "coloraxis", hover)
     if response.size == 1:
         value = float(response[0, 0, 0])
         # Cividis is dark below its middle and light above.
@@ -210,7 +209,7 @@ def _curve(
     most: float,
     view: int,
 ) -> go.Figure:
-    """A response (t,) over the times of a view; places of a shorter grid stand at their middles."""
+    """A response (t,) over the times of a view; a coarser grid is drawn at the middle times."""
     colour, symbol = palette.dependency_marks(selection.dependencies)[dependency]
     times = analysis.frames_of_view(analysis.pts_seconds, view)
     middles = [part.mean() for part in np.array_split(times, len(values))]
@@ -230,7 +229,7 @@ def _curve(
 
 
 def _moment(analysis: Analysis, view: int, place: int, frames: int) -> str:
-    """Which of a view's frames a place of a response's time axis stands for."""
+    """Time of a position on the time axis of a response."""
     if frames == 1:
         return "all frames<br>"
     times = analysis.frames_of_view(analysis.pts_seconds, view)
@@ -238,13 +237,8 @@ def _moment(analysis: Analysis, view: int, place: int, frames: int) -> str:
     return f"{middle:.2f} s<br>"
 
 
-def _label(block: str) -> str:
-    stage = stage_and_place(block)
-    return plain(block) if stage is None else f"{stage[0]}, block {stage[1]}"
-
-
 def _name_blocks(figure: go.Figure, blocks: list[str], chosen: str) -> None:
-    """Ticks for the blocks and, below them, their stages, with a line between two stages."""
+    """Ticks for the blocks, their stages below, and lines between stages."""
     stages = [stage_and_place(block) for block in blocks]
     ticks = [plain(blocks[i]) if stage is None else str(stage[1]) for i, stage in enumerate(stages)]
     names = ["" if stage is None else stage[0] for stage in stages]
@@ -289,5 +283,5 @@ def _columns(frames: int) -> int:
 
 
 def _pixels(columns: int) -> int:
-    """Side of a cell on the page, where it is wide enough."""
+    """Side of a cell if the page is wide enough."""
     return 740 // max(columns, 7)

@@ -15,14 +15,14 @@ from dsanet_core.figures.style import blank
 from dsanet_core.records import Analysis, Array
 
 FRAME_PIXELS = 64
-"""Height of one frame on the page, where the figure is wide enough."""
+"""Height of one frame if the figure is wide enough."""
 SINGLE_PIXELS = 88
-"""The same where a snippet is one frame: they stand in one line."""
+"""The same for snippets of a single frame, which form one row."""
 
 STACK = 4
-"""Up to this many frames of a snippet stand in one column, in order of time."""
+"""Maximum number of frames of a snippet in one column, in order of time."""
 CELL = 0.94
-"""Side of a map, where the next one begins at 1."""
+"""Side of a map in a grid of unit squares."""
 
 
 def image_grid(height: int) -> go.Figure:
@@ -35,7 +35,7 @@ def image_grid(height: int) -> go.Figure:
 
 
 def heading(figure: go.Figure, top: float, text: str, *, left: float = 0) -> float:
-    """A line of text above a row; the height where the row begins."""
+    """A line of text above a row; returns the y at which the row begins."""
     figure.add_annotation(
         text=text, x=left, y=top - 0.14, xanchor="left", showarrow=False, font={"size": 13}
     )
@@ -43,7 +43,7 @@ def heading(figure: go.Figure, top: float, text: str, *, left: float = 0) -> flo
 
 
 def write_times(figure: go.Figure, top: float, times: Iterable[float]) -> float:
-    """When each frame of a row was, below it; the height where the next row begins."""
+    """The time of each frame below a row; returns the y at which the next row begins."""
     for column, seconds in enumerate(times):
         figure.add_annotation(
             text=f"{seconds:.1f} s",
@@ -58,7 +58,7 @@ def write_times(figure: go.Figure, top: float, times: Iterable[float]) -> float:
 def add_picture(
     figure: go.Figure, picture: Array, column: float, top: float, *, below: bool = False
 ) -> None:
-    """A picture as a square. below: under the maps in the same place, in place of above them."""
+    """A picture as a square; below: drawn under maps at the same position instead of over them."""
     figure.add_layout_image(
         source=png_address(picture),
         xref="x",
@@ -73,9 +73,9 @@ def add_picture(
 
 
 def add_map(
-    figure: go.Figure, values: Array, column: float, top: float, scale: str, said: str
+    figure: go.Figure, values: Array, column: float, top: float, scale: str, hover: str
 ) -> None:
-    """A map (h, w) as a square: its first row on top, though y grows upwards."""
+    """A map (h, w) as a square, its first row on top."""
     height, width = values.shape
     figure.add_heatmap(
         z=values[::-1],
@@ -84,14 +84,14 @@ def add_map(
         y0=top - CELL + CELL / height / 2,
         dy=CELL / height,
         coloraxis=scale,
-        hovertemplate=said,
+        hovertemplate=hover,
     )
 
 
 def colour_scale(
     colours: object, low: float, high: float, title: str, left: float
 ) -> dict[str, object]:
-    """A colour scale with its bar below the figure, from `left` of its width on."""
+    """A colour scale with a colour bar below the figure; left: start as a share of its width."""
     bar = {
         "orientation": "h",
         "title": {"text": title, "side": "top"},
@@ -107,10 +107,8 @@ def colour_scale(
 
 
 def add_frames(figure: go.Figure, analysis: Analysis) -> None:
-    """Put each snippet's frames over its place in time, and make the figure higher for them.
-
-    Nothing happens without thumbnails.
-    """
+    """Draw each snippet's frames above its time and enlarge the figure for them; no effect without
+    thumbnails."""
     if analysis.thumbnails.size == 0:
         return
     middle = (analysis.pts_seconds.min(1) + analysis.pts_seconds.max(1)) / 2
@@ -140,7 +138,7 @@ def add_frames(figure: go.Figure, analysis: Analysis) -> None:
 
 
 def crops_of_view(analysis: Analysis, view: int) -> Array:
-    """(T, side, side, 3): what of every thumbnail a view showed to the network, in its order."""
+    """(T, side, side, 3): the part of each thumbnail inside a view's crop, in the view's order."""
     frames = analysis.frames_of_view(analysis.thumbnails, view)
     protocol = analysis.protocol
     height, width = frames.shape[1:3]
@@ -162,7 +160,7 @@ def _grid(frames: Array, columns: int) -> Array:
 
 
 def png_address(picture: Array) -> str:
-    """(H, W, 3) uint8 as a data address. Plotly takes no arrays, and this floor has no codec."""
+    """(H, W, 3) uint8 as a data URL: Plotly takes no arrays, and figures import no codec."""
     height, width, _ = picture.shape
     no_filter = np.zeros((height, 1), np.uint8)
     rows = np.hstack([no_filter, picture.reshape(height, -1)]).tobytes()

@@ -1,5 +1,5 @@
-"""The dynamic kernels of DSA blocks (DSANet, Eq. 2): how much each channel takes from the
-snippet before, from the snippet itself and from the snippet after."""
+"""Dynamic kernels of DSA blocks (DSANet, Eq. 2): per channel the weights of the previous, the same
+and the next snippet."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from dsanet_core.records import Analysis, Kernel
 
 
 def tap_names(taps: int) -> list[str]:
-    """Names of the taps of a kernel by the offset of the snippet they weigh."""
+    """Names of the taps of a kernel by the offset of their snippet."""
     names: dict[float, str] = {-1: "previous snippet", 0: "same snippet", 1: "next snippet"}
     offsets = [tap - (taps - 1) / 2 for tap in range(taps)]
     return [names.get(offset, f"snippet {offset:+g}") for offset in offsets]
 
 
 def kernel_heatmap(kernel: Kernel, view: int = 0) -> go.Figure:
-    """Taps x channels of one view's kernel, on the fixed scale 0 to 1."""
+    """Taps x channels of one view's kernel, on a fixed scale from 0 to 1."""
     taps = kernel.values.shape[-1]
     figure = blank(120 + 46 * taps)
     figure.add_heatmap(
@@ -32,7 +32,7 @@ def kernel_heatmap(kernel: Kernel, view: int = 0) -> go.Figure:
         xgap=1,
         ygap=2,
         hovertemplate="channel %{x} · %{y}<br>weight %{z:.3f}"
-        f" (plain averaging {1 / taps:.3f})<extra></extra>",
+        f" (averaging: {1 / taps:.3f})<extra></extra>",
     )
     figure.update_xaxes(title=f"Aggregated channel (of {kernel.channels_total})", showgrid=False)
     figure.update_yaxes(autorange="reversed", type="category", showgrid=False)
@@ -40,10 +40,10 @@ def kernel_heatmap(kernel: Kernel, view: int = 0) -> go.Figure:
 
 
 def kernel_ternary(kernel: Kernel) -> go.Figure:
-    """Every channel's three taps on their simplex, one series per view.
+    """The three taps of each channel on their simplex, one series per view.
 
-    The top corner is the identity (a channel keeps its own snippet), the centre plain averaging.
-    Raises ValueError for a kernel of another size than 3.
+    The top corner is the identity (a channel keeps its own snippet), the centre is averaging.
+    Raises ValueError unless the kernel has 3 taps.
     """
     if kernel.values.shape[-1] != 3:
         raise ValueError(f"kernel of {kernel.values.shape[-1]} taps; a simplex shows 3")
@@ -99,20 +99,20 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
 
 
 def kernel_distances(analysis: Analysis) -> go.Figure:
-    """How far each block's kernels are from the identity and from plain averaging.
+    """Distance of each block's kernels from the identity and from averaging.
 
-    Mean total-variation distance over views and channels: 0 is equal, 1 the farthest. Raises
-    ValueError for a network without DSA blocks.
+    Mean total-variation distance over views and channels, 0 (equal) to 1. Raises ValueError for a
+    model without DSA blocks.
     """
     if not analysis.kernels:
         raise ValueError(f"{analysis.model.name} has no DSA blocks")
     blocks = [plain(kernel.block) for kernel in analysis.kernels]
     figure = blank(110 + 56 * len(blocks))
-    # Not the colours of two models: nothing is compared with another network here.
+    # Not the colours of two models: no models are compared here.
     identity, average = palette.CATEGORICAL[2:4]
     for name, colour, distances in (
         ("to identity", identity, [k.distance_to_identity for k in analysis.kernels]),
-        ("to plain averaging", average, [k.distance_to_average for k in analysis.kernels]),
+        ("to averaging", average, [k.distance_to_average for k in analysis.kernels]),
     ):
         figure.add_bar(
             x=distances,

@@ -1,8 +1,8 @@
-"""The colours that carry meaning, the same in every figure, on a light and a dark page.
+"""Colours with a meaning, the same in all figures, for light and dark pages.
 
 Each has at least 3:1 contrast against both page backgrounds (WCAG 2.2, graphical objects), and
-those that stand side by side stay apart under the three dichromacies; tests hold both. Right and
-wrong differ in their symbol too, so that no reading rests on colour alone.
+neighbouring ones remain distinguishable under the three dichromacies; tests check both. Correct
+and incorrect also differ by symbol, so that nothing depends on colour alone.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ LIGHT_PAGE = "#FFFFFF"
 DARK_PAGE = "#0F1419"
 
 CATEGORICAL = ("#0072B2", "#D97706", "#9429FF", "#815931", "#949494")
-"""For chosen categories, in the order they were chosen; marker symbols repeat the distinction."""
+"""For chosen classes, in order of choice; marker symbols repeat the distinction."""
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross")
 
 _NAMED = ("LST", "LT", "LS", "S122", "S144", "S222")
@@ -19,9 +19,9 @@ _MARKS = [*zip(CATEGORICAL, SYMBOLS, strict=True), ("#DD55FF", "x")]
 
 
 def dependency_marks(names: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Colour and symbol of each dependency of an SDA block, the same for a name in every figure.
+    """Colour and symbol of each dependency of an SDA block, the same for a name in all figures.
 
-    Those that the paper does not name take what the others leave, from the start again past 6.
+    Dependencies that the paper does not name get the unused ones, which repeat after 6.
     """
     marks = dict(zip(_NAMED, _MARKS, strict=True))
     free = [mark for name, mark in marks.items() if name not in names] or _MARKS
@@ -39,9 +39,9 @@ GRID = "rgba(127,127,127,0.28)"
 TRANSPARENT = "rgba(0,0,0,0)"
 
 SEQUENTIAL = "Cividis"
-"""Plotly scale for magnitudes: lightness grows evenly, made for colour-blind readers."""
+"""Plotly scale for magnitudes: perceptually uniform, suitable for colour-blind readers."""
 DIVERGING = ((0, CATEGORICAL[1]), (0.5, "rgba(127,127,127,0.10)"), (1, CATEGORICAL[0]))
-"""Scale for differences: orange below 0, blue above, 0 hardly there on either page."""
+"""Scale for differences: orange below 0, blue above, 0 nearly transparent."""
 
 
 def faded(colour: str, alpha: float) -> str:
@@ -50,9 +50,9 @@ def faded(colour: str, alpha: float) -> str:
 
 
 AGAINST, FOR = CATEGORICAL[1], CATEGORICAL[0]
-"""What speaks against a category, and for it: the ends of `DIVERGING`."""
+"""Evidence against and for a class: the ends of `DIVERGING`."""
 HEAT = (
     (0, faded(AGAINST, 0.9)), (0.5, faded(AGAINST, 0)),
     (0.5, faded(FOR, 0)), (1, faded(FOR, 0.9)),
 )
-"""`DIVERGING` to lie over a picture: 0 is not there at all."""
+"""`DIVERGING` as an overlay on images: 0 is transparent."""

@@ -15,13 +15,13 @@ from dsanet_core.figures.style import blank, plain, same_frames, snippet_word, w
 from dsanet_core.records import Analysis, Array
 from dsanet_core.text_format import percent, seconds_range
 
-_WRONG, _UNKNOWN, _RIGHT = 0, 1, 2
+_INCORRECT, _UNKNOWN, _CORRECT = 0, 1, 2
 
 _LEAST_PIXELS, _MOST_PIXELS = 42, 1000
-"""Height of the shortest cell where cells stand for times, and of all together."""
+"""Height of the shortest cell, and of all together, if cells are drawn over time."""
 _CELLS: dict[str, Any] = {
-    "zmin": _WRONG,
-    "zmax": _RIGHT,
+    "zmin": _INCORRECT,
+    "zmax": _CORRECT,
     "colorscale": [[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
     "showscale": False,
     "xgap": 6,
@@ -30,11 +30,11 @@ _CELLS: dict[str, Any] = {
 
 
 def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Figure:
-    """Probability of chosen categories per snippet, over the time each snippet saw.
+    """Probability of the given classes per snippet over time, below the frames of each snippet.
 
-    A marker stands at the middle of a snippet, its bar spans the first to the last frame seen (a
-    single frame has none); the dotted line is the video's score. Two traces per category: snippets,
-    then video. Above stand the frames of each snippet.
+    A marker is drawn at the middle of a snippet and a bar from its first to its last frame (none
+    for a single frame); the dotted line is the video's score. Two traces per class: snippets, then
+    video.
     """
     first, last = analysis.pts_seconds.min(1), analysis.pts_seconds.max(1)
     end = max(analysis.video.duration_seconds, float(last.max()))
@@ -77,7 +77,7 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
 
 
 def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
-    """The k most probable categories of the video, best on top."""
+    """The k most probable classes of the video, best on top."""
     best = analysis.top(k)
     figure = blank(40 + 44 * len(best))
     figure.add_bar(
@@ -91,7 +91,7 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
         hovertemplate="%{customdata}: %{x:.2%}<extra></extra>",
     )
     figure.update_xaxes(title="Probability", range=[0, 1.02], dtick=0.25, tickformat=".0%")
-    # Places are numbers: two categories of the same name would share one bar.
+    # Positions are numbers: two classes of the same name would share one bar.
     figure.update_yaxes(
         autorange="reversed",
         tickvals=list(range(len(best))),
@@ -104,28 +104,28 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
 
 @dataclass(frozen=True)
 class _Cell:
-    """The best category at one place (a snippet, or the video) and what is known of it."""
+    """The top class of a snippet or of the video, and its correctness."""
 
     category: str
     probability: float
-    verdict: int
+    outcome: int
 
     @property
     def text(self) -> str:
-        symbol = {_RIGHT: f"{palette.RIGHT_SYMBOL} ", _WRONG: f"{palette.WRONG_SYMBOL} "}
-        said = f"{symbol.get(self.verdict, '')}{percent(self.probability)}"
-        return f"<b>{said}</b><br>{wrap(self.category, 60)}"
+        symbol = {_CORRECT: f"{palette.RIGHT_SYMBOL} ", _INCORRECT: f"{palette.WRONG_SYMBOL} "}
+        score = f"{symbol.get(self.outcome, '')}{percent(self.probability)}"
+        return f"<b>{score}</b><br>{wrap(self.category, 60)}"
 
 
 def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) -> go.Figure:
-    """Best category and probability of each snippet and of the video, one column per network.
+    """Top class and probability of each snippet and of the video, one column per model.
 
-    Networks that saw the same frames have a row for each snippet. Otherwise each network's snippets
-    stand at their own times, from top to bottom, and reach halfway to the next.
-    With a true label, right answers are green and ticked, wrong ones red and crossed; without,
-    all are grey.
+    Models that saw the same frames share a row per snippet. Otherwise each model's snippets are
+    drawn at their own times, from top to bottom, and extend halfway to the next. With a true
+    label, correct predictions are green with a tick and incorrect ones red with a cross; without
+    one, all are grey.
     """
-    if not same_frames(a, b) and all(map(_moves_on, (a, b))):
+    if not same_frames(a, b) and all(map(_is_increasing, (a, b))):
         return _compare_by_time(a, b, true_label)
     count = max(len(a.snippet_scores), len(b.snippet_scores))
     columns = (_column(a, count, true_label), _column(b, count, true_label))
@@ -134,7 +134,7 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
     places = [*(f"{word} {index + 1}" for index in range(count)), "video"]
     figure = blank(40 + 46 * len(rows))
     figure.add_heatmap(
-        z=[[cell.verdict if cell else None for cell in row] for row in rows],
+        z=[[cell.outcome if cell else None for cell in row] for row in rows],
         x=_model_names(a, b),
         y=_place_names(a, b, count),
         text=[[cell.text if cell else "" for cell in row] for row in rows],
@@ -154,7 +154,7 @@ def compare_snippets(a: Analysis, b: Analysis, true_label: str | None = None) ->
 
 
 def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Figure:
-    """One column of cells per network over a common axis of time; below, the whole video."""
+    """One column of cells per model over a common time axis; below, the whole video."""
     end = max(max(each.video.duration_seconds, float(each.pts_seconds.max())) for each in (a, b))
     edges = [np.array([0.0, *halfway, end]) for halfway in map(_halfway, (a, b))]
     row = end / max(len(a.snippet_scores), len(b.snippet_scores))
@@ -170,7 +170,7 @@ def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Fig
         ):
             shown = [cell for cell in found if cell is not None]
             figure.add_heatmap(
-                z=[[cell.verdict] for cell in shown],
+                z=[[cell.outcome] for cell in shown],
                 x=[column, column + 1],
                 y=between,
                 text=[[cell.text] for cell in shown],
@@ -198,25 +198,25 @@ def _compare_by_time(a: Analysis, b: Analysis, true_label: str | None) -> go.Fig
 
 
 def disagreement(a: Analysis, b: Analysis) -> go.Figure:
-    """Where two networks part ways: probability of `a` minus that of `b`, for what each predicts.
+    """Disagreement of two models: probability of `a` minus that of `b` for their predictions.
 
-    One series per predicted category, per snippet and for the video. A category that a network
-    does not know has probability 0 there. Networks whose snippets saw different frames are
-    compared for the video alone.
+    One series per predicted class, per snippet and for the video. A class that a model does not
+    have gets probability 0. Models whose snippets have different frames are compared only for the
+    video.
     """
-    answers: dict[str, list[str]] = {}
+    predictions: dict[str, list[str]] = {}
     for analysis, row in zip((a, b), _model_names(a, b), strict=True):
-        answers.setdefault(analysis.top(1)[0][0], []).append(row)
+        predictions.setdefault(analysis.top(1)[0][0], []).append(row)
     snippets = len(a.snippet_scores) if same_frames(a, b) else 0
     word = snippet_word([a, b]).capitalize()
     figure = blank(320)
     colours = (palette.MODEL_A, palette.MODEL_B)
-    for (name, models), colour in zip(answers.items(), colours, strict=False):
+    for (name, models), colour in zip(predictions.items(), colours, strict=False):
         difference = 100 * (_scores_of(a, name, snippets) - _scores_of(b, name, snippets))
         figure.add_bar(
             x=[*(f"{word} {index + 1}" for index in range(snippets)), "Video"],
             y=difference,
-            name=f"{plain(name)}: answer of {' and '.join(models)}",
+            name=f"{plain(name)}: predicted by {' and '.join(models)}",
             marker={"color": colour},
             width=None if snippets else 0.2,
             showlegend=True,
@@ -229,7 +229,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
 
 
 def _spans(analysis: Analysis) -> list[tuple[float, float]]:
-    """First and last second that each snippet saw."""
+    """First and last second of each snippet."""
     return list(
         zip(analysis.pts_seconds.min(1).tolist(), analysis.pts_seconds.max(1).tolist(), strict=True)
     )
@@ -240,18 +240,18 @@ def _middles(analysis: Analysis) -> Array:
 
 
 def _halfway(analysis: Analysis) -> Array:
-    """(snippets - 1,) seconds halfway from the middle of each snippet to the next."""
+    """(snippets - 1,) seconds halfway between the middles of adjacent snippets."""
     middle = _middles(analysis)
     return np.asarray((middle[1:] + middle[:-1]) / 2)
 
 
-def _moves_on(analysis: Analysis) -> bool:
-    """Whether every snippet is later than the one before: in a very short video some are one."""
+def _is_increasing(analysis: Analysis) -> bool:
+    """True if every snippet is later than the previous one; in very short videos some coincide."""
     return bool((np.diff(_middles(analysis)) > 0).all())
 
 
 def _column(analysis: Analysis, count: int, true_label: str | None) -> list[_Cell | None]:
-    """Cells of one network: snippets, None where it has fewer than `count`, then the video."""
+    """Cells of one model: snippets, padded with None to `count`, then the video."""
     cells: list[_Cell | None] = [
         _cell(analysis, scores, true_label) for scores in analysis.snippet_scores
     ]
@@ -262,14 +262,14 @@ def _column(analysis: Analysis, count: int, true_label: str | None) -> list[_Cel
 def _cell(analysis: Analysis, scores: Array, true_label: str | None) -> _Cell:
     best = int(np.argmax(scores))
     category = analysis.model.classes[best]
-    verdict = _UNKNOWN
+    outcome = _UNKNOWN
     if true_label is not None:
-        verdict = _RIGHT if category == true_label else _WRONG
-    return _Cell(category, float(scores[best]), verdict)
+        outcome = _CORRECT if category == true_label else _INCORRECT
+    return _Cell(category, float(scores[best]), outcome)
 
 
 def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
-    """Snippets with the seconds they saw, where both networks saw the same ones."""
+    """Row labels: snippets, with their times if both models share them, and the whole video."""
     names = [f"{snippet_word([a, b]).capitalize()} {index + 1}" for index in range(count)]
     if same_frames(a, b):
         spans = zip(names, _spans(a), strict=True)
@@ -278,13 +278,13 @@ def _place_names(a: Analysis, b: Analysis, count: int) -> list[str]:
 
 
 def _model_names(a: Analysis, b: Analysis) -> list[str]:
-    """Names of the columns; the same network twice still needs two columns."""
+    """Names of the columns; those of the same model are told apart by A and B."""
     names = [plain(a.model.name), plain(b.model.name)]
     return names if names[0] != names[1] else [f"{names[0]} (A)", f"{names[1]} (B)"]
 
 
 def _scores_of(analysis: Analysis, category: str, snippets: int) -> Array:
-    """(snippets + 1,) probability of a category: its first snippets, then the video."""
+    """(snippets + 1,) probability of a class: the first snippets, then the video."""
     if category not in analysis.model.classes:
         return np.zeros(snippets + 1)
     index = analysis.model.classes.index(category)

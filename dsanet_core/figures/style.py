@@ -1,4 +1,4 @@
-"""What all figures share: a transparent ground, quiet grids, and text that fits."""
+"""Shared by all figures: a transparent background, light grids, and text that fits."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dsanet_core.records import Analysis, Run
 
 
 def blank(height: int) -> go.Figure:
-    """An empty figure of `height` pixels that takes fonts and text colour from the page."""
+    """An empty figure of `height` pixels; fonts and text colour come from the page."""
     axis = {
         "gridcolor": palette.GRID,
         "zerolinecolor": palette.GRID,
@@ -36,8 +36,8 @@ def blank(height: int) -> go.Figure:
 
 
 def plain(text: str) -> str:
-    """Text as it is, on one line: Plotly would take `<b>` in a category name for markup, and
-    `%{x}` for a number to fill in; a character that turns the direction would turn the rest."""
+    """Escaped text on one line: Plotly reads `<b>` as markup and `%{x}` as a field; control
+    characters could reverse the direction of the text that follows."""
     printable = "".join(c if c.isprintable() else " " for c in text)
     return html.escape(printable, quote=False).replace("%{", "%&#123;")
 
@@ -48,7 +48,7 @@ def wrap(text: str, width: int) -> str:
 
 
 def shorten(name: str, length: int = 60) -> str:
-    """The middle of an overlong name left out, so that both its ends can be read."""
+    """A long name with its middle replaced by an ellipsis."""
     if len(name) <= length:
         return name
     half = (length - 1) // 2
@@ -68,7 +68,7 @@ def block_label(block: str) -> str:
 
 
 def snippet_word(analyses: Sequence[Analysis]) -> str:
-    """What the parts of a video are called that these networks score."""
+    """"snippet" or "frame": the scored parts of the video; "snippet" if the models differ."""
     words = {analysis.protocol.snippet_word for analysis in analyses}
     return words.pop() if len(words) == 1 else "snippet"
 
@@ -79,8 +79,7 @@ def same_frames(a: Analysis, b: Analysis) -> bool:
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """What each of these runs is called beside the others: its network, where that tells them
-    apart, else its id."""
+    """Labels of the runs: the model's name where it is unique among them, else the run's id."""
     names = [run.model.name for run in runs]
     return [
         name if names.count(name) == 1 else run.id for name, run in zip(names, runs, strict=True)

@@ -1,7 +1,7 @@
-"""An analysis, or two set against each other, as one HTML file that needs nothing else.
+"""One analysis, or a comparison of two, as a self-contained HTML file.
 
-The file holds its figures, the library that draws them and its data. A content security policy
-forbids it every request, and every script but its own two.
+The file holds its figures, the library that draws them and its data. Its content security policy
+forbids all requests and all scripts but its own two.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ def report_to_html(
     truth: str | None = None,
     accuracies: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> str:
-    """One analysis, or two of one video set against each other, as a page; the same records give
-    the same text.
+    """HTML text for one analysis, or two of one video; equal records give equal text.
 
-    truth: the video's category, if known. accuracies: measured figures as of `Weights.accuracy`,
-    by the sha256 of the weights. attributions: each is shown with the analysis of its network;
-    effects: of the first analysis. Raises ValueError for another
-    number of analyses, and for analyses of different videos.
+    truth: the video's class, if known. accuracies: measured figures as in `Weights.accuracy`, by
+    the sha256 of the weights. attributions: each is shown with the analysis of its model; effects:
+    of the first analysis. Raises ValueError for another number of analyses, and for analyses of
+    different videos.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -68,9 +67,9 @@ def report_to_html(
 
 
 def write_report(path: str | Path, analyses: Sequence[Analysis], **choices: Any) -> Path:
-    """`report_to_html` as a file, in place of one that is there; its path.
+    """Write `report_to_html` to a file, replacing an existing one; returns its path.
 
-    choices: as of `report_to_html`. Raises RecordError for a name that does not end in .html.
+    choices: as in `report_to_html`. Raises RecordError for a name that does not end in .html.
     """
     target = check_name(Path(path))
     atomic.write_text(target, report_to_html(analyses, **choices))
@@ -78,23 +77,23 @@ def write_report(path: str | Path, analyses: Sequence[Analysis], **choices: Any)
 
 
 def check_name(path: Path) -> Path:
-    """The path of a report, unless it could be that of something else."""
+    """The path itself. Raises RecordError for a name that does not end in .html or .htm."""
     if path.suffix.lower() not in (".html", ".htm"):
         raise RecordError(
-            f"a report named {path.name!r}", "a name that ends in .html", "Name the file so."
+            f"a report named {path.name!r}", "a name that ends in .html", "Choose such a name."
         )
     return path
 
 
 def report_name(analyses: Sequence[Analysis]) -> str:
-    """What a report's file is called that nobody named: the video and the networks."""
+    """Default file name of a report: the video and the models."""
     parts = [Path(analyses[0].video.name).stem, *(each.model.name for each in analyses)]
     safe = (re.sub(r"[^\w.-]+", "-", part).strip("-.") or "video" for part in parts)
     return f"{'_'.join(safe)}.html"
 
 
 def _one_line(value: object) -> object:
-    """What came from outside may hold line breaks, control characters and lone surrogates."""
+    """Text without the line breaks, control characters and lone surrogates of untrusted names."""
     return printable(value) if type(value) is str else value
 
 

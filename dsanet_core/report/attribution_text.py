@@ -1,92 +1,92 @@
-"""What an attribution and the effects of blocks say, in sentences: Markdown, as `words`."""
+"""Sentences about attributions and block importance, in Markdown like those of `text`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from dsanet_core.figures.style import block_label
-from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Rate, Trust
+from dsanet_core.records import METHOD_NAMES, Analysis, Array, Attribution, Effects, Rate, Trust
 from dsanet_core.report.text import escape
-from dsanet_core.text_format import percent, seconds_range, signed
+from dsanet_core.text_format import decimal, percent, seconds_range, signed
 
 
-def lead(attribution: Attribution) -> str:
-    """What is explained, and how much there is to explain."""
-    what = "the video" if attribution.snippet is None else f"snippet {attribution.snippet + 1}"
+def attribution_summary(attribution: Attribution) -> str:
+    """The explained logit, the baseline logit, and how far the contributions add up to their
+    difference."""
+    part = "the video" if attribution.snippet is None else f"snippet {attribution.snippet + 1}"
     category = escape(attribution.model.classes[attribution.category])
     name = escape(attribution.model.name)
-    score, empty = map(signed, (attribution.score, attribution.baseline_score))
+    score, baseline = map(signed, (attribution.score, attribution.baseline_score))
     return (
-        f"**{name}** gives “{category}” a logit of {score} for {what}; with everything absent "
-        f"({escape(attribution.baseline)}) it gives {empty}. {_adds_up(attribution)}"
+        f"**{name}**: logit of “{category}” for {part}: {score}; baseline logit: {baseline} "
+        f"({escape(attribution.baseline)}). {_completeness(attribution)}"
     )
 
 
-def _adds_up(attribution: Attribution) -> str:
+def _completeness(attribution: Attribution) -> str:
     difference = attribution.score - attribution.baseline_score
     total = float(attribution.per_frame.sum())
     exact = attribution.method == "integrated_gradients"
-    promise = "completeness: 100% is exact" if exact else "this method does not promise 100%"
+    note = "completeness: 100% is exact" if exact else "this method does not guarantee 100%"
     if abs(difference) < 1e-6:
-        return f"The shares add up to {signed(total)}; there is no difference to explain."
+        return f"The contributions add up to {signed(total)}; there is no difference to explain."
     return (
-        f"The shares of all places add up to {percent(total / difference)} of that difference "
-        f"of {signed(difference)} ({promise})."
+        f"The contributions add up to {percent(total / difference)} of the difference of "
+        f"{signed(difference)} ({note})."
     )
 
 
-def strongest(analysis: Analysis, attribution: Attribution) -> str:
-    """Which part speaks most for the category, and which most against it."""
-    shares = attribution.per_snippet
-    word = analysis.protocol.snippet_word
-    best, worst = int(shares.argmax()), int(shares.argmin())
-    seconds = analysis.pts_seconds
-    said = (
-        f"**Most for it:** {word} {best + 1} "
-        f"({seconds_range(float(seconds[best].min()), float(seconds[best].max()))}) with "
-        f"{signed(shares[best])} logit."
+def strongest_evidence(analysis: Analysis, attribution: Attribution) -> str:
+    """The snippets that support the class most and, if any does, that count most against it."""
+    contributions = attribution.per_snippet
+    lines = [_evidence("Strongest evidence", analysis, contributions, int(contributions.argmax()))]
+    worst = int(contributions.argmin())
+    if contributions[worst] < 0:
+        lines.append(_evidence("Strongest evidence against", analysis, contributions, worst))
+    return " ".join(lines)
+
+
+def _evidence(title: str, analysis: Analysis, contributions: Array, index: int) -> str:
+    seconds = analysis.pts_seconds[index]
+    return (
+        f"**{title}:** {analysis.protocol.snippet_word} {index + 1} "
+        f"({seconds_range(float(seconds.min()), float(seconds.max()))}), "
+        f"{signed(float(contributions[index]))} logit."
     )
-    if shares[worst] < 0:
-        said += (
-            f" **Most against it:** {word} {worst + 1} "
-            f"({seconds_range(float(seconds[worst].min()), float(seconds[worst].max()))}) with "
-            f"{signed(shares[worst])} logit."
-        )
-    return said
 
 
-def trusted(attribution: Attribution, trust: Trust | None) -> str:
-    """What was measured of this method and these weights, beside the map."""
+def reliability(attribution: Attribution, trust: Trust | None) -> str:
+    """Measured reliability of the method for these weights; None: it was not measured."""
     name = METHOD_NAMES[attribution.method]
     if trust is None:
         return (
-            f"**Not measured:** how far {name} can be trusted for {escape(attribution.model.name)} "
-            "is not known. Measure it with `python -m tools.trust`, or look at the curves of "
-            "insertion and deletion."
+            f"**Not measured:** the reliability of {name} for {escape(attribution.model.name)} is "
+            "unknown. Measure it with `python -m tools.trust`, or run insertion/deletion on this "
+            "video."
         )
-    found = [
-        f"**On videos with known truth** ({escape(trust.dataset)}) {name} of "
+    lines = [
+        f"**On videos with known ground truth** ({escape(trust.dataset)}), {name} of "
         f"{escape(trust.model)}:",
         "",
     ]
-    points = _rate(trust.pointing, "a random place")
-    found.append(
-        f"- **points at the object in {points}**{_beats_chance(trust.pointing)}" if points
-        else "- says nothing about places, so it cannot point at the object"
+    location = _rate(trust.pointing, "a random location")
+    lines.append(
+        f"- **finds the object in {location}**{_chance_note(trust.pointing)}" if location
+        else "- has no spatial resolution, so it cannot locate the object"
     )
-    moments = _rate(trust.timing, "a random moment")
-    if moments:
-        found.append(f"- **finds the moment in {moments}**{_beats_chance(trust.timing)}")
-    found.append(
+    moment = _rate(trust.timing, "a random moment")
+    if moment:
+        lines.append(f"- **finds the moment in {moment}**{_chance_note(trust.timing)}")
+    lines.append(
         f"- insertion minus deletion: **{signed(trust.gain, 2)}**, random orders "
-        f"{signed(trust.random_gain, 2)} (mean of {trust.gain_videos} videos; larger is better)"
+        f"{signed(trust.random_gain, 2)} (mean of {trust.gain_videos} videos; higher is better)"
     )
-    found.append(
-        f"- with random weights the map changes: rank correlation **{signed(trust.sanity, 2)}** "
-        f"with these (mean of {trust.sanity_videos} videos; near 0 is sound, 1 would be a method "
-        "that does not look at the network)"
+    lines.append(
+        f"- rank correlation with the map of randomised weights: **{signed(trust.sanity, 2)}** "
+        f"(mean of {trust.sanity_videos} videos; near 0 is good, near 1 means that the map does "
+        "not depend on the model)"
     )
-    return "\n".join(found)
+    return "\n".join(lines)
 
 
 def _rate(rate: Rate | None, chance: str) -> str:
@@ -95,37 +95,36 @@ def _rate(rate: Rate | None, chance: str) -> str:
     return f"{percent(rate.rate)} of {rate.videos} videos ({chance}: {percent(rate.chance)})"
 
 
-def _beats_chance(rate: Rate | None) -> str:
-    """A warning where a rate is not above chance by two of its standard errors."""
+def _chance_note(rate: Rate | None) -> str:
+    """A warning if a rate is not above chance by two of its standard errors."""
     if rate is None:
         return ""
     error = (rate.chance * (1 - rate.chance) / rate.videos) ** 0.5
-    return "" if rate.rate > rate.chance + 2 * error else ": no clear sign of more than chance"
+    return "" if rate.rate > rate.chance + 2 * error else ": not clearly better than chance"
 
 
-def hanging(effects: Effects, classes: Sequence[str]) -> str:
-    """Which block the answer hangs on most."""
+def block_importance(effects: Effects, classes: Sequence[str]) -> str:
+    """The block that matters most for the class, and how many blocks change the prediction."""
     drop = effects.drop
     most = int(drop.argmax())
     name = escape(classes[effects.category])
     turned = [place for place, found in enumerate(effects.answers) if found != effects.category]
     if drop[most] <= 0.01:
         return (
-            f"**No single block matters for “{name}”:** without any one of them it loses "
-            f"{100 * max(0.0, float(drop[most])):.1f} points at the most."
+            f"**No single block matters for “{name}”:** removing any one block costs at most "
+            f"{decimal(100 * max(0.0, float(drop[most])))} points."
         )
-    said = (
-        f"**“{name}” hangs most on {escape(block_label(effects.blocks[most]))}:** without it "
-        f"{percent(effects.before)} become {percent(float(effects.after[most]))}."
+    summary = (
+        f"**Most important block for “{name}”: {escape(block_label(effects.blocks[most]))}.** "
+        f"Without it, the probability falls from {percent(effects.before)} to "
+        f"{percent(float(effects.after[most]))}."
     )
     if turned:
-        said += (
-            f" Without {_one_of(len(turned), len(effects.blocks))} the answer is another one."
-        )
-    return said
+        summary += f" {_removing(len(turned), len(effects.blocks))} changes the prediction."
+    return summary
 
 
-def _one_of(some: int, all_of_them: int) -> str:
-    if some == all_of_them:
-        return "any one of the blocks" if some > 1 else "it"
-    return "one of them" if some == 1 else f"any of {some} of the {all_of_them} blocks"
+def _removing(count: int, total: int) -> str:
+    if count == total:
+        return "Removing any one block" if count > 1 else "Removing it"
+    return f"Removing {'one' if count == 1 else f'any of {count}'} of the {total} blocks"

@@ -1,4 +1,4 @@
-"""What stands in a report: sections of figures with how to read them, tables and sentences."""
+"""The contents of a report: sections of figures with captions, tables and sentences."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from dsanet_core import figures
 from dsanet_core.figures import palette
 from dsanet_core.figures.style import block_label, snippet_word
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
-from dsanet_core.report import attribution_text, readings, text
+from dsanet_core.report import attribution_text, captions, text
 from dsanet_core.serialize import analysis_to_json
 from dsanet_core.text_format import percent, seconds_range
 
-LISTED = 10
-"""Categories in the table of the video's best."""
-FOLLOWED = 3
-"""The most probable categories are followed through the snippets."""
+TABLE_CLASSES = 10
+"""Rows in the table of the video's most probable classes."""
+TIMELINE_CLASSES = 3
+"""The most probable classes, drawn over the snippets."""
 
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure as the page's script draws it. alt: what it is, for those who do not see it."""
+    """A figure as the page's script draws it; alt: its text alternative."""
 
     id: str
     figure: Markup
     alt: str
-    reading: Markup
+    caption: Markup
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under heads; the columns from `numbers` on hold numbers."""
+    """Rows under column heads; the columns from `numbers` on hold numbers."""
 
     heads: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -62,8 +62,8 @@ class Section:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """What a network says of the video; mark: "right", "wrong" or "", where the truth is known."""
+class Prediction:
+    """A model's prediction for the video; mark: "correct", "incorrect" or "" (truth unknown)."""
 
     name: str
     category: str
@@ -76,7 +76,7 @@ class Verdict:
 
 
 class Contents:
-    """Everything that the template of a report needs."""
+    """Data for the template of a report."""
 
     def __init__(
         self,
@@ -90,10 +90,10 @@ class Contents:
         self.names = _names(analyses)
         self.video = analyses[0].video
         self.video_facts = text.video_facts(self.video)
-        self.title = f"{' against '.join(self.names)} on {self.video.name}"
-        if len(analyses) == 1:
-            self.title = f"What {self.names[0]} says of {self.video.name}"
-        self.verdicts = [self._verdict(*each) for each in zip(analyses, self.names, strict=True)]
+        self.title = f"{' and '.join(self.names)}: predictions for {self.video.name}"
+        self.predictions = [
+            self._prediction(*each) for each in zip(analyses, self.names, strict=True)
+        ]
         self.sections: list[Section] = []
         self.documents = [
             (f"analysis-{place}", name, _inert(analysis_to_json(each)))
@@ -105,27 +105,27 @@ class Contents:
         if len(self.analyses) == 2:
             self._add_comparison(*self.analyses)
         for analysis, name in zip(self.analyses, self.names, strict=True):
-            told = "" if len(self.analyses) == 1 else name
-            self._add_scores(analysis, told)
+            prefix = "" if len(self.analyses) == 1 else f"{name}: "
+            self._add_scores(analysis, prefix)
             for attribution in attributions:
                 if _owner(self.analyses, attribution) is analysis:
-                    most = figures.heat_limit(attributions)
-                    self._add_attribution(analysis, attribution, told, most)
+                    limit = figures.heat_limit(attributions)
+                    self._add_attribution(analysis, attribution, prefix, limit)
             if analysis.kernels:
-                self._add_kernels(analysis, told)
+                self._add_kernels(analysis, prefix)
             if analysis.selections:
-                self._add_selections(analysis, told)
+                self._add_selections(analysis, prefix)
         if effects is not None:
-            self._add_effects(self.analyses[0], effects)
-        self._add_grounds()
+            self._add_block_importance(self.analyses[0], effects)
+        self._add_model_details()
 
-    def _verdict(self, analysis: Analysis, name: str) -> Verdict:
+    def _prediction(self, analysis: Analysis, name: str) -> Prediction:
         category, probability = analysis.top(1)[0]
         known = self.truth in analysis.model.classes
-        mark = "" if not known else "right" if category == self.truth else "wrong"
-        symbols = {"right": palette.RIGHT_SYMBOL, "wrong": palette.WRONG_SYMBOL, "": ""}
+        mark = "" if not known else "correct" if category == self.truth else "incorrect"
+        symbols = {"correct": palette.RIGHT_SYMBOL, "incorrect": palette.WRONG_SYMBOL, "": ""}
         measured = analysis.familiarity
-        return Verdict(
+        return Prediction(
             name,
             category,
             percent(probability),
@@ -140,94 +140,94 @@ class Contents:
         self.sections.append(Section(title))
         return self.sections[-1].parts
 
-    def _draw(self, figure: go.Figure, alt: str, reading: str = "") -> Drawing:
+    def _draw(self, figure: go.Figure, alt: str, caption: str = "") -> Drawing:
         # The page gives fonts and colours, as Streamlit does: Plotly's own template is for a page
         # of its own.
         figure.layout.template = go.layout.Template()
         self._drawn += 1
-        return Drawing(f"figure-{self._drawn}", _inert(figure.to_json()), alt, _sentence(reading))
+        return Drawing(f"figure-{self._drawn}", _inert(figure.to_json()), alt, _sentence(caption))
 
     def _add_comparison(self, a: Analysis, b: Analysis) -> None:
         word = snippet_word([a, b])
-        self._section(f"{word.capitalize()} by {word}").append(
+        self._section(f"Scores per {word}").append(
             self._draw(
                 figures.compare_snippets(a, b, self.truth),
-                f"Best category of each {word} and of the video, by network",
-                readings.compare_reading(a, b),
+                f"Top class of each {word} and of the video, by model",
+                captions.comparison_of(a, b),
             )
         )
-        self._section("Where they part ways").append(
+        self._section("Where the models disagree").append(
             self._draw(
                 figures.disagreement(a, b),
-                "Differences of probability",
-                readings.disagreement_reading(a, b),
+                "Differences in probability",
+                captions.disagreement_of(a, b),
             )
         )
-        self._section("What each costs").append(_blocks(text.costs([a, b])))
+        self._section("Compute cost").append(_blocks(text.compute_cost([a, b])))
 
-    def _add_scores(self, analysis: Analysis, told: str) -> None:
+    def _add_scores(self, analysis: Analysis, prefix: str) -> None:
         classes = analysis.model.classes
-        best = [name for name, _ in analysis.top(FOLLOWED)]
+        best = [name for name, _ in analysis.top(TIMELINE_CLASSES)]
         best += [self.truth] if self.truth in classes else []
         followed = [classes.index(name) for name in dict.fromkeys(best)]
         word = analysis.protocol.snippet_word
-        parts = self._section(_titled(told, "the video"))
+        parts = self._section(f"{prefix}Predictions for the video")
         if len(self.analyses) == 1:
-            parts.append(self._draw(figures.top_bars(analysis, 5), "The most probable categories"))
+            parts.append(self._draw(figures.top_bars(analysis, 5), "Most probable classes"))
         listed = [
             (str(rank), name, percent(share))
-            for rank, (name, share) in enumerate(analysis.top(LISTED), 1)
+            for rank, (name, share) in enumerate(analysis.top(TABLE_CLASSES), 1)
         ]
-        caption = f"The most probable of {len(classes)} categories"
-        parts.append(Table(("", "Category", "Probability"), listed, 2, caption))
-        parts = self._section(_titled(told, f"{word} by {word}"))
+        caption = f"Most probable of {len(classes)} classes"
+        parts.append(Table(("", "Class", "Probability"), listed, 2, caption))
+        parts = self._section(f"{prefix}Scores per {word}")
         parts.append(
             self._draw(
                 figures.snippet_timeline(analysis, followed),
                 f"Probabilities of each {word} over time",
-                readings.timeline_reading(analysis),
+                captions.timeline_of(analysis),
             )
         )
-        heads = (word.capitalize(), "Seen", "Best category", "Probability")
-        parts.append(Table(heads, list(_score_rows(analysis)), 3, f"Best category of each {word}"))
+        heads = (word.capitalize(), "Time", "Top class", "Probability")
+        parts.append(Table(heads, list(_score_rows(analysis)), 3, f"Top class of each {word}"))
 
     def _add_attribution(
-        self, analysis: Analysis, attribution: Attribution, told: str, most: float
+        self, analysis: Analysis, attribution: Attribution, prefix: str, limit: float
     ) -> None:
         from dsanet_core.attribution import trust_of
 
         word = analysis.protocol.snippet_word
         category = analysis.model.classes[attribution.category]
         name = METHOD_NAMES[attribution.method]
-        parts = self._section(_titled(told, f"why “{category}”: {name}"))
-        parts.append(_sentence(attribution_text.lead(attribution)))
-        parts.append(_sentence(attribution_text.strongest(analysis, attribution)))
+        parts = self._section(f"{prefix}Explanation of “{category}” ({name})")
+        parts.append(_sentence(attribution_text.attribution_summary(attribution)))
+        parts.append(_sentence(attribution_text.strongest_evidence(analysis, attribution)))
         parts.append(
             self._draw(
                 figures.importance(analysis, attribution),
-                f"Share of every {word} in the logit",
-                readings.importance(word),
+                f"Contribution of each {word} to the logit",
+                captions.importance(word),
             )
         )
         parts.append(
             self._draw(
-                figures.heat_strip(analysis, attribution, most=most),
-                "What spoke for the category, over the frames",
-                readings.HEAT,
+                figures.heat_strip(analysis, attribution, most=limit),
+                "Heat map of each frame",
+                captions.HEAT,
             )
         )
         trust = trust_of(analysis.model.weights_sha256).get(attribution.method)
-        parts.append(_blocks(attribution_text.trusted(attribution, trust)))
+        parts.append(_blocks(attribution_text.reliability(attribution, trust)))
 
-    def _add_effects(self, analysis: Analysis, effects: Effects) -> None:
+    def _add_block_importance(self, analysis: Analysis, effects: Effects) -> None:
         classes = analysis.model.classes
-        parts = self._section(f"{self.names[0]}: which block the answer hangs on")
-        parts.append(_sentence(attribution_text.hanging(effects, classes)))
+        parts = self._section(f"{self.names[0]}: Block importance")
+        parts.append(_sentence(attribution_text.block_importance(effects, classes)))
         parts.append(
             self._draw(
                 figures.block_effects(effects, classes),
-                "Points of probability that each block carries",
-                readings.BLOCK_EFFECTS,
+                "Points of probability lost without each block",
+                captions.BLOCK_IMPORTANCE,
             )
         )
         rows = [
@@ -237,20 +237,20 @@ class Contents:
             )
         ]
         caption = (
-            f"Probability of “{classes[effects.category]}” with one block after the other made "
-            f"neutral; as it is: {percent(effects.before)}"
+            f"Probability of “{classes[effects.category]}” with one block at a time made neutral; "
+            f"original: {percent(effects.before)}"
         )
-        heads = ("Block", "What was done", "Probability then", "Answer then")
+        heads = ("Block", "Change", "Probability", "Prediction")
         parts.append(Table(heads, rows, len(heads), caption))
 
-    def _add_kernels(self, analysis: Analysis, told: str) -> None:
+    def _add_kernels(self, analysis: Analysis, prefix: str) -> None:
         view = 0
-        parts = self._section(_titled(told, "dynamic kernels of DSA"))
+        parts = self._section(f"{prefix}DSA kernels")
         parts.append(
             self._draw(
                 figures.kernel_distances(analysis),
                 "Distance of each block from two fixed kernels",
-                readings.KERNEL_DISTANCES,
+                captions.KERNEL_DISTANCES,
             )
         )
         parts.append(_sentence(_of_view(analysis, view)))
@@ -258,61 +258,61 @@ class Contents:
             block = text.block_name(kernel.block)
             parts.append(Heading(block))
             parts.append(self._draw(figures.kernel_heatmap(kernel, view), f"Weights of {block}"))
-            parts.append(_sentence(text.kernel_reading(kernel, view)))
+            parts.append(_sentence(text.kernel_summary(kernel, view)))
             if kernel.values.shape[-1] == 3:
                 parts.append(
                     self._draw(figures.kernel_ternary(kernel), f"Channels of {block} on a triangle")
                 )
-        parts.append(_sentence(readings.KERNEL))
+        parts.append(_sentence(captions.KERNEL))
 
-    def _add_selections(self, analysis: Analysis, told: str) -> None:
+    def _add_selections(self, analysis: Analysis, prefix: str) -> None:
         view = 0
         chosen = max(analysis.selections, key=lambda each: float(each.gate_change[view]))
-        parts = self._section(_titled(told, "dependencies of SDA"))
+        parts = self._section(f"{prefix}SDA dependencies")
         parts.append(_sentence(_of_view(analysis, view)))
-        parts.append(_sentence(text.selection_lead(analysis, view)))
+        parts.append(_sentence(text.dependencies_summary(analysis, view)))
         parts.append(
             self._draw(
                 figures.dependency_weights(analysis, view, chosen.block),
-                "Weight of every dependency in each block, stacked and centred",
-                readings.DEPENDENCY_WEIGHTS,
+                "Weight of each dependency in each block: stacked, and relative to equal shares",
+                captions.DEPENDENCY_WEIGHTS,
             )
         )
         most = text.block_name(chosen.block)
-        parts.append(Heading(f"The gate that selecting changes most: {most}"))
-        parts.append(_sentence(text.selection_reading(chosen, view)))
+        parts.append(Heading(f"Gate that selection changes most: {most}"))
+        parts.append(_sentence(text.selection_summary(chosen, view)))
         parts.append(
             self._draw(
                 figures.gate_maps(analysis, chosen, view),
-                "Gate of every frame, in space",
-                readings.GATE_MAPS,
+                "Gate map of each frame",
+                captions.GATE_MAPS,
             )
         )
         parts.append(
             self._draw(
                 figures.gate_over_time(analysis, chosen, view),
-                "Mean gate of every frame",
-                readings.GATE_OVER_TIME,
+                "Mean gate of each frame",
+                captions.GATE_OVER_TIME,
             )
         )
         parts.append(_weights_table(analysis.selections, view))
 
-    def _add_grounds(self) -> None:
-        parts = self._section("On what grounds")
+    def _add_model_details(self) -> None:
+        parts = self._section("Model, input and weights")
         for analysis in self.analyses:
             accuracy = self.accuracies.get(analysis.model.weights_sha256)
-            parts.append(_blocks(text.grounds(analysis, accuracy=accuracy)))
+            parts.append(_blocks(text.model_details(analysis, accuracy=accuracy)))
 
 
 def _names(analyses: Sequence[Analysis]) -> list[str]:
-    """What the networks are called: one that was changed, or stands here twice, by that too."""
+    """Display names; if a model was modified or occurs twice, they say how the two differ."""
     names = [each.model.name for each in analyses]
     if len(set(names)) == len(names):
         return names
-    told = ["; ".join(each.changes) or "as it is" for each in analyses]
-    if len(set(told)) < len(told):
-        told = ["A", "B"]
-    return [f"{name} ({how})" for name, how in zip(names, told, strict=True)]
+    variants = ["; ".join(each.changes) or "original" for each in analyses]
+    if len(set(variants)) < len(variants):
+        variants = ["A", "B"]
+    return [f"{name} ({variant})" for name, variant in zip(names, variants, strict=True)]
 
 
 def _owner(analyses: Sequence[Analysis], attribution: Attribution) -> Analysis:
@@ -320,12 +320,7 @@ def _owner(analyses: Sequence[Analysis], attribution: Attribution) -> Analysis:
     for analysis in analyses:
         if (analysis.model, analysis.protocol) == (attribution.model, attribution.protocol):
             return analysis
-    raise ValueError(f"an attribution of {attribution.model.name}, of which there is no analysis")
-
-
-def _titled(told: str, title: str) -> str:
-    """A section's title, after the network's name where there are two."""
-    return f"{told}: {title}" if told else title[0].upper() + title[1:]
+    raise ValueError(f"an attribution of {attribution.model.name}, but no analysis of that model")
 
 
 def _score_rows(analysis: Analysis) -> Iterator[list[str]]:
@@ -335,8 +330,8 @@ def _score_rows(analysis: Analysis) -> Iterator[list[str]]:
         for place, span in enumerate(zip(first.tolist(), last.tolist(), strict=True), 1)
     ]
     places.append(("video", seconds_range(float(first.min()), float(last.max()))))
-    answers = [*analysis.snippet_scores, analysis.video_scores]
-    for place, scores in zip(places, answers, strict=True):
+    rows = [*analysis.snippet_scores, analysis.video_scores]
+    for place, scores in zip(places, rows, strict=True):
         best = int(scores.argmax())
         yield [*place, analysis.model.classes[best], percent(scores[best])]
 
@@ -350,15 +345,13 @@ def _weights_table(selections: Sequence[Selection], view: int) -> Table:
         rows.append(
             [text.block_name(each.block), *(shares.get(name, "–") for name in names), change]
         )
-    caption = "Weights of every block, and how much selecting changes its gate"
-    return Table(("Block", *names, "Change of the gate"), rows, 1, caption)
+    caption = "Weights in each block, and the mean change of its gate by selection"
+    return Table(("Block", *names, "Gate change"), rows, 1, caption)
 
 
 def _of_view(analysis: Analysis, view: int) -> str:
-    """Which of the forwards the captured values are of, where there were several."""
-    if analysis.protocol.num_views == 1:
-        return ""
-    return f"Shown is {text.view_name(analysis.protocol, view).replace('View', 'view', 1)}."
+    """The view of which captured values are shown; "" for a single view."""
+    return "" if analysis.protocol.num_views == 1 else f"{text.view_name(analysis.protocol, view)}."
 
 
 def _sentence(markdown: str) -> Markup:
@@ -370,7 +363,7 @@ def _blocks(markdown: str) -> Markup:
 
 
 def _inert(document: str) -> Markup:
-    """JSON that ends no script element: what could only stand in strings is written as escapes."""
+    """JSON that cannot end a script element: characters of markup are written as escapes."""
     for sign in "<>&":
         document = document.replace(sign, f"\\u{ord(sign):04x}")
     return Markup(document)

@@ -23,7 +23,7 @@ from tests.weights import tiny_network
 
 ROOT = Path(__file__).parents[2]
 MAX_RUNS = 400
-PATIENCE_SECONDS = 60
+QUICK_SECONDS = 60
 
 OpenPage = Callable[..., AppTest]
 
@@ -117,7 +117,7 @@ def page_text(at: AppTest) -> str:
 
 def wait_for(note: Path, word: str) -> None:
     """Until another process has written the word into the file."""
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + QUICK_SECONDS
     while not (note.exists() and note.read_text() == word):
         assert time.monotonic() < end
         time.sleep(0.01)

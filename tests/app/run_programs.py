@@ -11,7 +11,7 @@ import pytest
 
 from app.server import run_jobs, run_queue, runs
 
-PATIENCE_SECONDS = 180
+QUICK_SECONDS = 180
 
 SCRIPT = """
 import fcntl, json, os, pathlib, signal, socket, sys, time
@@ -56,7 +56,7 @@ def program(queue: run_queue.Queue, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def wait_until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + QUICK_SECONDS
     while not holds():
         assert time.monotonic() < end, "it never came to be"
         time.sleep(0.02)

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from app.server import samples, services
-from app.ui import text
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
+from dsanet_core.report import text
 from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.weights import tiny_network
 
@@ -22,12 +22,13 @@ def test_the_page_shows_weights_gate_and_responses(open_page: OpenPage) -> None:
     at = open_page("dependencies", **SDA)
     assert not at.error
     headings = [heading.value for heading in at.subheader]
-    assert headings[0] == "Through the network"
-    assert headings[1].startswith("The gate of res")
-    assert headings[2:] == ["What each dependency answered", "On what grounds"]
+    assert headings[0] == "Weights in all blocks"
+    assert headings[1].startswith("Gate of res")
+    assert headings[2:] == ["Response per dependency", "Model, input and weights"]
     assert len(at.get("plotly_chart")) == 3 + 4
     for said in (
-        "Which dependency leads", "Selecting changes its gate by", "**LST:** the whole video",
+        "Largest weight per block", "with equal weights, the gate changes by",
+        "**LST:** the whole video",
         "Residual Blocks 1 to 4 of the paper", "8 single frames", "gated by SDA over all frames",
     ):  # fmt: skip
         assert said in page_text(at)
@@ -42,8 +43,8 @@ def test_at_first_the_block_is_the_one_that_selecting_changes_most(open_page: Op
     analysis = analyze(samples.clip(15), checkpoints.load_model(SDA["model"]))
     most = max(analysis.selections, key=lambda selection: selection.gate_change.mean())
     assert at.selectbox(key="block").value == most.block
-    assert text.selection_reading(most, 0) in page_text(at)
-    assert text.selection_lead(analysis, 0) in page_text(at)
+    assert text.selection_summary(most, 0) in page_text(at)
+    assert text.dependencies_summary(analysis, 0) in page_text(at)
 
 
 def test_switching_block_or_page_runs_no_network_again(open_page: OpenPage) -> None:
@@ -110,14 +111,15 @@ def test_a_page_that_needs_another_network_offers_it(
 
 def test_inspect_speaks_of_frames_where_snippets_are_frames(open_page: OpenPage) -> None:
     at = open_page(**SDA)
-    assert at.subheader[0].value == "Frame by frame"
-    assert "a frame's score already draws on all others of the same view" in page_text(at)
+    assert at.subheader[0].value == "Scores per frame"
+    mixing = "This model mixes all frames of a view, so these scores are not independent"
+    assert mixing in page_text(at)
     assert len(at.get("plotly_chart")) == 2
 
 
 def test_networks_of_different_sampling_are_compared_by_time(open_page: OpenPage) -> None:
     at = open_page("compare", video=SDA["video"], other="sda_tsn_synth")
     assert not at.error
-    assert page_text(at).count("The two saw different frames") == 2
+    assert page_text(at).count("The models saw different frames") == 2
     cells = json.loads(at.get("plotly_chart")[0].proto.spec)["data"]
     assert len(cells) == 4, "snippets and video of each network"

@@ -42,10 +42,11 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
     at = open_page("explain", **SAMPLE)
     assert not at.error
     assert [h.value for h in at.subheader] == [
-        "When", "Where", "How far to trust it", "On what grounds",
+        "Contributions over time", "Heat maps", "Reliability of this explanation",
+        "Model, input and weights",
     ]  # fmt: skip
     attribution = expected("dsa_i3d_synth")
-    assert text.lead(attribution) in page_text(at)
+    assert attribution_text.attribution_summary(attribution) in page_text(at)
     assert "Not measured" in page_text(at), "these weights are random"
     timeline, frame, strip = figures(at)
     assert [len(each["layout"]["images"]) for each in (timeline, frame, strip)] == [8, 2, 32]
@@ -56,7 +57,7 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
     best = int(attribution.per_frame.argmax())
     assert at.select_slider(key="frame").value == str(best + 1)
     assert [button.label.split(": ")[-1] for button in at.download_button] == [
-        "all data (JSON)", "shares (CSV)", "Report (HTML)",
+        "all data (JSON)", "contributions (CSV)", "Report (HTML)",
     ]  # fmt: skip
 
 
@@ -112,7 +113,7 @@ def test_two_networks_share_the_scale_of_heat_and_of_bars(open_page: OpenPage) -
     assert ends == pytest.approx([most] * 4, rel=1e-4)
     ranges = [each["layout"]["yaxis"]["range"] for each in drawn[:2]]
     assert ranges[0] == ranges[1]
-    assert at.selectbox(key="snippet").options == ["The whole video"], "other frames, no snippets"
+    assert at.selectbox(key="snippet").options == ["Whole video"], "other frames, no snippets"
 
 
 def test_a_method_that_is_no_better_than_chance_is_not_offered_and_the_page_says_why(
@@ -128,18 +129,18 @@ def test_a_method_that_is_no_better_than_chance_is_not_offered_and_the_page_says
     assert "(+0.01 against +0.04 on 60 videos)" in page_text(at)
     settle(at.selectbox(key="method").set_value("ablation").run())
     assert "finds the moment in 71.0% of 240 videos (a random moment: 31.0%)" in page_text(at)
-    assert "cannot point at the object" in page_text(at)
-    assert "more than chance" not in page_text(at)
+    assert "cannot locate the object" in page_text(at)
+    assert "better than chance" not in page_text(at)
     by_chance = make_trust("ablation", timing=Rate(0.44, 32, 0.40))
-    said = attribution_text.trusted(make_attribution(make_analysis(0)), by_chance)
-    assert "no clear sign of more than chance" in said
+    said = attribution_text.reliability(make_attribution(make_analysis(0)), by_chance)
+    assert "not clearly better than chance" in said
     known = {"grad_cam": poor, "ablation": make_trust("ablation")}
     monkeypatch.setattr(widgets, "trust_of", lambda _: known)
     at = open_page("explain", **SAMPLE)
     assert at.selectbox(key="method").value == "ablation", "at first the one that points best"
     monkeypatch.setattr(widgets, "offered", lambda _: ())
     at = open_page("explain", **SAMPLE)
-    assert "No method can be trusted here" in at.info[0].value and not at.error
+    assert "No reliable method for this choice" in at.info[0].value and not at.error
 
 
 def test_the_curves_are_drawn_when_they_are_asked_for_and_kept(open_page: OpenPage) -> None:
@@ -147,7 +148,7 @@ def test_the_curves_are_drawn_when_they_are_asked_for_and_kept(open_page: OpenPa
     runs = services.network_runs()
     at = settle(at.toggle(key="curves").set_value(True).run())
     assert not at.error and len(figures(at)) == 4
-    assert "Insertion minus deletion of this map is" in page_text(at)
+    assert "Insertion minus deletion is" in page_text(at)
     assert services.network_runs() == runs + 1 and at.query_params["curves"] == "1"
     settle(at.toggle(key="curves").set_value(False).run())
     settle(at.toggle(key="curves").set_value(True).run())
@@ -192,26 +193,26 @@ def test_exports_are_the_shares_with_their_times_and_the_maps() -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_the_lead_says_how_much_of_the_difference_the_shares_make(method: Any) -> None:
-    said = text.lead(make_attribution(make_analysis(0), method=method))
+    said = attribution_text.attribution_summary(make_attribution(make_analysis(0), method=method))
     assert "100.0% of that difference" in said
     assert ("completeness" in said) == (method == "integrated_gradients")
 
 
 def test_curves_no_better_than_random_orders_are_called_so() -> None:
     good = make_faithfulness()
-    assert "better than every random order" in text.tested(good)
+    assert "better than every random order" in text.insertion_deletion(good)
     upside_down = replace(good, insertion=good.deletion, deletion=good.insertion)
-    assert "do not rely on this map" in text.tested(upside_down)
+    assert "do not rely on this map" in text.insertion_deletion(upside_down)
 
 
 def test_the_same_moment_of_another_network_is_the_nearest_frame() -> None:
     a, b = make_analysis(0), make_analysis(1, frames=1, group_size=8, consensus="sda")
-    assert text.same_moment(a, make_analysis(2), (3, 2)) == (3, 2)
-    snippet, frame = text.same_moment(a, b, (3, 2))
+    assert text.nearest_frame(a, make_analysis(2), (3, 2)) == (3, 2)
+    snippet, frame = text.nearest_frame(a, b, (3, 2))
     apart = np.abs(b.pts_seconds - a.pts_seconds[3, 2])
     assert frame == 0 and apart[snippet, 0] == apart.min()
 
 
 def test_without_a_video_the_page_says_what_to_do(open_page: OpenPage, tmp_path: Path) -> None:
     at = open_page("explain")
-    assert "Drop a video" in at.info[0].value and not at.error and not figures(at)
+    assert "Upload a video" in at.info[0].value and not at.error and not figures(at)

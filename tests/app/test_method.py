@@ -11,7 +11,7 @@ import pytest
 from app import ROOT, page_file
 from app.pages.method import diagrams, text
 from dsanet_core.figures import palette
-from dsanet_core.report import readings
+from dsanet_core.report import captions
 from tests.app.conftest import OpenPage, page_text
 
 DRAWINGS = {"dsa": diagrams.dsa_drawing(), "sda": diagrams.sda_drawing()}
@@ -68,7 +68,7 @@ def test_the_page_has_equations_differences_words_and_the_readings_of_the_figure
     numbers = [int(number) for each in equations
                for number in re.findall(r"\\qquad \((\d)\)", each)]
     assert numbers == [2, 3, 4, 2, 3, 5, 6, 7, 8]
-    for reading in (readings.KERNEL, readings.GATE_MAPS, readings.timeline()):
+    for reading in (captions.KERNEL, captions.GATE_MAPS, captions.timeline()):
         assert reading.removeprefix("How to read it: ")[1:] in said
     for word in ("snippet", "view", "dynamic kernel", "dependency", "run"):
         assert f"**{word}:**" in said
@@ -78,4 +78,4 @@ def test_the_page_has_equations_differences_words_and_the_readings_of_the_figure
 def test_every_page_with_figures_is_explained() -> None:
     pages = {path.stem for path in (ROOT / "app" / "pages").iterdir()} - {"__pycache__"}
     with_figures = pages - {"runs", "method"}
-    assert set(text.READINGS) == with_figures
+    assert set(text.CAPTIONS) == with_figures

@@ -19,9 +19,10 @@ from streamlit.testing.v1 import AppTest
 from app import ROOT
 from app.server import samples, services, tasks
 from app.server.sessions import Session, server_state
-from app.ui import page_frame, text
+from app.ui import page_frame
 from dsanet_core import checkpoints, synthetic, video
 from dsanet_core.models.base import VideoNetwork
+from dsanet_core.report import text
 from tests.app import odd_tasks
 from tests.app.conftest import OpenPage, go, page_text, settle
 from tests.weights import preferring
@@ -51,7 +52,7 @@ def test_an_empty_page_says_what_to_do_and_runs_nothing(
     open_page: OpenPage, asked: Asked, page: str
 ) -> None:
     at = open_page(page)
-    assert "Drop a video" in at.info[0].value
+    assert "Upload a video" in at.info[0].value
     assert len(at.file_uploader) == 1
     assert not at.error
     assert not asked
@@ -64,15 +65,15 @@ def test_picking_a_sample_shows_its_analysis_and_a_link_to_it(open_page: OpenPag
     at = settle(at.run())
     assert at.query_params["video"] == SAMPLE
     assert at.query_params["model"] == "dsa_i3d_synth"
-    assert [h.value for h in at.subheader] == ["Snippet by snippet", "On what grounds"]
+    assert [h.value for h in at.subheader] == ["Scores per snippet", "Model, input and weights"]
     assert "8 snippets x 4 frames, stride 4 in 2 interleaved groups of 4" in page_text(at)
-    assert "25.0% top-1" in page_text(at)
+    assert "Top-1 accuracy on" in page_text(at) and ": 25.0%" in page_text(at)
     assert len(at.get("plotly_chart")) == 2
     assert len(at.get("video")) == 1
 
 
 @pytest.mark.parametrize(
-    ("best", "mark"), [([15], "✓ right"), ([16], "✗ wrong")], ids=["right", "wrong"]
+    ("best", "mark"), [([15], "✓ Correct"), ([16], "✗ Incorrect")], ids=["correct", "incorrect"]
 )
 def test_right_and_wrong_are_marked_where_the_truth_is_known(
     open_page: OpenPage,
@@ -89,7 +90,7 @@ def test_right_and_wrong_are_marked_where_the_truth_is_known(
     for page in ("inspect", "compare"):
         shown = page_text(open_page(page, video=SAMPLE))
         assert mark in shown
-        assert ("It is: " in shown) == (mark == "✗ wrong")
+        assert ("Ground truth: " in shown) == (mark == "✗ Incorrect")
         assert text.escape(synthetic.CATEGORIES[best[0]]) in shown
 
 
@@ -154,10 +155,10 @@ def test_a_video_that_browsers_do_not_play_is_shown_as_a_copy(
     open_page: OpenPage, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     at = upload(open_page(), "small.mp4", clip)
-    assert "A small copy" not in page_text(at)
+    assert "A small H.264 copy" not in page_text(at)
     monkeypatch.setattr(services, "MAX_PLAYED_BYTES", len(clip) - 1)
     at = settle(at.run())
-    assert "A small copy in H.264, without sound; the original is h264 in mp4." in page_text(at)
+    assert "A small H.264 copy, without sound. The original is h264 in mp4." in page_text(at)
     assert len(at.get("video")) == 1
 
 
@@ -258,7 +259,7 @@ def test_kernels_of_an_averaging_model_say_what_to_choose(open_page: OpenPage) -
     assert "Choose a model with DSA" in at.info[0].value
     at = settle(at.selectbox(key="model").set_value("dsa_i3d_synth").run())
     assert len(at.get("plotly_chart")) == 3
-    assert "What this block looks at" in page_text(at)
+    assert "**This block** aggregates" in page_text(at)
 
 
 @pytest.mark.parametrize("threshold", [-1e9, 1.0], ids=["familiar", "unfamiliar"])
@@ -277,8 +278,8 @@ def test_a_video_unlike_the_training_data_is_marked(
     monkeypatch.setattr(checkpoints, "FOLDER", tmp_path)
     at = open_page(video=SAMPLE)
     assert bool(at.warning) == (threshold > 0)
-    assert ("unlike its training data" in page_text(at)) == (threshold > 0)
-    assert "trained on shapes: it knows its 25 categories" in page_text(at)
+    assert ("Unlike the training data" in page_text(at)) == (threshold > 0)
+    assert "can only answer with one of its 25 classes" in page_text(at)
     assert "95.0% of the validation videos" in page_text(at)
 
 
@@ -310,7 +311,7 @@ def test_an_unexpected_failure_is_logged_and_never_shown(
     monkeypatch.setattr(page_frame, "Request", ask)
     with caplog.at_level(logging.ERROR):
         at = open_page(video=SAMPLE)
-    assert "could not be drawn" in at.error[0].value
+    assert "could not be displayed" in at.error[0].value
     assert "secret" not in page_text(at)
     assert "a job failed" in caplog.text and "KeyError" in caplog.text
 
@@ -356,7 +357,7 @@ def test_a_process_killed_in_a_forward_is_a_message_and_a_way_on(
     monkeypatch.setattr(page_frame, "Request", tasks.Request)
     next(button for button in at.button if button.label == "Run again").click()
     at = settle(at.run())
-    assert not at.error and "On what grounds" in page_text(at)
+    assert not at.error and "Model, input and weights" in page_text(at)
 
 
 def test_too_many_waiting_analyses_are_a_message_and_nothing_is_lost(

@@ -15,13 +15,13 @@ from streamlit.testing.v1 import AppTest
 
 from app.server import run_videos, runs
 from app.ui.run_text import of_run
-from app.ui.text import escape
 from dsanet_core import synthetic, video
 from dsanet_core.analysis import analyze
 from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, LensError, RecordError, VideoError
 from dsanet_core.records import Run, Sampling
+from dsanet_core.report.text import escape
 from dsanet_core.runs import run_dataset
 from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
@@ -67,11 +67,11 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     assert sda.label[place] == 3
     assert at.query_params["model"] == "sda_tsn_synth"
     assert of_run(sda, place) in page_text(at)
-    says = f"says with {100 * sda.confidence[place]:.1f}%"
+    says = f"Prediction ({100 * sda.confidence[place]:.1f}%)"
     assert says in page_text(at), "the page's own analysis and the run agree"
     assert f"#### {sda.classes[sda.predicted[place]]}" in [m.value for m in at.markdown]
     if not sda.correct[place]:
-        assert f"It is: {synthetic.CATEGORIES[3]}" in page_text(at)
+        assert f"Ground truth: {synthetic.CATEGORIES[3]}" in page_text(at)
     note = "Drawn again at a size to watch; the network saw the same video at 72 x 72"
     assert note in page_text(at)
 
@@ -209,7 +209,7 @@ def test_a_part_of_a_file_scores_as_it_did_in_the_run_and_plays_as_that_part(
     run = run_of_files
     at = open_page(video=run_videos.video_id(run, 1), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[1]:.1f}%" in page_text(at)
+    assert f"Prediction ({100 * run.confidence[1]:.1f}%)" in page_text(at)
     assert r"13\.mp4 from 1 s to 3 s" in at.expander[0].label
     (film,) = at.get("video")
     assert (film.proto.start_time, film.proto.end_time) == (1, 3)
@@ -256,7 +256,7 @@ def test_a_folder_of_frames_scores_as_it_did_in_the_run_and_plays_as_a_film(
     run = run_dataset(open_dataset(str(tmp_path / "data")), network, folder=runs_folder, workers=0)
     at = open_page(video=run_videos.video_id(run, 0), model="sda_tsn_synth")
     assert not at.error
-    assert f"says with {100 * run.confidence[0]:.1f}%" in page_text(at)
+    assert f"Prediction ({100 * run.confidence[0]:.1f}%)" in page_text(at)
     assert "the network saw the pictures themselves, 97 x 73 px" in page_text(at)
     film = run_videos.find(run_videos.video_id(run, 0))
     assert film is not None

@@ -24,7 +24,7 @@ from dsanet_core import checkpoints, child_process
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
 from dsanet_core.zoo.paper_tables import published_rows
-from tests.app.conftest import PATIENCE_SECONDS, OpenPage, go, page_text, settle
+from tests.app.conftest import QUICK_SECONDS, OpenPage, go, page_text, settle
 from tests.checkpoints.makers import archive_of, shell
 from tests.weights import save_tiny
 
@@ -73,7 +73,7 @@ def bring(at: AppTest, path: Path, name: str | None = None) -> AppTest:
 def check(at: AppTest) -> AppTest:
     """Press the button, and wait for what comes of it."""
     at.button(key="weights_start").click().run()
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + QUICK_SECONDS
     while any(button.label == "Stop" for button in at.button):
         assert time.monotonic() < end
         at.run()
@@ -296,13 +296,13 @@ def test_a_check_that_is_stopped_ends_and_leaves_nothing(
     at = bring(open_page("zoo"), own)
     room, done = server_state().imports, threading.Event()
     if not is_first:
-        room.submit("before it", "another session", lambda job: done.wait(PATIENCE_SECONDS))
+        room.submit("before it", "another session", lambda job: done.wait(QUICK_SECONDS))
     at.button(key="weights_start").click().run()
     at.button(key="weights_stop").click().run()
     assert at.file_uploader[0].label == "Upload a checkpoint"
     done.set()
     after = room.submit("after it", "another session", lambda job: None)
-    assert after.finished.wait(PATIENCE_SECONDS), "the next one has its turn"
+    assert after.finished.wait(QUICK_SECONDS), "the next one has its turn"
     assert not files(users) and not spooled(users)
 
 

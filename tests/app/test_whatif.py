@@ -12,9 +12,11 @@ from streamlit.testing.v1 import AppTest
 
 from app.pages.whatif import text
 from app.server import samples, services
-from app.ui.text import escape, percent
 from dsanet_core import checkpoints, synthetic
 from dsanet_core.records import Analysis
+from dsanet_core.report import attribution_text
+from dsanet_core.report.text import escape
+from dsanet_core.text_format import percent
 from dsanet_core.whatif import rank_blocks, what_if
 from dsanet_core.whatif.changes import OtherKernel
 from tests.app.conftest import OpenPage, go, page_text, settle
@@ -34,7 +36,7 @@ def expected(name: str, changes: list[Any]) -> Analysis:
 def says(analysis: Analysis) -> tuple[str, str]:
     """The answer as the page writes it."""
     category, probability = analysis.top(1)[0]
-    return f"says with {percent(probability)}:", f"#### {escape(category)}"
+    return f"Prediction ({percent(probability)})", f"#### {escape(category)}"
 
 
 def charts(at: AppTest) -> list[dict[str, Any]]:
@@ -54,10 +56,10 @@ def chips(at: AppTest) -> list[str]:
 
 def test_without_changes_the_page_says_what_to_do(open_page: OpenPage) -> None:
     at = open_page("whatif", **SAMPLE)
-    assert not at.error and "Nothing is changed yet" in at.info[0].value
+    assert not at.error and "No changes yet" in at.info[0].value
     assert "changes" not in at.query_params and not chips(at)
     assert len(charts(at)) == 1
-    assert "Drop a video" in open_page("whatif").info[0].value
+    assert "Upload a video" in open_page("whatif").info[0].value
 
 
 def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None:
@@ -68,12 +70,12 @@ def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None
     assert not np.allclose(before.video_scores, after.video_scores)
     for analysis in (before, after):
         assert all(part in page_text(at) for part in says(analysis))
-    assert text.verdict(before, after) in page_text(at)
-    assert "their order can change the answer" in page_text(at)
+    assert text.prediction_change(before, after) in page_text(at)
+    assert "their order can change the prediction" in page_text(at)
     assert chips(at) == ["snippets in reverse order, the frames of each as they were"]
     assert len(charts(at)) == 4
     labels = [button.label for button in at.download_button]
-    assert len(labels) == 5 and sum("with changes" in label for label in labels) == 2
+    assert len(labels) == 5 and sum("modified" in label for label in labels) == 2
     assert labels[-1] == "Report (HTML)"
 
 
@@ -138,7 +140,7 @@ def test_a_block_takes_the_kernel_of_another_video(open_page: OpenPage) -> None:
 def test_blocks_of_sda_are_changed_one_by_one(open_page: OpenPage) -> None:
     at = open_page("whatif", **SAMPLE, model="sda_tsn_synth")
     options = at.selectbox(key="whatif_layer1.0.sda").options
-    assert options[1:] == ["equal weights (AVG)", *(f"{name} alone" for name in
+    assert options[1:] == ["equal weights (AVG)", *(f"only {name}" for name in
                            ("LST", "LT", "LS", "S122")), "gate off"]  # fmt: skip
     settle(at.selectbox(key="whatif_layer1.0.sda").set_value("only=LT").run())
     after = expected("sda_tsn_synth", ["only=LT:layer1.0.sda"])
@@ -149,22 +151,22 @@ def test_blocks_of_sda_are_changed_one_by_one(open_page: OpenPage) -> None:
 def test_an_averaging_network_has_only_its_input_to_change(open_page: OpenPage) -> None:
     at = open_page("whatif", **SAMPLE, model="i3d_synth", changes="reverse~identity:*")
     assert at.query_params["changes"] == "reverse", "it has no block to change"
-    assert "neither DSA nor SDA" in at.info[0].value
+    assert "has no DSA or SDA blocks" in at.info[0].value
     assert {button.key for button in at.button} >= {"take_dsa_i3d_synth", "take_sda_tsn_synth"}
-    assert "a mean does not know their order" in page_text(at)
+    assert "a mean does not depend on their order" in page_text(at)
     before, after = (expected("i3d_synth", changes) for changes in ([], ["reverse"]))
     np.testing.assert_allclose(before.video_scores, after.video_scores, atol=1e-6)
-    assert "has no DSA or SDA blocks to rank" in page_text(at)
+    assert "has no DSA or SDA blocks." in page_text(at)
 
 
 def test_the_blocks_are_ranked_at_a_click_and_kept(open_page: OpenPage) -> None:
     at = open_page("whatif", **SAMPLE)
-    next(button for button in at.button if button.label.startswith("Rank")).click()
+    next(button for button in at.button if button.label.startswith("Compute block")).click()
     at = settle(at.run())
     assert at.query_params["ranked"] == "1"
     network = checkpoints.load_model("dsa_i3d_synth")
     effects = rank_blocks(samples.clip(15), network)
-    assert text.hanging(effects, network.spec.classes) in page_text(at)
+    assert attribution_text.block_importance(effects, network.spec.classes) in page_text(at)
     runs = services.network_runs()
     at.segmented_control(key="rank_order").set_value("strongest first").run()
     drawn = {
@@ -209,19 +211,19 @@ def test_changes_are_said_with_the_names_of_blocks_and_samples() -> None:
 
 
 def test_what_order_means_depends_on_whether_snippets_meet() -> None:
-    reading = text.order_reading
+    reading = text.order_note
     assert reading(PLAIN, ["drop:1"]) == ""
-    assert "a mean does not know their order" in reading(PLAIN, ["reverse"])
+    assert "a mean does not depend on their order" in reading(PLAIN, ["reverse"])
     assert "averaged together" in reading(PLAIN, ["shuffle:0"])
-    assert "backwards too" in reading(PLAIN, ["reverse_time"])
-    assert "can change the answer" in reading(DSA, ["reverse"])
+    assert "reversed too" in reading(PLAIN, ["reverse_time"])
+    assert "can change the prediction" in reading(DSA, ["reverse"])
     apart = [f"identity:{kernel.block}" for kernel in DSA.kernels]
     assert "only averages" in reading(DSA, ["reverse", *apart])
-    assert "can change the answer" in reading(DSA, ["reverse", apart[0]])
+    assert "can change the prediction" in reading(DSA, ["reverse", apart[0]])
 
 
 def test_the_block_that_carries_most_is_named_and_what_turns_the_answer() -> None:
     effects = make_effects()
-    said = text.hanging(effects, DSA.model.classes)
-    assert "hangs most on res4, block 1" in said and "80.0% become 10.0%" in said
-    assert "Without one of them the answer is another one" in said
+    said = attribution_text.block_importance(effects, DSA.model.classes)
+    assert "res4, block 1" in said and "falls from 80.0% to 10.0%" in said
+    assert "Removing one of the" in said

@@ -9,8 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from app.ui import text
+from app.ui import text as ui_text
+from app.ui.text import queue_place
+from dsanet_core.figures.style import shorten, snippet_word
 from dsanet_core.records import SNIPPET_MIXING, Familiarity, Kernel
+from dsanet_core.report import captions, text
 from tests.factory import make_analysis
 
 ANALYSIS = make_analysis(0)
@@ -48,7 +51,7 @@ def test_what_pages_find_in_text_after_markdown_is_broken_invisibly(raw: str, sh
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
-    short = text.shorten("a" * 100 + ".mp4")
+    short = shorten("a" * 100 + ".mp4")
     assert len(short) <= 60
     assert short.startswith("aaa")
     assert short.endswith(".mp4")
@@ -56,10 +59,11 @@ def test_a_long_name_keeps_both_its_ends() -> None:
 
 def test_the_reading_of_a_kernel_counts_its_channels() -> None:
     values = np.array([[[0.8, 0.1, 0.1]] * 3 + [[0.2, 0.1, 0.7]]])
-    reading = text.kernel_reading(Kernel("layer2.1.dsa", values, 32), 0)
+    reading = text.kernel_summary(Kernel("layer2.1.dsa", values, 32), 0)
     assert "aggregates 4 of 32 channels" in reading
-    assert "on the snippet before in 3, on the snippet after in 1 of them" in reading
-    assert "65% the snippet before, 10% the snippet itself, 25% the snippet after" in reading
+    assert "is on the snippet before in 3, the snippet after in 1 of them" in reading
+    means = "the snippet before 65%, the snippet itself 10%, the snippet after 25%"
+    assert f"Mean weights: {means}." in reading
 
 
 def test_view_names_count_the_snippets_from_one() -> None:
@@ -82,37 +86,38 @@ def test_familiarity_is_said_with_its_numbers(score: float) -> None:
     assert f"{score:.1f}".replace("-", "−") in said
     assert "−1.5" in said
     assert "95.0%" in said
-    assert "trained on synthetic: it knows its 5 categories" in said
+    assert "trained on synthetic and can only answer with one of its 5 classes" in said
 
 
 def test_scores_of_snippets_are_not_called_independent_where_networks_join_them() -> None:
     plain = make_analysis(1, name="plain", consensus="average")
-    assert text.snippet_scores([plain]) == "Every snippet is scored on its own."
-    said = text.snippet_scores([ANALYSIS, plain])
-    assert said.startswith(r"In dsa\_i3d\_synth a snippet's score already draws on its neighbours")
+    assert captions.snippet_independence([plain]) == "Every snippet is scored independently."
+    said = captions.snippet_independence([ANALYSIS, plain])
+    mixed = r"dsa\_i3d\_synth mixes neighbouring snippets"
+    assert said == f"{mixed}, so these scores are not independent."
     assert "plain" not in said
-    both = text.snippet_scores([ANALYSIS, SDA])
-    assert "draws on its neighbours of" in both
-    assert r"In sda\_tsn\_synth a snippet's score already draws on all others of" in both
+    both = captions.snippet_independence([ANALYSIS, SDA])
+    assert mixed in both
+    assert r"sda\_tsn\_synth mixes all snippets of a view" in both
 
 
 @pytest.mark.parametrize("consensus", SNIPPET_MIXING)
 def test_every_way_to_join_snippets_has_its_sentences(consensus: str) -> None:
     analysis = make_analysis(1, consensus=consensus, frames=1, group_size=8)
     alone = consensus == "average"
-    said = text.snippet_scores([analysis])
-    assert (said == "Every frame is scored on its own.") is alone
-    assert ("a frame's score already draws on" in said) is not alone
+    said = captions.snippet_independence([analysis])
+    assert (said == "Every frame is scored independently.") is alone
+    assert ("so these scores are not independent" in said) is not alone
     timed = replace(analysis, seconds={"transform": 0.1, "network": 0.5})
-    assert SNIPPET_MIXING[consensus] in text.costs([timed])
-    assert f"one view: {SNIPPET_MIXING[consensus]}; then" in text.grounds(analysis, "", {})
+    assert SNIPPET_MIXING[consensus] in text.compute_cost([timed])
+    assert f"one view: {SNIPPET_MIXING[consensus]}, then" in text.model_details(analysis, "", {})
 
 
 def test_single_frames_are_not_called_snippets() -> None:
     for said in (
-        text.snippet_scores([SDA]),
-        text.timeline_reading(SDA),
-        text.compare_reading(SDA, SDA),
+        captions.snippet_independence([SDA]),
+        captions.timeline_of(SDA),
+        captions.comparison_of(SDA, SDA),
         text.view_name(SDA.protocol, 0),
         SDA.protocol.describe(),
     ):
@@ -120,33 +125,33 @@ def test_single_frames_are_not_called_snippets() -> None:
         assert "frame" in said
     assert text.view_name(SDA.protocol, 0) == "View 1 of 1: frames 1, 2, 3, 4, 5, 6, 7, 8"
     assert SDA.protocol.describe().startswith("8 single frames; centre crop")
-    assert "the bar as long as what it saw" in text.timeline_reading(ANALYSIS)
-    assert text.snippet_word([SDA, ANALYSIS]) == "snippet"
+    assert "each bar spans the snippet's duration" in captions.timeline_of(ANALYSIS)
+    assert snippet_word([SDA, ANALYSIS]) == "snippet"
 
 
 def test_networks_that_saw_different_frames_are_said_to() -> None:
-    for reading in (text.compare_reading, text.disagreement_reading):
-        assert "The two saw different frames" in reading(ANALYSIS, SDA)
+    for reading in (captions.comparison_of, captions.disagreement_of):
+        assert "The models saw different frames" in reading(ANALYSIS, SDA)
         assert "different frames" not in reading(ANALYSIS, make_analysis(1, name="other"))
 
 
 def test_the_reading_of_a_block_names_its_strongest_and_weakest_dependency() -> None:
     leaning = replace(BLOCK, weights=np.array([[0.09, 0.3, 0.2, 0.41]]))
-    said = text.selection_reading(leaning, 0)
-    assert "leans on S122 (41%)**, hardly on LST (9%); equal shares are 25% each" in said
+    said = text.selection_summary(leaning, 0)
+    assert "Largest weight: S122 (41%)**; smallest: LST (9%); equal shares are 25% each" in said
     change = np.abs(BLOCK.gate.astype(float) - BLOCK.average_gate)
-    assert f"by {change.mean():.3f} on average and by {change.max():.3f} where" in said
+    assert f"by {change.mean():.3f} on average and by at most {change.max():.3f};" in said
     means = [gate.mean(dtype=float) for gate in (BLOCK.average_gate, BLOCK.gate)]
     assert f"from {means[0]:.3f} to {means[1]:.3f}" in said
-    assert ("opens" if means[1] > means[0] else "closes") in said
+    assert ("rises by" if means[1] > means[0] else "falls by") in said
     even = replace(BLOCK, weights=np.array([[0.26, 0.25, 0.25, 0.24]]))
-    assert "almost equally:** 24% to 26%" in text.selection_reading(even, 0)
+    assert "Almost equal weights:** 24% to 26%" in text.selection_summary(even, 0)
     averaged = replace(
         BLOCK, aggregation="avg", weights=np.full((1, 4), 0.25), average_gate=BLOCK.gate
     )
-    said = text.selection_reading(averaged, 0)
-    assert "each dependency counts 25%" in said
-    assert said.endswith("Under equal weights its gate is the same.")
+    said = text.selection_summary(averaged, 0)
+    assert "each dependency has weight 25%" in said
+    assert said.endswith("With equal weights its gate is the same.")
 
 
 def test_the_lead_counts_the_blocks_that_each_dependency_leads() -> None:
@@ -158,19 +163,20 @@ def test_the_lead_counts_the_blocks_that_each_dependency_leads() -> None:
             blocks, peaks, (BLOCK.gate, BLOCK.average_gate, BLOCK.gate / 2), strict=True
         )
     )
-    said = text.selection_lead(replace(SDA, selections=selections), 0)
-    assert "LST in 2 of 3 blocks, most in res2, block 1 (70%)" in said
-    assert "S122 in res3, block 2 (70%)" in said
+    said = text.dependencies_summary(replace(SDA, selections=selections), 0)
+    assert "LST in 2 of 3 blocks, up to 70% in res2, block 1" in said
+    assert "S122, 70% in res3, block 2" in said
     most = max(selections[1:], key=lambda selection: selection.gate_change[0])
     assert f"changes the gate most in {text.block_name(most.block).split(' (')[0]}" in said
-    assert "least in res2, block 1, by 0.000" in said
+    assert "least in res2, block 1 (by 0.000)" in said
     averaging = tuple(replace(each, aggregation="avg") for each in selections)
-    assert "selects nothing" in text.selection_lead(replace(SDA, selections=averaging), 0)
+    said = text.dependencies_summary(replace(SDA, selections=averaging), 0)
+    assert "instead of selecting" in said
 
 
 def test_dependencies_are_introduced_in_words() -> None:
     said = text.dependency_heading(BLOCK, "LT", 0)
-    assert said.startswith("**LT:** every place, over all of the time. Weight ")
+    assert said.startswith("**LT:** each location, pooled over time. Weight ")
     assert f"energy {BLOCK.energy[0, 1]:.2f}." in said
     assert text.dependency_meaning("1x3x3/3x1x1").endswith("kernels 1x3x3/3x1x1")
 
@@ -181,38 +187,38 @@ def test_unmeasured_familiarity_is_not_claimed() -> None:
     assert "looks like" not in said
 
 
-def test_the_grounds_hold_protocol_weights_and_measured_accuracy() -> None:
+def test_the_model_details_hold_protocol_weights_and_measured_accuracy() -> None:
     accuracy = {"top1": 0.953, "dataset": "synth:seed=7", "per_group": {"order": 0.9}}
-    said = text.grounds(ANALYSIS, "a small network", accuracy)
+    said = text.model_details(ANALYSIS, "a small network", accuracy)
     assert ANALYSIS.protocol.describe() in said
     assert ANALYSIS.model.weights_sha256[:12] in said
-    assert r"Measured on synth\:seed=7: 95.3% top-1 (order 90.0%)" in said
-    assert "was not measured" in text.grounds(ANALYSIS, "", {})
+    assert r"Top-1 accuracy on synth\:seed=7: 95.3% (order 90.0%)" in said
+    assert "was not measured" in text.model_details(ANALYSIS, "", {})
     seen = len(np.unique(ANALYSIS.frame_index))
-    assert f"saw {seen} of the video's 64 frames" in said
+    assert f"used {seen} of the video's 64 frames" in said
 
 
 def test_a_shared_decode_is_said_to_be_shared() -> None:
-    shared = "The frames had been read already"
-    assert shared not in text.grounds(ANALYSIS, "", {})
+    shared = "Frames were already decoded"
+    assert shared not in text.model_details(ANALYSIS, "", {})
     later = replace(ANALYSIS, seconds={"transform": 0.1, "network": 0.5})
-    assert shared in text.grounds(later, "", {})
+    assert shared in text.model_details(later, "", {})
 
 
 def test_a_copy_says_how_much_of_the_video_it_holds() -> None:
-    assert "of the first 120 s, without sound" in text.copy(ANALYSIS.video, 120.0)
-    assert "first" not in text.copy(ANALYSIS.video, None)
+    assert "of the first 120 s, without sound" in ui_text.copy_note(ANALYSIS.video, 120.0)
+    assert "first" not in ui_text.copy_note(ANALYSIS.video, None)
 
 
 def test_costs_multiply_views_by_multiply_adds() -> None:
     seconds = {"transform": 0.1, "network": 0.5}
-    table = text.costs([replace(ANALYSIS, seconds=seconds)]).splitlines()
-    assert "| Multiply-adds of one view | 1.00 G |" in table
-    assert "| Multiply-adds of the video | 2.00 G |" in table
+    table = text.compute_cost([replace(ANALYSIS, seconds=seconds)]).splitlines()
+    assert "| Multiply-adds per view | 1.00 G |" in table
+    assert "| Multiply-adds per video | 2.00 G |" in table
 
 
 def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
-    rows = list(csv.DictReader(io.StringIO(text.kernels_to_csv(ANALYSIS))))
+    rows = list(csv.DictReader(io.StringIO(ui_text.kernels_to_csv(ANALYSIS))))
     assert len(rows) == sum(kernel.values[..., 0].size for kernel in ANALYSIS.kernels)
     first = ANALYSIS.kernels[0].values[0, 0]
     taps = [float(rows[0][f"offset_{offset}"]) for offset in ("-1", "+0", "+1")]
@@ -220,6 +226,6 @@ def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
 
 
 def test_a_place_in_line_is_said_in_words() -> None:
-    assert text.in_line(0) == "Waiting for its turn: it is the next"
-    assert text.in_line(1) == "Waiting for its turn: 1 analysis of this server before it"
-    assert text.in_line(7).endswith("7 analyses of this server before it")
+    assert queue_place(0) == "Queued: next in line"
+    assert queue_place(1) == "Queued: 1 analysis ahead"
+    assert queue_place(7).endswith("7 analyses ahead")

@@ -77,7 +77,7 @@ def upload(page: Page, address: str, name: str) -> str:
     page.get_by_test_id("stFileUploaderDropzoneInput").set_input_files(
         {"name": name, "mimeType": "video/mp4", "buffer": samples.clip(3).read_bytes()}
     )
-    wait_until_drawn(page, "says with")
+    wait_until_drawn(page, "Prediction (")
     source = page.locator("video").first.get_attribute("src")
     assert source is not None
     return source

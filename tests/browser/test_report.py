@@ -101,9 +101,10 @@ def test_the_pages_give_the_report_of_what_they_show(
     download.value.save_as(target)
     watched.check()
     report, requests, said = open_report(watched.context, target)
-    expect(report.get_by_text("dsa_i3d_synth says with")).to_be_visible()
-    expect(report.get_by_text("✓ right").or_(report.get_by_text("✗ wrong")).first).to_be_visible()
-    expect(report.get_by_text("Measured on synth")).to_have_count(2)
+    expect(report.get_by_text("dsa_i3d_synth: Prediction")).to_be_visible()
+    correct, incorrect = map(report.get_by_text, ("✓ Correct", "✗ Incorrect"))
+    expect(correct.or_(incorrect).first).to_be_visible()
+    expect(report.get_by_text("Top-1 accuracy on synth")).to_have_count(2)
     expect(report.locator(".plot .main-svg:first-child")).to_have_count(9)
     assert [url for url in requests if not url.startswith(("data:", target.as_uri()))] == []
     assert said == []

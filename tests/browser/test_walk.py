@@ -41,7 +41,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     watched = Watched(browser, address)
     page = watched.page
     page.goto(address)
-    wait_until_drawn(page, "Drop a video above")
+    wait_until_drawn(page, "Upload a video or choose")
 
     (tmp_path / "empty.mp4").touch()
     page.set_input_files("input[type=file]", tmp_path / "empty.mp4")
@@ -49,7 +49,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     page.get_by_text("choose another video").click()
 
     page.set_input_files("input[type=file]", old_avi)
-    wait_until_drawn(page, "On what grounds")
+    wait_until_drawn(page, "Model, input and weights")
     expect(page.get_by_text(f"{old_avi.name} · choose another video")).to_be_visible()
     expect(page.get_by_text("the original is mpeg4 in avi")).to_be_visible()
     film = page.locator("video")
@@ -63,7 +63,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
         page.get_by_role("button", name="dsa_i3d_synth: all data (JSON)").click()
     exported = analysis_from_json(download.value.path().read_text())
     assert exported.video.name == old_avi.name
-    says = f"dsa_i3d_synth says with {100 * exported.video_scores.max():.1f}%"
+    says = f"dsa_i3d_synth: Prediction ({100 * exported.video_scores.max():.1f}%)"
     expect(page.get_by_text(says)).to_be_visible()
     uploaded = f"upload-{exported.video.sha256}"
     page.wait_for_url(f"**video={uploaded}*")
@@ -72,7 +72,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     page.get_by_role("link", name="Compare").click()
     wait_until_drawn(page, "What each costs")
     page.wait_for_url("**other=i3d_synth*")
-    for name in ("dsa_i3d_synth says with", "i3d_synth says with", "Multiply-adds of the video"):
+    for name in ("dsa_i3d_synth: Prediction", "i3d_synth: Prediction", "Multiply-adds per video"):
         expect(page.get_by_text(name).first).to_be_visible()
     expect(page.locator(".js-plotly-plot")).to_have_count(2)
     watched.check()
@@ -94,8 +94,9 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     assert choice(other.page, "DSA block") == block
     assert choice(other.page, "Model") == "dsa_i3d_synth"
     other.page.get_by_role("link", name="Inspect").click()
-    wait_until_drawn(other.page, "On what grounds")
-    expect(other.page.get_by_text("✓ right").or_(other.page.get_by_text("✗ wrong"))).to_be_visible()
+    wait_until_drawn(other.page, "Model, input and weights")
+    correct, incorrect = map(other.page.get_by_text, ("✓ Correct", "✗ Incorrect"))
+    expect(correct.or_(incorrect)).to_be_visible()
     other.page.set_viewport_size({"width": 768, "height": 1000})
     for name in ("Inspect", "Compare", "Kernels"):
         other.page.goto(f"{address}/{name.lower() if name != 'Inspect' else ''}?video=sample-15")

@@ -99,7 +99,7 @@ def test_from_a_bar_to_a_video_and_back(
     assert query(page)["video"] == f"run-{sda.id}-{opened['row']}"
     said = opened["said"]["sda_tsn_synth"]
     expect(page.get_by_text("In the run, sda_tsn_synth said").first).to_be_visible()
-    confidence = f"sda_tsn_synth says with {100 * said['confidence']:.1f}%"
+    confidence = f"sda_tsn_synth: Prediction ({100 * said['confidence']:.1f}%)"
     expect(page.get_by_text(confidence).first).to_be_visible()
     expect(page.get_by_role("heading", name=said["category"])).to_be_visible()
     page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")

@@ -7,7 +7,7 @@ import csv
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.ui import text
+from dsanet_core.report import text
 from dsanet_core.serialize import analysis_from_json
 from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
 
@@ -59,7 +59,7 @@ def test_dependencies_of_a_video_from_block_to_export(browser: Browser, address:
         page.get_by_role("button", name="sda_tsn_synth: all data (JSON)").click()
     analysis = analysis_from_json(download.value.path().read_text())
     chosen = next(each for each in analysis.selections if each.block == "layer3.1.sda")
-    reading = text.selection_reading(chosen, 0).replace("**", "")
+    reading = text.selection_summary(chosen, 0).replace("**", "")
     expect(page.get_by_text(reading)).to_be_visible()
     with page.expect_download() as download:
         page.get_by_role("button", name="sda_tsn_synth: dependencies (CSV)").click()

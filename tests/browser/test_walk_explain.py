@@ -35,7 +35,9 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     plots = page.locator(".js-plotly-plot")
     expect(plots).to_have_count(3)
     expect(plots.nth(2).locator("image")).to_have_count(8 + 8)  # frames, and their heat
-    for said in ("a logit of", "Most for it:", "Test this very map", "How to read it: blue places"):
+    for said in (
+        "logit of", "Strongest evidence:", "Run insertion/deletion", "How to read it: blue regions",
+    ):
         expect(page.get_by_text(said).first).to_be_visible()
     plots.nth(1).locator(".hm image").first.hover(force=True)
     expect(plots.nth(1).locator(".hoverlayer")).to_contain_text("logit per 1% of the picture")
@@ -64,7 +66,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     assert (f"frame={chosen}" in page.url) == (chosen != best), "the chosen frame stays"
     watched.check()
 
-    choose(page, "Beside it", "tsn_synth")
+    choose(page, "Second model", "tsn_synth")
     page.wait_for_url("**beside=*tsn_synth*")
     expect(plots).to_have_count(6)
     expect(page.get_by_text("Both networks share the scale")).to_be_visible()

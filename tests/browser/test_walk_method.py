@@ -26,7 +26,7 @@ def test_the_drawings_lead_to_their_pages_within_the_session(
 
     page.get_by_role("link", name="Dynamic kernel K: shown on the page Kernels").click()
     page.wait_for_url("**/kernels?**video=sample-11*")
-    wait_until_drawn(page, "On what grounds")
+    wait_until_drawn(page, "Model, input and weights")
     assert page.evaluate("window.stillHere"), "the page was not loaded again: the session stays"
 
     page.get_by_role("link", name="Method").click()

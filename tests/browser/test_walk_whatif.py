@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-LAST = "as it is: all data (JSON)"
+LAST = "(original): all data (JSON)"
 
 
 def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
@@ -40,10 +40,10 @@ def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
     page.wait_for_url("**identity*")  # written last: what stands below is of this run too
     wait_until_drawn(page, LAST)
     with page.expect_download() as download:
-        page.get_by_role("button", name="with changes: all data (JSON)").click()
+        page.get_by_role("button", name="(modified): all data (JSON)").click()
     after = analysis_from_json(download.value.path().read_text())
     assert len(after.changes) == 3 and "reverse order" in after.changes[0]
-    share = f"dsa_i3d_synth with changes says with {100 * after.video_scores.max():.1f}%"
+    share = f"dsa_i3d_synth (modified): Prediction ({100 * after.video_scores.max():.1f}%)"
     expect(page.get_by_text(share)).to_be_visible()
     watched.check()
 

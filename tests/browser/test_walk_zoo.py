@@ -76,7 +76,7 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
     watched.check()
 
     page.get_by_role("link", name="Inspect").click()
-    wait_until_drawn(page, "Drop a video above")
+    wait_until_drawn(page, "Upload a video or choose")
     page.get_by_role("link", name="Zoo").click()
     wait_until_drawn(page, "rows match")
     expect(plots.nth(0).get_by_text("SDA-TSM En")).to_be_visible()
@@ -116,11 +116,11 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     watched.check()
 
     page.get_by_role("button", name="Inspect a video with it").click()
-    wait_until_drawn(page, "Drop a video above")
+    wait_until_drawn(page, "Upload a video or choose")
     page.get_by_role("button", name="Moving something up", exact=True).click()
     wait_until_drawn(page, "all data (JSON)")
     page.wait_for_url("**model=tiny*")
-    expect(page.get_by_text("says with")).to_be_visible()
+    expect(page.get_by_text("Prediction (")).to_be_visible()
     watched.check()
 
     page.get_by_role("link", name="Zoo").click()
@@ -130,7 +130,7 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     expect(page.get_by_text("Weights brought here")).to_have_count(0)
     assert not list(weights.iterdir())
     page.get_by_role("link", name="Inspect").click()
-    expect(page.get_by_text("tiny is not at hand")).to_be_visible()
+    expect(page.get_by_text("tiny is not available")).to_be_visible()
     wait_until_drawn(page, "all data (JSON)")
     watched.check()
     watched.context.close()

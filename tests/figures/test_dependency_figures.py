@@ -141,7 +141,7 @@ def test_the_mean_gate_stands_at_the_times_of_the_view() -> None:
         for line, gate in ((own, selection.gate), (average, selection.average_gate)):
             np.testing.assert_array_equal(line.x, times)
             np.testing.assert_allclose(line.y, gate[view].astype(float).mean((1, 2)))
-        assert own.name == "selecting"
+        assert own.name == "selection"
 
 
 def test_a_response_is_shown_on_its_own_grid() -> None:

@@ -172,7 +172,7 @@ def test_blocks_stand_in_the_order_of_the_network_or_of_what_they_carry() -> Non
         names = ["res3, block 2", "res4, block 1", "res4, block 2"]
         assert list(figure.layout.yaxis.ticktext) == [names[place] for place in order]
     texts = [text for trace in figure.data for text in trace.text]
-    assert texts == [f"then: {CLASSES[1]}", "", ""], "where the answer changes the bar says so"
+    assert texts == [f"→ {CLASSES[1]}", "", ""], "bars name a changed prediction"
 
 
 def test_a_category_without_videos_is_left_out_of_the_map_and_of_the_sum() -> None:

@@ -107,29 +107,29 @@ def test_text_from_outside_stays_text() -> None:
 def test_a_report_of_one_says_verdict_protocol_weights_and_scores() -> None:
     page = page_of(DSA, truth=DSA.top(1)[0][0])
     best, share = DSA.top(1)[0]
-    assert f"dsa_i3d_synth says with {100 * share:.1f}%: {best} ✓ right" in page.text
+    assert f"dsa_i3d_synth: Prediction ({100 * share:.1f}%) {best} ✓ Correct" in page.text
     assert DSA.protocol.describe() in page.text
     assert "dsa_i3d_synth.safetensors (sha256 111111111111), trained on synthetic" in page.text
     assert f"Made by DSANet Lens {VERSION}" in page.text
     for scores in DSA.snippet_scores:
         assert f"{CLASSES[int(scores.argmax())]} {100 * scores.max():.1f}%" in page.text
     drawn = {attributes.get("aria-label") for _, attributes in page.tags}
-    assert {"The most probable categories", "Probabilities of each snippet over time",
+    assert {"Most probable classes", "Probabilities of each snippet over time",
             "Distance of each block from two fixed kernels"} <= drawn
     assert sum(name.startswith("figure-") for name in page.scripts) == 3 + 2 * len(DSA.kernels)
 
 
 def test_a_wrong_answer_is_marked_and_an_unknown_truth_marks_nothing() -> None:
-    assert "✗ wrong" in page_of(DSA, truth=DSA.top(2)[1][0]).text
+    assert "✗ Incorrect" in page_of(DSA, truth=DSA.top(2)[1][0]).text
     for truth in (None, "a category that it does not know"):
         said = page_of(DSA, truth=truth).text
-        assert "✓ right" not in said and "✗ wrong" not in said
+        assert "✓ Correct" not in said and "✗ Incorrect" not in said
 
 
 def test_an_unfamiliar_video_is_marked() -> None:
     assert DSA.familiarity is not None
     strange = replace(DSA, familiarity=replace(DSA.familiarity, score=0.25))
-    said = "This video does not look like its training data: do not rely on the answer"
+    said = "This video does not look like the training data: do not rely on the prediction"
     for analysis, is_marked in ((DSA, False), (strange, True)):
         page = page_of(analysis)
         assert (said in page.text) == is_marked
@@ -139,11 +139,14 @@ def test_an_unfamiliar_video_is_marked() -> None:
 
 def test_a_report_of_two_sets_them_against_each_other() -> None:
     text = page_of(DSA, TSN).text
-    assert "dsa_i3d_synth against tsn_i3d_synth on clip.mp4" in text
-    assert "bars upwards, dsa_i3d_synth finds the category more probable" in text
-    assert "Multiply-adds of the video" in text
-    assert text.index("dsa_i3d_synth: the video") < text.index("tsn_i3d_synth: the video")
-    assert "tsn_i3d_synth: dynamic kernels" not in text
+    assert "dsa_i3d_synth and tsn_i3d_synth: predictions for clip.mp4" in text
+    assert "an upward bar means that dsa_i3d_synth gives the class a higher probability" in text
+    assert "Multiply-adds per video" in text
+    first, second = (
+        text.index(f"{name}: Predictions for") for name in ("dsa_i3d_synth", "tsn_i3d_synth")
+    )
+    assert first < second
+    assert "tsn_i3d_synth: DSA kernels" not in text
 
 
 def test_sda_blocks_are_told_with_their_weights() -> None:
@@ -157,8 +160,8 @@ def test_sda_blocks_are_told_with_their_weights() -> None:
 def test_what_was_changed_stands_beside_the_answer_and_tells_two_of_one_network_apart() -> None:
     changed = replace(DSA, changes=("snippets reversed",))
     text = page_of(DSA, changed).text
-    assert "dsa_i3d_synth (as it is) against dsa_i3d_synth (snippets reversed)" in text
-    assert "What was changed for this answer: snippets reversed." in text
+    assert "dsa_i3d_synth (original) and dsa_i3d_synth (snippets reversed)" in text
+    assert "Changes: snippets reversed." in text
 
 
 def attribution_of(analysis: Analysis) -> Attribution:
@@ -174,13 +177,13 @@ def attribution_of(analysis: Analysis) -> Attribution:
 def test_an_attribution_stands_with_the_analysis_that_it_explains() -> None:
     found = attribution_of(TSN)
     text = Page(report_to_html([DSA, TSN], attributions=[found])).text
-    assert text.count(f"tsn_i3d_synth: why “{CLASSES[1]}”: Grad-CAM") == 1
-    assert "a logit of +2.500 for the video; with everything absent (the mean colour)" in text
+    assert text.count(f"tsn_i3d_synth: Explanation of “{CLASSES[1]}” (Grad-CAM)") == 1
+    assert f"logit of “{CLASSES[1]}” for the video: +2.500; baseline logit: −0.500" in text
     best = int(found.per_snippet.argmax())
-    assert f"Most for it: snippet {best + 1} (" in text
-    assert "blue places speak for the category" in text
-    assert "Not measured: how far Grad-CAM can be trusted for tsn_i3d_synth is not known" in text
-    with pytest.raises(ValueError, match="of which there is no analysis"):
+    assert f"Strongest evidence: snippet {best + 1} (" in text
+    assert "blue regions support the class" in text
+    assert "Not measured: the reliability of Grad-CAM for tsn_i3d_synth is unknown" in text
+    with pytest.raises(ValueError, match="but no analysis of that model"):
         report_to_html([DSA], attributions=[found])
 
 
@@ -191,16 +194,17 @@ def test_the_effects_of_blocks_stand_in_a_table() -> None:
         np.array([1, 0]),
     )  # fmt: skip
     text = Page(report_to_html([DSA], effects=effects)).text
-    assert f"“{CLASSES[0]}” hangs most on res3, block 2: without it 75.0% become 25.0%" in text
+    assert f"Most important block for “{CLASSES[0]}”: res3, block 2." in text
+    assert "Without it, the probability falls from 75.0% to 25.0%" in text
     assert f"identity in res3 25.0% {CLASSES[1]}" in text
     assert f"identity in res4 70.0% {CLASSES[0]}" in text
 
 
 def test_measured_accuracy_is_said_where_it_is_given_and_only_there() -> None:
     said = Page(report_to_html([DSA], accuracies={"1" * 64: {"top1": 0.5, "dataset": "d"}})).text
-    assert "Measured on d: 50.0% top-1." in said
+    assert "Top-1 accuracy on d: 50.0%." in said
     assert "easured" not in page_of(replace(DSA, familiarity=None)).text.replace(
-        "How familiar this video is to it was not measured.", ""
+        "Similarity of this video to the training data was not measured.", ""
     )
 
 
@@ -213,7 +217,7 @@ def test_other_numbers_of_analyses_and_other_videos_are_refused() -> None:
 
 def test_without_thumbnails_a_report_is_made_too() -> None:
     bare = analysis_from_json(analysis_to_json(SDA, thumbnails=False))
-    assert "On what grounds" in page_of(bare).text
+    assert "Model, input and weights" in page_of(bare).text
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -277,7 +281,7 @@ def test_the_command_writes_what_the_library_writes(
     assert capsys.readouterr().out.startswith(f"{path.name} (")
     page = Page(path.read_text(encoding="utf-8"))
     assert analysis_from_json(page.scripts["analysis-2"]).model.name == "tiny_i3d_synth"
-    assert "How often it is right was not measured" in page.text
+    assert "Accuracy was not measured" in page.text
     assert cli.main([*command[:4], "--explain", "grad_cam", "--out", path.name]) == 0
     assert "replaced" in capsys.readouterr().out
     assert "Grad-CAM" not in page.text

@@ -16,7 +16,7 @@ from tools.bench.timing import Line, Wanted, line_of
 SECTION = "pages"
 COLD_STARTS, WARM_PAGES, RERUNS = 5, 15, 15
 FIRST = "Drop a video above"
-INSPECTED = "On what grounds"
+INSPECTED = "Model, input and weights"
 SAMPLE = "sample-15"
 FOLLOWED = "Follow one more category"
 REDRAWN = """before => {

@@ -13,7 +13,7 @@ from dsanet_core.report.text import escape
 from tools.load.client import Client, UnansweredError
 from tools.load.clips import Answers, Clip, said_by, same
 
-PATIENCE_SECONDS = 180
+QUICK_SECONDS = 180
 """A page that is not drawn after so long counts as a hang."""
 PAGES = ("", "compare", "explain", "kernels", "dependencies")
 QUICK, SLOW = "Grad-CAM", "Integrated gradients"
@@ -71,7 +71,7 @@ class Visitor:
         query = {"model": self.model, "other": self.other, "method": "grad_cam"}
         self.method = QUICK
         self.client = Client(self._address, self.where, query)
-        self.client.settle(PATIENCE_SECONDS)
+        self.client.settle(QUICK_SECONDS)
 
     def leave(self) -> None:
         self.client.close()
@@ -101,7 +101,7 @@ class Visitor:
         """Open a link to another's upload: it must be refused and show nothing of it."""
         query = {"video": f"upload-{clip.sha256}", "model": self.model}
         client = Client(self._address, "", query)
-        client.settle(PATIENCE_SECONDS)
+        client.settle(QUICK_SECONDS)
         texts = "\n".join((*client.page.texts(), *client.page.labels()))
         shows = client.page.figures() or clip.name in texts or clip.sha256[:12] in texts
         if shows or not any("uploads live only" in alert for alert in client.page.alerts()):
@@ -114,10 +114,10 @@ class Visitor:
         self._ask(lambda: self.client.switch(page))
 
     def choose(self, label: str, option: str) -> None:
-        """label: "Model", "Against" or "Method"."""
+        """label: "Model", "Compare with" or "Method"."""
         if label == "Model":
             self.model = option
-        elif label == "Against":
+        elif label == "Compare with":
             self.other = option
         else:
             self.method = option
@@ -133,12 +133,12 @@ class Visitor:
             client, button = self.client, "Stop"
             client.wait(
                 lambda: client.is_drawn or client.page.widget("button", button) is not None,
-                PATIENCE_SECONDS,
+                QUICK_SECONDS,
             )
             client.linger(seconds)
             pressed = time.monotonic()
             if client.click(button):
-                client.settle(PATIENCE_SECONDS)
+                client.settle(QUICK_SECONDS)
                 noted.stop_seconds = client.last_message - pressed
         self._look(noted)
 
@@ -166,7 +166,7 @@ class Visitor:
         try:
             yield noted
             is_open = self.client.is_open
-            last = self.client.settle(PATIENCE_SECONDS) if is_open else time.monotonic()
+            last = self.client.settle(QUICK_SECONDS) if is_open else time.monotonic()
             noted.end = max(last, noted.start)
             noted.outcome = "answer" if is_open else "left"
         except UnansweredError as error:

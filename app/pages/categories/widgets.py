@@ -8,11 +8,13 @@ import plotly.graph_objects as go
 import streamlit as st
 
 from app.server import runs, services
-from app.ui import run_text, run_widgets, state, tables, text
-from app.ui.page_end import PageEnd
-from app.ui.state import Key, kept
+from app.ui import page_frame, run_text, run_widgets, state
+from app.ui.page_frame import PageEnd
+from app.ui.state import Key, keyed
 from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
+from dsanet_core.figures.style import shorten
 from dsanet_core.records import Array, Run
+from dsanet_core.report import text
 
 DEFAULT_RUNS = 8
 """Runs that are compared at first, at the most."""
@@ -22,10 +24,10 @@ def choose() -> list[Run]:
     """Runs of the same videos and categories, the base first."""
     fit = run_widgets.choose_comparable(Key.RUNS, "Runs", default_runs())
     by_id = {run.id: run for run in fit}
-    state.settle(Key.BASE, list(by_id), fit[0].id)
+    state.ensure_option(Key.BASE, list(by_id), fit[0].id)
     if len(fit) > 1:
         st.selectbox(
-            "Base, from which gains are counted", list(by_id), **kept(Key.BASE),
+            "Base, from which gains are counted", list(by_id), **keyed(Key.BASE),
             format_func=run_widgets.title,
         )  # fmt: skip
     base = by_id.pop(str(st.session_state[Key.BASE]))
@@ -70,10 +72,10 @@ def choose_weights(chosen: Sequence[Run]) -> int | None:
     if not able:
         st.info(run_text.NO_WEIGHTS, icon=":material/info:")
         return None
-    state.settle(Key.WEIGHTS_OF, list(able), list(able)[-1])
+    state.ensure_option(Key.WEIGHTS_OF, list(able), list(able)[-1])
     if len(able) > 1:
         st.selectbox(
-            "Attention weights of", list(able), **kept(Key.WEIGHTS_OF),
+            "Attention weights of", list(able), **keyed(Key.WEIGHTS_OF),
             format_func=run_widgets.title,
         )
     return able[str(st.session_state[Key.WEIGHTS_OF])]
@@ -83,17 +85,17 @@ def choose_rows(table: CategoryTable) -> list[CategoryRow]:
     """The categories to draw, as of `most_improved`; a search without a hit ends the page."""
     left, right = st.columns([1, 3], gap="medium")
     with left:
-        state.settle(Key.SHOWN, run_text.SHOWN, run_text.DEFAULT_SHOWN)
-        st.selectbox("Categories shown, most gained first", run_text.SHOWN, **kept(Key.SHOWN))
+        state.ensure_option(Key.SHOWN, run_text.SHOWN, run_text.DEFAULT_SHOWN)
+        st.selectbox("Categories shown, most gained first", run_text.SHOWN, **keyed(Key.SHOWN))
     with right:
         wanted = st.text_input(
-            "Search", **kept(Key.SEARCH), placeholder="words of a category's name, e.g. moving down"
+            "Search", **keyed(Key.SEARCH), placeholder="words of a class name, e.g. moving down"
         )
     found = run_text.search(table.rows, wanted)
     if not found:
         st.info(
             f"None of the {len(table.rows)} categories has all words of "
-            f"“{text.escape(text.shorten(wanted))}”. Search for less.",
+            f"“{text.escape(shorten(wanted))}”. Search for less.",
             icon=":material/search_off:",
         )
         raise PageEnd
@@ -103,7 +105,7 @@ def choose_rows(table: CategoryTable) -> list[CategoryRow]:
 
 def settle_category(table: CategoryTable, rows: Sequence[CategoryRow]) -> int:
     """Class index of the chosen category, at first the one on top."""
-    state.settle(Key.TRUE_CATEGORY, [row.name for row in table.rows], rows[0].name)
+    state.ensure_option(Key.TRUE_CATEGORY, [row.name for row in table.rows], rows[0].name)
     chosen = st.session_state[Key.TRUE_CATEGORY]
     return next(row.label for row in table.rows if row.name == chosen)
 
@@ -128,7 +130,7 @@ def chart(drawn: go.Figure, table: CategoryTable) -> None:
 def choose_category(table: CategoryTable) -> None:
     """The same choice as a click, from the keyboard and of every category."""
     st.selectbox(
-        "Category", [row.name for row in table.rows], **kept(Key.TRUE_CATEGORY), on_change=_turn
+        "Category", [row.name for row in table.rows], **keyed(Key.TRUE_CATEGORY), on_change=_turn
     )
 
 
@@ -139,4 +141,4 @@ def _turn() -> None:
 def confusions(chosen: Sequence[Run], label: int, shared: Array) -> None:
     """What each run takes the videos of a category for."""
     rows = run_text.taken_for(chosen, label, shared)
-    tables.table(rows, formats=dict.fromkeys(list(rows[0])[1:], "plain"))
+    page_frame.table(rows, formats=dict.fromkeys(list(rows[0])[1:], "plain"))

@@ -20,9 +20,7 @@ from app.pages.errors.selection import (
     View,
     outcomes,
 )
-from app.ui import readings
 from app.ui.run_text import run_facts, video_records
-from app.ui.text import escape, percent
 from dsanet_core.figures.errors import (
     MOST_CLASSES_ALL_CLICKABLE,
     MOST_CLICKABLE_CELLS,
@@ -31,6 +29,8 @@ from dsanet_core.figures.errors import (
 )
 from dsanet_core.figures.style import shorten
 from dsanet_core.records import Array, Run
+from dsanet_core.report import captions
+from dsanet_core.report.text import escape
 from dsanet_core.runs.statistics import (
     LEVEL,
     OUTCOMES,
@@ -41,6 +41,7 @@ from dsanet_core.runs.statistics import (
     wilson,
 )
 from dsanet_core.serialize import CsvTable
+from dsanet_core.text_format import percent
 
 SHARES, COUNTS = "%", "videos"
 UNITS = (SHARES, COUNTS)
@@ -243,8 +244,8 @@ def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
         "the others."
     )
     return (
-        f"{readings.CONFUSIONS} A click on a cell lists its videos below, as the two boxes there "
-        f"do; another click lets go of it.{few}{part}"
+        f"{captions.CONFUSION_MATRIX} A click on a cell lists its videos below, as the two boxes "
+        f"there do; another click lets go of it.{few}{part}"
     )
 
 

@@ -18,12 +18,12 @@ from app.pages.errors.selection import (
     View,
 )
 from app.server import runs
-from app.ui import run_widgets, state, tables
-from app.ui import text as ui_text
-from app.ui.state import Key, kept
+from app.ui import page_frame, run_widgets, state
+from app.ui.state import Key, keyed
 from dsanet_core.figures import palette
 from dsanet_core.figures.errors import Cell, confusion_matrix, share_bars
 from dsanet_core.records import Array, Run
+from dsanet_core.report import text as ui_text
 from dsanet_core.runs.statistics import confused_pairs
 
 NO_OTHER = ""
@@ -38,9 +38,9 @@ OUTCOME_COLOURS = (
 def choose_other(run: Run) -> Run | None:
     """A second run to hold against the first, or none."""
     ids = [NO_OTHER, *(name for name in runs.folders() if name != run.id)]
-    state.settle(Key.AGAINST, ids, NO_OTHER)
+    state.ensure_option(Key.AGAINST, ids, NO_OTHER)
     st.selectbox(
-        "Against", ids, **kept(Key.AGAINST),
+        "Against", ids, **keyed(Key.AGAINST),
         format_func=lambda name: runs.title(name) if name else "no other run",
     )
     chosen = str(st.session_state[Key.AGAINST])
@@ -72,17 +72,17 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
     search, unit, size = st.columns([3, 2, 2], vertical_alignment="bottom")
     options = selection.sizes(len(classes))
     with size:
-        state.settle(Key.ERRORS_SIZE, options, selection.default_size(len(classes)))
+        state.ensure_option(Key.ERRORS_SIZE, options, selection.default_size(len(classes)))
         if len(options) > 1:
             st.segmented_control(
-                "Most confused categories", options, **kept(Key.ERRORS_SIZE), required=True
+                "Most confused categories", options, **keyed(Key.ERRORS_SIZE), required=True
             )
     with unit:
-        state.settle(Key.ERRORS_UNIT, text.UNITS, text.SHARES)
-        st.segmented_control("Numbers", text.UNITS, **kept(Key.ERRORS_UNIT), required=True)
+        state.ensure_option(Key.ERRORS_UNIT, text.UNITS, text.SHARES)
+        st.segmented_control("Numbers", text.UNITS, **keyed(Key.ERRORS_UNIT), required=True)
     with search:
         wanted = st.text_input(
-            "Search categories", **kept(Key.ERRORS_SEARCH),
+            "Search categories", **keyed(Key.ERRORS_SEARCH),
             placeholder="part of a name: it and what it is confused with",
         )
     shown = selection.shown_categories(
@@ -112,10 +112,10 @@ def matrix(seen: View, choice: Choice, confusion: Array) -> None:
 def pairs(seen: View, choice: Choice, confusion: Array) -> None:
     """The most confused pairs; a click lists the videos of one."""
     ways = text.DIRECTIONS
-    state.settle(Key.ERRORS_DIRECTION, ways, text.TOGETHER)
+    state.ensure_option(Key.ERRORS_DIRECTION, ways, text.TOGETHER)
     with st.container(horizontal=True, gap="large"):
         _choose_side(seen)
-        st.segmented_control("Count", ways, **kept(Key.ERRORS_DIRECTION), required=True)
+        st.segmented_control("Count", ways, **keyed(Key.ERRORS_DIRECTION), required=True)
     way = str(st.session_state[Key.ERRORS_DIRECTION])
     found = confused_pairs(confusion, both_directions=way == text.TOGETHER)
     if not found:
@@ -143,9 +143,9 @@ def pairs(seen: View, choice: Choice, confusion: Array) -> None:
 def _choose_side(seen: View) -> None:
     """Only two runs leave a choice."""
     if seen.pair is not None:
-        state.settle(Key.ERRORS_SIDE, SIDES, SIDES[0])
+        state.ensure_option(Key.ERRORS_SIDE, SIDES, SIDES[0])
         st.segmented_control(
-            "Answers of", SIDES, **kept(Key.ERRORS_SIDE), required=True,
+            "Answers of", SIDES, **keyed(Key.ERRORS_SIDE), required=True,
             format_func=lambda place: ui_text.escape(seen.names[int(place)]),
         )
 
@@ -153,11 +153,11 @@ def _choose_side(seen: View) -> None:
 def choose_videos(seen: View) -> Choice:
     """The choice as it stands, made fit for these runs; call it before anything is drawn."""
     categories = [ANY, *seen.run.classes]
-    state.settle(Key.ERROR_TRUE, categories, ANY)
-    state.settle(Key.ERROR_PREDICTED, categories, ANY)
+    state.ensure_option(Key.ERROR_TRUE, categories, ANY)
+    state.ensure_option(Key.ERROR_PREDICTED, categories, ANY)
     known = list(selection.outcomes(seen))
-    state.settle(Key.ERROR_OUTCOME, known, known[0])
-    state.settle(Key.ERRORS_ORDER, selection.ORDERS, selection.SUREST)
+    state.ensure_option(Key.ERROR_OUTCOME, known, known[0])
+    state.ensure_option(Key.ERRORS_ORDER, selection.ORDERS, selection.SUREST)
     st.session_state.setdefault(Key.ERRORS_SURE, state.SPANS[Key.ERRORS_SURE])
     chosen = st.session_state
     return Choice(
@@ -177,19 +177,19 @@ def filters(seen: View) -> None:
     ):
         with box:
             st.selectbox(
-                label, categories, **kept(key), format_func=lambda name: name or "any category"
+                label, categories, **keyed(key), format_func=lambda name: name or "any category"
             )
     told = selection.outcomes(seen)
     with right:
-        st.selectbox("Answers", list(told), **kept(Key.ERROR_OUTCOME), format_func=told.__getitem__)
+        st.selectbox("Shown", list(told), **keyed(Key.ERROR_OUTCOME), format_func=told.__getitem__)
     with left:
-        st.slider("How sure it is (%)", 0, 100, **kept(Key.ERRORS_SURE))
+        st.slider("How sure it is (%)", 0, 100, **keyed(Key.ERRORS_SURE))
     with middle:
         st.text_input(
-            "Search videos", **kept(Key.ERRORS_VIDEO_SEARCH), placeholder="part of a name"
+            "Search videos", **keyed(Key.ERRORS_VIDEO_SEARCH), placeholder="part of a name"
         )
     with right:
-        st.selectbox("Order", selection.ORDERS, **kept(Key.ERRORS_ORDER))
+        st.selectbox("Order", selection.ORDERS, **keyed(Key.ERRORS_ORDER))
 
 
 def videos(seen: View, choice: Choice, places: Array) -> None:
@@ -209,7 +209,7 @@ def videos(seen: View, choice: Choice, places: Array) -> None:
 def groups(seen: View) -> None:
     """Two runs within each group of categories, where the dataset has groups."""
     if seen.pair is not None and (found := seen.pair.difference_per_group()):
-        tables.table(text.group_rows(seen, found), formats=text.GROUP_FORMATS)
+        page_frame.table(text.group_rows(seen, found), formats=text.GROUP_FORMATS)
         st.caption(text.groups_reading(seen, len(found)))
 
 

@@ -1,54 +1,50 @@
-"""Explain: which moments and places spoke for an answer, and how far that can be trusted."""
+"""Explain: the moments and regions that support a prediction, and the reliability of that map."""
 
 import streamlit as st
 
 from app.pages.explain import text, widgets
-from app.ui import page_frame
+from app.ui import choosers, exports, page_frame
 from app.ui.state import Key
+from dsanet_core.report.attribution_text import attribution_summary
 
 with page_frame.page(
     "Explain",
-    "Which moment and which places of a video spoke for an answer, and how far to trust that.",
+    "Which moments and regions support the prediction, and how reliable this explanation is.",
 ):
-    source = page_frame.choose_video()
+    source = choosers.choose_video()
     film, left, right = st.columns([2, 3, 3], gap="medium")
     with left:
-        first = page_frame.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
+        first = choosers.choose_model(Key.MODEL, "Model", "dsa_i3d_synth")
     with right:
-        second = widgets.choose_beside(first)
+        second = widgets.choose_second_model(first)
     names = [first] if second is None else [first, second]
     analyses = page_frame.wait_for(source, names)
     with film:
         page_frame.player(source, analyses[0].video)
     for cell, analysis in zip((left, right), analyses, strict=False):
         with cell:
-            page_frame.verdict(analysis, source)
+            page_frame.prediction(analysis, source)
     page_frame.warn_if_unfamiliar(analyses[0])
 
     method, category, snippet = widgets.choose(analyses)
     attributions = widgets.wait_for(source, names, analyses, method, category, snippet)
     for attribution in attributions:
-        st.markdown(text.lead(attribution))
+        st.markdown(attribution_summary(attribution))
 
-    st.subheader("When")
+    st.subheader("Contributions over time")
     widgets.timelines(analyses, attributions)
-    st.caption(text.timeline_reading(analyses))
+    st.caption(text.timeline_caption(analyses))
 
-    st.subheader("Where")
+    st.subheader("Heat maps")
     crop = widgets.choose_crop(analyses[0].protocol)
-    widgets.scrubber(analyses, attributions, crop)
+    widgets.frame_viewer(analyses, attributions, crop)
     widgets.strips(analyses, attributions, crop)
-    st.caption(text.heat_reading(attributions))
+    st.caption(text.heat_caption(attributions))
 
-    st.subheader("How far to trust it")
-    widgets.trust(attributions)
+    st.subheader("Reliability of this explanation")
+    widgets.reliability(attributions)
     widgets.curves(source, names, attributions)
 
-    st.subheader("On what grounds")
-    for cell, analysis, name in zip(
-        st.columns(len(names), gap="large"), analyses, names, strict=True
-    ):
-        with cell:
-            page_frame.grounds(analysis, name)
+    page_frame.model_details(analyses, names)
     widgets.export(analyses, attributions)
-    page_frame.report(analyses, source, attributions=attributions)
+    exports.report(analyses, source, attributions=attributions)

@@ -11,12 +11,12 @@ import streamlit as st
 
 from app.server import runs
 from app.ui import run_widgets
-from app.ui.text import escape, percent
 from dsanet_core.figures.block_ablation import effects_of_blocks, effects_of_categories
 from dsanet_core.figures.style import block_label
 from dsanet_core.records import Run, RunEffects
+from dsanet_core.report.text import escape
 from dsanet_core.serialize import CsvTable
-from dsanet_core.text_format import points
+from dsanet_core.text_format import percent, points
 
 READING = (
     "How to read it: each block alone is made neutral (a DSA block with the identity kernel, an "

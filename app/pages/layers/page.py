@@ -5,10 +5,11 @@ from functools import partial
 import streamlit as st
 
 from app.pages.layers import block_ablation, text, widgets
-from app.ui import page_frame, readings, run_widgets, state
+from app.ui import page_frame, run_widgets, state
 from app.ui.state import Key
 from dsanet_core.figures.layer_table import all_videos
 from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
+from dsanet_core.report import captions
 
 with page_frame.page(
     "Layers", "Which layers of a network look far and which look near, and for which categories."
@@ -24,7 +25,7 @@ with page_frame.page(
         layer_summary(whole), f"{kind} of every block over all videos", name=f"layers_{run.id}"
     )
     st.caption(
-        f"{readings.LAYERS_SUMMARY} {text.quantity_reading(table)} "
+        f"{captions.LAYERS_SUMMARY} {text.quantity_reading(table)} "
         f"{text.spread_reading(table, by_stage=False)}"
     )
     claims = text.claims(whole)
@@ -51,7 +52,7 @@ with page_frame.page(
     )
     order = str(st.session_state[Key.LAYERS_ORDER])
     st.caption(
-        f"{readings.LAYERS_CURVES} "
+        f"{captions.LAYERS_CURVES} "
         f"{text.order_reading(order, len(drawn.categories), len(run.classes))} "
         f"{text.spread_reading(drawn, by_stage)}"
     )
@@ -64,7 +65,7 @@ with page_frame.page(
     )
     widgets.open_category(event, mapped.categories, run)
     st.caption(
-        f"{readings.layers_map('stage' if by_stage else 'block')} "
+        f"{captions.layers_map('stage' if by_stage else 'block')} "
         f"{text.colour_reading(mapped)} A click on the square before a row opens that "
         "category on the page Categories."
     )

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.ui.run_text import run_facts
-from app.ui.text import escape
 from dsanet_core.figures.layer_table import LayerTable, stages_of
 from dsanet_core.figures.layers import colour_span
 from dsanet_core.figures.style import block_label
 from dsanet_core.records import Layers, Run
+from dsanet_core.report.text import escape
 from dsanet_core.runs.order import SIMILARITY
 from dsanet_core.serialize import CsvTable
 from dsanet_core.text_format import signed

@@ -14,11 +14,11 @@ from app.pages.categories import widgets
 from app.pages.layers import block_ablation, text
 from app.server import runs
 from app.ui import run_widgets, state
-from app.ui import text as ui_text
-from app.ui.page_end import PageEnd
-from app.ui.state import Key, kept
+from app.ui.page_frame import PageEnd
+from app.ui.state import Key, keyed
 from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
 from dsanet_core.records import Array, Layers, Run
+from dsanet_core.report import text as ui_text
 from dsanet_core.runs import order
 from dsanet_core.runs.summary import FILE, load_run
 
@@ -60,9 +60,9 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
             "weighs anything by what it sees."
         )
     names = list(kinds)
-    state.settle(Key.LAYERS_OF, names, names[0])
+    state.ensure_option(Key.LAYERS_OF, names, names[0])
     if len(names) > 1:
-        st.segmented_control("What to show", names, **kept(Key.LAYERS_OF), required=True)
+        st.segmented_control("What to show", names, **keyed(Key.LAYERS_OF), required=True)
     name = str(st.session_state[Key.LAYERS_OF])
     if name == text.WEIGHTS and is_uniform(kinds[name]):
         _suggest(text.nothing_selected(run, kinds[name]), run)
@@ -73,7 +73,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
     """What is drawn, every category with videos in it: a run's layers, or how they differ from
     those of another run; and the runs behind it."""
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
-    if not st.toggle("Difference from another run", **kept(Key.LAYERS_DIFFERENCE)):
+    if not st.toggle("Difference from another run", **keyed(Key.LAYERS_DIFFERENCE)):
         return table, [run]
     others = {
         name: next((part for part in _parts(folder) if part.kind == kind), None)
@@ -90,7 +90,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
         raise PageEnd
     same = (layers.blocks, layers.quantities)
     alike = [name for name, part in able.items() if (part.blocks, part.quantities) == same]
-    state.settle(Key.AGAINST, list(able), next(iter(alike or able)))
+    state.ensure_option(Key.AGAINST, list(able), next(iter(alike or able)))
     other = run_widgets.choose_run(Key.AGAINST, "The other run", among=able)
     if other.dataset_sha256 != run.dataset_sha256:
         st.caption(
@@ -115,13 +115,13 @@ def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) ->
     if not any(table.groups):
         del ways[text.BY_GROUP]
     with left:
-        state.settle(Key.LAYERS_ORDER, list(ways), text.AS_THEY_COME)
+        state.ensure_option(Key.LAYERS_ORDER, list(ways), text.AS_THEY_COME)
         st.segmented_control(
-            "Order of the categories", list(ways), **kept(Key.LAYERS_ORDER), required=True
+            "Order of the categories", list(ways), **keyed(Key.LAYERS_ORDER), required=True
         )
     with right:
         search = st.text_input(
-            "Search categories", **kept(Key.LAYERS_SEARCH), placeholder="part of a name or a group"
+            "Search categories", **keyed(Key.LAYERS_SEARCH), placeholder="part of a name or a group"
         )
     ordered = table.take(ways[st.session_state[Key.LAYERS_ORDER]]())
     rows = text.matches(ordered, search)
@@ -140,12 +140,12 @@ def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
     ways = (text.STAGES, text.BLOCKS)
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        state.settle(Key.LAYERS_BY, ways, ways[0])
-        st.segmented_control("Along the network", ways, **kept(Key.LAYERS_BY), required=True)
+        state.ensure_option(Key.LAYERS_BY, ways, ways[0])
+        st.segmented_control("Along the network", ways, **keyed(Key.LAYERS_BY), required=True)
     with right:
         state.is_on(Key.LAYERS_SPREAD)
         spread = st.toggle(
-            "Spread over videos", **kept(Key.LAYERS_SPREAD), disabled=table.is_difference
+            "Spread over videos", **keyed(Key.LAYERS_SPREAD), disabled=table.is_difference
         )
     by_stage = st.session_state[Key.LAYERS_BY] == text.STAGES
     return (table.by_stage() if by_stage else table), by_stage, spread
@@ -154,10 +154,10 @@ def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
 def choose_quantity(table: LayerTable) -> LayerTable:
     """All quantities beside each other, or one alone."""
     names = (text.SIDE_BY_SIDE, *table.quantities)
-    state.settle(Key.LAYERS_ONE, names, names[0])
+    state.ensure_option(Key.LAYERS_ONE, names, names[0])
     if len(table.quantities) > 1:
         st.segmented_control(
-            "Beside each other", names, **kept(Key.LAYERS_ONE), required=True,
+            "Beside each other", names, **keyed(Key.LAYERS_ONE), required=True,
             format_func=ui_text.escape,
         )
     chosen = str(st.session_state[Key.LAYERS_ONE])

@@ -1,7 +1,7 @@
-"""The two modules as drawings whose parts lead to the pages that show them.
+"""Diagrams of the two modules whose parts link to the pages that show them.
 
-A click in a drawing asks Streamlit for the page, so that the session and its video stay; the
-address of each link is real, so that it can be opened in a tab of its own.
+A click asks Streamlit for the page, which keeps the session and its video; the links have real
+addresses, so that they can be opened in a new tab.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ export default function({parentElement, setTriggerValue}) {
 
 @dataclass(frozen=True)
 class Box:
-    """A part of a drawing: its place, a title and a line below it, and the page that shows it."""
+    """A box of a diagram: position, title, a line below it, and the page that it links to."""
 
     x: float
     y: float
@@ -85,11 +85,11 @@ def _arrow(path: str) -> str:
     return f'<path class="arrow" d="{path}" marker-end="url(#head)"/>'
 
 
-def _said(x: float, y: float, text: str, anchor: str = "middle") -> str:
+def _label(x: float, y: float, text: str, anchor: str = "middle") -> str:
     return f'<text class="small" text-anchor="{anchor}" x="{x}" y="{y}">{escape(text)}</text>'
 
 
-def _drawing(name: str, width: int, height: int, parts: list[str]) -> str:
+def _diagram(name: str, width: int, height: int, parts: list[str]) -> str:
     head = (
         '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" '
         'markerHeight="7" orient="auto"><path class="head" d="M0 0 8 4 0 8z"/></marker></defs>'
@@ -101,7 +101,7 @@ def _drawing(name: str, width: int, height: int, parts: list[str]) -> str:
 
 
 def dsa_drawing() -> str:
-    """DSANet: from snippets to the answer, with a DSA block opened."""
+    """DSANet: from snippets to the prediction, with a DSA block in detail."""
     snippets = [
         f'<rect class="box" x="{8 + 7 * place}" y="{150 - 7 * place}" width="74" height="52" '
         'rx="4"/>'
@@ -113,17 +113,17 @@ def dsa_drawing() -> str:
         Box(476, 20, 150, "MLP F, softmax", "U → αU → L, sum 1"),
         Box(666, 20, 132, "Dynamic kernel K", "βC × L", page="kernels"),
         Box(320, 143, 116, "βC channels", "of every snippet"),
-        Box(666, 143, 132, "Mix snippets", "before, same, after", page="kernels"),
-        Box(320, 243, 116, "(1 − β)C channels", "as they are"),
+        Box(666, 143, 132, "Mix snippets", "previous, same, next", page="kernels"),
+        Box(320, 243, 116, "(1 − β)C channels", "unchanged"),
         Box(840, 143, 90, "Concat Y", "C channels"),
-        Box(820, 243, 130, "Snippet scores", "rest of the net", page="inspect"),
-        Box(820, 326, 130, "Average: answer", "against others", page="compare"),
+        Box(820, 243, 130, "Snippet scores", "remaining layers", page="inspect"),
+        Box(820, 326, 130, "Video prediction", "average", page="compare"),
     ]
-    return _drawing(
+    return _diagram(
         "Diagram of a DSA block", 960, 384,
         [
             *snippets,
-            _said(56, 222, "U snippets of"), _said(56, 238, "T frames each"),
+            _label(56, 222, "U snippets of"), _label(56, 238, "T frames each"),
             _arrow("M110 166H148"),
             _arrow("M268 166H318"),
             _arrow("M294 166V266H318"),
@@ -136,18 +136,18 @@ def dsa_drawing() -> str:
             _arrow("M436 266H818V180H838"),
             _arrow("M885 189V241"),
             _arrow("M885 289V324"),
-            _said(550, 158, "convolution along the snippets"),
+            _label(550, 158, "convolution along the snippets"),
             *(box.svg() for box in boxes),
         ],
     )  # fmt: skip
 
 
 def sda_drawing() -> str:
-    """SDA: from a block's feature to its gate."""
+    """SDA: from the features of a block to its gate."""
     marks = palette.dependency_marks(("LST", "LT", "LS", "S122"))
     rows = (
         ("LST", "whole video, 1×1×1"),
-        ("LT", "all of the time, 1×3×3"),
+        ("LT", "pooled over time, 1×3×3"),
         ("LS", "each frame, 3×1×1"),
         ("S122", "2×2 patches, 3×1×1"),
     )
@@ -162,11 +162,11 @@ def sda_drawing() -> str:
         Box(560, 109, 160, "Weighted sum R", "of the responses"),
         Box(770, 109, 130, "Gate", "1×1×1, sigmoid", "dependencies"),
         Box(770, 214, 130, "Z = gate ⊙ Y", "to the next layer"),
-        Box(560, 214, 160, "By layer, category", "over a dataset", "layers"),
+        Box(560, 214, 160, "Per layer and class", "over a dataset", "layers"),
     ]
     into = [_arrow(f"M286 132H308V{33 + 66 * place}H328") for place in range(4)]
     out = [f'<path class="arrow" d="M498 {33 + 66 * place}H528V132"/>' for place in range(4)]
-    return _drawing(
+    return _diagram(
         "Diagram of an SDA block", 910, 300,
         [
             _arrow("M126 132H168"), *into, *out,
@@ -186,7 +186,7 @@ _sda = st.components.v2.component("method_sda", html=sda_drawing(), css=CSS, js=
 
 
 def show_dsa() -> str | None:
-    """Draw it; the page that a click in it asked for."""
+    """Draw the diagram; returns the page whose link was clicked, if any."""
     page: str | None = _dsa(key="drawing_dsa", on_page_change=_nothing).page
     return page
 
@@ -197,4 +197,4 @@ def show_sda() -> str | None:
 
 
 def _nothing() -> None:
-    """A trigger's value comes with the rerun that it causes; nothing is to be done before."""
+    """Required callback: the value of a trigger arrives with the rerun that it causes."""

@@ -1,4 +1,4 @@
-"""Method: what DSA and SDA compute, where to see each part, and how to read every figure."""
+"""Method: the equations of DSA and SDA, where each part is shown, and how to read each figure."""
 
 import streamlit as st
 
@@ -20,32 +20,32 @@ def links(*pages: str) -> None:
 
 
 with page_frame.page(
-    "Method", "What DSA and SDA compute, on which page each part is shown, and how to read it."
+    "Method", "What DSA and SDA compute, which page shows each part, and how to read the figures."
 ):
     st.subheader("DSA: dynamic segment aggregation")
-    asked = diagrams.show_dsa()
-    st.caption("What is underlined leads to the page that shows it for your video.")
+    clicked = diagrams.show_dsa()
+    st.caption("Underlined parts link to the page that shows them for your video.")
     links("inspect", "compare", "kernels")
     steps(text.DSA_STEPS)
-    st.caption(f"Equations and their numbers are those of {text.DSA_PAPER}, section 3.")
+    st.caption(f"Equation numbers refer to {text.DSA_PAPER}, section 3.")
 
     st.subheader("SDA: selective dependency aggregation")
-    asked = diagrams.show_sda() or asked
-    st.caption("The colours are those of the dependencies in every figure.")
+    clicked = diagrams.show_sda() or clicked
+    st.caption("Each dependency has the same colour in all figures.")
     links("dependencies", "layers")
     steps(text.SDA_STEPS)
-    st.caption(f"Equations and their numbers are those of {text.SDA_PAPER}, section 3.")
-    if asked:
-        st.switch_page(page_file(asked))
+    st.caption(f"Equation numbers refer to {text.SDA_PAPER}, section 3.")
+    if clicked:
+        st.switch_page(page_file(clicked))
 
     st.subheader("How to read each figure")
-    for name, figures in text.READINGS.items():
+    for name, figures in text.CAPTIONS.items():
         links(name)
-        for title, reading in figures:
-            st.markdown(f"**{title}.** {text.bare(reading)}")
+        for title, caption in figures:
+            st.markdown(f"**{title}.** {text.without_prefix(caption)}")
 
-    st.subheader("Where the papers and this tool differ")
+    st.subheader("Differences from the papers")
     st.markdown(text.differences())
 
     st.subheader("Glossary")
-    st.markdown("\n".join(f"- **{word}:** {said}" for word, said in text.GLOSSARY.items()))
+    st.markdown("\n".join(f"- **{term}:** {meaning}" for term, meaning in text.GLOSSARY.items()))

@@ -3,9 +3,8 @@
 import streamlit as st
 
 from app.pages.runs import panel, table
-from app.ui import readings
-from app.ui.page_end import PageEnd
-from app.ui.page_frame import page
+from app.ui.page_frame import PageEnd, page
+from dsanet_core.report import captions
 
 with page(
     "Runs",
@@ -20,7 +19,7 @@ with page(
         st.info("Nothing has been run here. Start a run above.", icon=":material/arrow_upward:")
         raise PageEnd
     chosen = panel.choose(entries)
-    st.caption(readings.RUNS)
+    st.caption(captions.RUNS)
     panel.export(entries)
 
     st.subheader("One run")

@@ -12,12 +12,14 @@ from app import page_file
 from app.pages.runs import table
 from app.pages.runs.table import LOOKS, Entry, State
 from app.server import data_roots, run_jobs, runs, services
-from app.ui import page_frame, state, tables, text
+from app.ui import page_frame, state
 from app.ui.run_widgets import PAGES
-from app.ui.state import Key, kept
+from app.ui.state import Key, keyed
 from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.records import Run
+from dsanet_core.report import text
 from dsanet_core.runs.export import run_to_dict
+from dsanet_core.text_format import percent
 
 WATCH_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """How often the page looks: while something is going on, and for what others may begin."""
@@ -28,14 +30,15 @@ MOST_SEED, MOST_VIDEOS = 2**31 - 1, 10**6
 
 def form(*, expanded: bool) -> None:
     """What to run, and the button that starts it."""
-    with st.expander("Start a run", icon=":material/add:", expanded=expanded), page_frame.said():
+    box = st.expander("Start a run", icon=":material/add:", expanded=expanded)
+    with box, page_frame.show_errors():
         names = services.model_names()
-        state.settle(state.NEW_RUN_MODEL, names, names[0])
-        model = st.selectbox("Network", names, **kept(state.NEW_RUN_MODEL))
+        state.ensure_option(state.NEW_RUN_MODEL, names, names[0])
+        model = st.selectbox("Network", names, **keyed(state.NEW_RUN_MODEL))
         st.caption(text.escape(services.model_card(model).description))
         kinds = (BENCHMARK, FILES)
-        state.settle(state.NEW_RUN_KIND, kinds, BENCHMARK)
-        st.segmented_control("Videos", kinds, **kept(state.NEW_RUN_KIND), required=True)
+        state.ensure_option(state.NEW_RUN_KIND, kinds, BENCHMARK)
+        st.segmented_control("Videos", kinds, **keyed(state.NEW_RUN_KIND), required=True)
         split, limit = "", None
         if st.session_state[state.NEW_RUN_KIND] == BENCHMARK:
             dataset = _benchmark()
@@ -43,12 +46,12 @@ def form(*, expanded: bool) -> None:
             dataset, split, limit = _files()
         left, right = st.columns(2, vertical_alignment="bottom")
         views = left.text_input(
-            "Views of a video", **kept(state.NEW_RUN_VIEWS),
+            "Views of a video", **keyed(state.NEW_RUN_VIEWS),
             placeholder="as of the network's own protocol",
             help="Clips x crops, with 1 or 3 crops, such as 10x3",
         )
         untrimmed = right.toggle(
-            "Long videos", **kept(state.NEW_RUN_UNTRIMMED),
+            "Long videos", **keyed(state.NEW_RUN_UNTRIMMED),
             help="One snippet per second, Multi-scale Temporal Window Integration (M-TWI)",
         )
         if st.button(
@@ -71,14 +74,14 @@ def _benchmark() -> str:
     left, right = st.columns(2)
     st.session_state.setdefault(state.NEW_RUN_SEED, DEFAULT_SEED)
     st.session_state.setdefault(state.NEW_RUN_VIDEOS, DEFAULT_VIDEOS)
-    seed = left.number_input("Seed", 0, MOST_SEED, **kept(state.NEW_RUN_SEED))
-    count = right.number_input("Number of videos", 1, MOST_VIDEOS, **kept(state.NEW_RUN_VIDEOS))
+    seed = left.number_input("Seed", 0, MOST_SEED, **keyed(state.NEW_RUN_SEED))
+    count = right.number_input("Number of videos", 1, MOST_VIDEOS, **keyed(state.NEW_RUN_VIDEOS))
     return f"synth:seed={seed},n={count}"
 
 
 def _files() -> tuple[str, str, int | None]:
     path = st.text_input(
-        "Path", **kept(state.NEW_RUN_PATH), placeholder="videos or videos.csv",
+        "Path", **keyed(state.NEW_RUN_PATH), placeholder="videos or videos.csv",
         help="A folder with one sub-folder of videos, or of folders of frames, per category; a "
         "list of them, .csv or .jsonl, with path,label[,start,end][,split]; or a data set with its "
         "published annotation files, NAME:FOLDER[,annotations=FILE], NAME one of "
@@ -87,12 +90,12 @@ def _files() -> tuple[str, str, int | None]:
     st.caption(text.escape(data_roots.describe()))
     left, right = st.columns(2)
     split = left.text_input(
-        "Split", **kept(state.NEW_RUN_SPLIT), placeholder="none",
+        "Split", **keyed(state.NEW_RUN_SPLIT), placeholder="none",
         help="The sub-folder that holds the categories, the rows of a list whose column 'split' "
         "says so, or train, val or test of a published data set",
     )
     limit = right.number_input(
-        "At most so many videos", 1, MOST_VIDEOS, value=None, **kept(state.NEW_RUN_LIMIT),
+        "At most so many videos", 1, MOST_VIDEOS, value=None, **keyed(state.NEW_RUN_LIMIT),
         placeholder="all", help="Drawn at random, but always the same ones",
     )
     return path.strip(), split.strip(), limit
@@ -171,10 +174,10 @@ def details(entry: Entry) -> None:
     st.markdown(table.facts_list(entry))
     if entry.facts is not None:
         st.caption(table.versions(entry))
-    with page_frame.said():
+    with page_frame.show_errors():
         _actions(entry)
     if entry.state is not State.DAMAGED:
-        with page_frame.said():
+        with page_frame.show_errors():
             _errors(entry)
 
 
@@ -196,10 +199,10 @@ def _accuracies(run: Run) -> None:
         "Calibration error": run.calibration().error,
     }
     for cell, (name, share) in zip(st.columns(len(numbers)), numbers.items(), strict=True):
-        cell.metric(name, text.percent(share))
+        cell.metric(name, percent(share))
     groups = run.accuracy_per_group()
     if groups:
-        tables.table(
+        page_frame.table(
             [
                 {"Group of categories": group, "Top-1 (%)": 100 * share}
                 for group, share in groups.items()
@@ -269,7 +272,7 @@ def _ask_once_more(entry: Entry) -> None:
 def _stop_button(entry: Entry, key: str) -> None:
     label = "Take out of the queue" if entry.state is State.WAITING else "Stop this run"
     stopping = entry.state is State.STOPPING
-    with page_frame.said():
+    with page_frame.show_errors():
         if st.button(label, key=key, icon=":material/stop_circle:", disabled=stopping):
             run_jobs.stop(entry.id)
             st.rerun()

@@ -16,9 +16,9 @@ import pyarrow as pa
 import streamlit as st
 
 from app.server import run_jobs, run_queue, runs
-from app.ui.text import escape
 from dsanet_core import checkpoints
 from dsanet_core.errors import LensError, RecordError, RunError, printable
+from dsanet_core.report.text import escape
 from dsanet_core.runs.files import DAMAGED
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY

@@ -1,4 +1,4 @@
-"""Changes as choices, words and addresses, and what is said of what follows from them."""
+"""Changes as options, labels and parts of an address, and sentences about their effect."""
 
 from __future__ import annotations
 
@@ -6,33 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from app.server import samples
-from app.ui.text import block_name, escape, percent
 from dsanet_core import synthetic
 from dsanet_core.records import Analysis
-from dsanet_core.report.attribution_text import hanging as hanging
-from dsanet_core.text_format import points
+from dsanet_core.report.text import block_name, escape
+from dsanet_core.text_format import percent, points
 from dsanet_core.whatif import Change, parse_change
 from dsanet_core.whatif.changes import Drop, OtherKernel, Repeat
 
 EVERY = "*"
-"""In an address, in place of a block's name: all blocks of the network that can be changed so."""
-AS_IT_IS = ""
+"""In an address, in place of a block's name: all blocks of the model that allow the change."""
+UNCHANGED = ""
 KERNEL = "kernel="
 ORDERS = {
-    AS_IT_IS: "as it is",
+    UNCHANGED: "original",
     "reverse": "reversed",
     "swap_halves": "halves swapped",
     "shuffle:0": "shuffled",
-    "reverse_time": "time backwards (frames too)",
+    "reverse_time": "time reversed (frames too)",
 }
 FREEZE = "freeze"
-NAMES = AS_NAMED, CHANGED = "as it is", "with changes"
-"""What the answers before and after are called."""
+LABELS = ORIGINAL, MODIFIED = "original", "modified"
+"""Labels of the predictions before and after the changes."""
 
 
 def blocks_of(analysis: Analysis) -> dict[str, tuple[str, ...]]:
-    """Every DSA or SDA block from the input on -> what it can be made do, beside `AS_IT_IS`; a
-    kernel of another video stands without its source."""
+    """Every DSA or SDA block in model order -> its possible changes besides `UNCHANGED`; the kernel
+    of a donor video without the video's id."""
     found: dict[str, tuple[str, ...]] = {
         kernel.block: ("identity", "average", KERNEL) for kernel in analysis.kernels
     }
@@ -42,84 +41,85 @@ def blocks_of(analysis: Analysis) -> dict[str, tuple[str, ...]]:
     return dict(sorted(found.items()))
 
 
-def doing(how: str) -> str:
-    """What a choice of a block is called."""
+def override_label(how: str) -> str:
+    """Label of an option of a block."""
     if how.startswith("only="):
-        return f"{how.removeprefix('only=')} alone"
+        return f"only {how.removeprefix('only=')}"
     if how.startswith(KERNEL):
-        return "kernel of another video"
+        return "kernel of the donor video"
     return {
-        AS_IT_IS: "as it is", "identity": "identity kernel", "average": "averaging kernel",
+        UNCHANGED: "original", "identity": "identity kernel", "average": "averaging kernel",
         "equal": "equal weights (AVG)", "gate_off": "gate off",
     }[how]  # fmt: skip
 
 
-def how_of(text: str) -> tuple[str, str]:
-    """A change to a block as what is done and to which block."""
+def split(text: str) -> tuple[str, str]:
+    """Kind and target of a change: "identity:layer2.1.dsa" -> ("identity", "layer2.1.dsa")."""
     how, _, block = text.rpartition(":")
     return how, block
 
 
 def expand(texts: Sequence[str], analysis: Analysis) -> list[str]:
-    """Those of the texts that fit this network and video, one to a block, in the order in which
-    they are made: what is shown first, then the blocks from the input on."""
+    """The texts that are valid for this model and video, one per block, in the order in which they
+    are applied: changes of the input first, then of the blocks in model order."""
     blocks = blocks_of(analysis)
     count = len(analysis.frame_index)
-    shown: dict[str, list[str]] = {"repeat": [], "drop": [], FREEZE: [], "order": []}
-    done: dict[str, str] = {}
+    inputs: dict[str, list[str]] = {"repeat": [], "drop": [], FREEZE: [], "order": []}
+    overrides: dict[str, str] = {}
     for text in texts:
-        how, name = how_of(text)
+        how, name = split(text)
         if name == EVERY or name in blocks:
             for block in blocks if name == EVERY else [name]:
-                if _can(how, blocks[block]):
-                    done.setdefault(block, how)
+                if _is_allowed(how, blocks[block]):
+                    overrides.setdefault(block, how)
         elif text in ORDERS and text:
-            shown["order"] = [text]
+            inputs["order"] = [text]
         elif text == FREEZE and analysis.protocol.sampling.frames_per_snippet > 1:
-            shown[FREEZE] = [text]
+            inputs[FREEZE] = [text]
         elif how in ("repeat", "drop") and name in {str(i + 1) for i in range(count)}:
-            shown[how] = sorted({*shown[how], text}, key=lambda each: int(each.split(":")[1]))
+            inputs[how] = sorted({*inputs[how], text}, key=lambda each: int(each.split(":")[1]))
     return [
-        *(text for part in shown.values() for text in part),
-        *(f"{done[block]}:{block}" for block in blocks if block in done),
+        *(text for part in inputs.values() for text in part),
+        *(f"{overrides[block]}:{block}" for block in blocks if block in overrides),
     ]
 
 
-def _can(how: str, ways: Sequence[str]) -> bool:
+def _is_allowed(how: str, ways: Sequence[str]) -> bool:
     if how.startswith(KERNEL):
         return KERNEL in ways and samples.label_of(how.removeprefix(KERNEL)) is not None
     return how in ways
 
 
 def shorten(texts: Sequence[str], analysis: Analysis) -> list[str]:
-    """The same changes as short as an address can say them."""
+    """The same changes in their shortest form for an address."""
     blocks = blocks_of(analysis)
-    of_blocks = [how_of(text) for text in texts if how_of(text)[1] in blocks]
+    of_blocks = [split(text) for text in texts if split(text)[1] in blocks]
     ways = {how for how, _ in of_blocks}
     if len(of_blocks) == len(blocks) > 1 and len(ways) == 1:
-        other = [text for text in texts if how_of(text)[1] not in blocks]
+        other = [text for text in texts if split(text)[1] not in blocks]
         return [*other, f"{ways.pop()}:{EVERY}"]
     return list(texts)
 
 
 def describe(text: str) -> str:
-    """One change in words for people; not escaped."""
-    how, block = how_of(text)
+    """Description of one change, not escaped."""
+    how, block = split(text)
     source = samples.label_of(how.removeprefix(KERNEL)) if how.startswith(KERNEL) else None
     if source is not None:
-        said = f"the kernel that it made for “{synthetic.CATEGORIES[source]}”"
+        description = f"its kernel for “{synthetic.CATEGORIES[source]}”"
     elif block == EVERY:
-        said = doing(how)
+        description = override_label(how)
     else:
-        said = parse_change(text).describe().removeprefix(f"{block}: ")
+        description = parse_change(text).describe().removeprefix(f"{block}: ")
     if block == EVERY:
-        return f"every block: {said}"
-    return f"{block_name(block)}: {said}" if block.startswith("layer") else said
+        return f"every block: {description}"
+    if block.startswith("layer"):
+        return f"{block_name(block)}: {description}"
+    return description
 
 
 def changes(texts: Sequence[str], sources: Mapping[str, Analysis]) -> list[Change]:
-    """The changes themselves. sources: what the same network says of the videos whose kernels are
-    taken, by their id."""
+    """Parsed changes. sources: analyses of the donor videos by the same model, by video id."""
     found: list[Change] = []
     for text in texts:
         change = parse_change(text)
@@ -132,69 +132,68 @@ def changes(texts: Sequence[str], sources: Mapping[str, Analysis]) -> list[Chang
 
 
 def sources(texts: Sequence[str]) -> list[str]:
-    """Ids of the videos whose kernels are taken."""
-    hows = (how_of(text)[0] for text in texts)
+    """Ids of the donor videos."""
+    hows = (split(text)[0] for text in texts)
     return list(dict.fromkeys(h.removeprefix(KERNEL) for h in hows if h.startswith(KERNEL)))
 
 
 def snippets(texts: Sequence[str], what: type[Drop] | type[Repeat]) -> list[str]:
-    """Snippets that are dropped, or repeated."""
+    """Numbers of the snippets that are dropped, or repeated."""
     found = map(parse_change, texts)
     return [str(change.snippet) for change in found if isinstance(change, what)]
 
 
-def named(analysis: Analysis, name: str) -> Analysis:
-    """An answer whose network is called otherwise, to stand beside another of the same network."""
+def renamed(analysis: Analysis, name: str) -> Analysis:
+    """The analysis under another model name, to tell it from another one of the same model."""
     return replace(analysis, model=replace(analysis.model, name=name))
 
 
-def verdict(before: Analysis, after: Analysis) -> str:
-    """What the changes did to the answer."""
-    (was, sure), (now, then) = before.top(1)[0], after.top(1)[0]
-    still = float(after.video_scores[before.model.classes.index(was)])
+def prediction_change(before: Analysis, after: Analysis) -> str:
+    """The prediction and its probability before and after the changes."""
+    (was, old), (now, new) = before.top(1)[0], after.top(1)[0]
+    remaining = float(after.video_scores[before.model.classes.index(was)])
     if was == now:
         return (
-            f"**The answer stays “{escape(was)}”**, from {percent(sure)} to {percent(then)} "
-            f"({points(then - sure)})."
+            f"**The prediction remains “{escape(was)}”**: {percent(old)} → {percent(new)} "
+            f"({points(new - old)})."
         )
     return (
-        f"**The answer changes from “{escape(was)}” to “{escape(now)}”** ({percent(then)}); "
-        f"“{escape(was)}” falls from {percent(sure)} to {percent(still)} ({points(still - sure)})."
+        f"**The prediction changes from “{escape(was)}” to “{escape(now)}”** ({percent(new)}). "
+        f"“{escape(was)}”: {percent(old)} → {percent(remaining)} ({points(remaining - old)})."
     )
 
 
-def order_reading(before: Analysis, texts: Sequence[str]) -> str:
-    """What another order of the snippets means to this network; "" where there is none."""
+def order_note(before: Analysis, texts: Sequence[str]) -> str:
+    """The effect of another snippet order on this kind of model; "" for the original order."""
     order = next((text for text in texts if text in ORDERS), None)
     if order is None:
         return ""
     consensus, word = before.model.consensus, before.protocol.snippet_word
-    joins = blocks_of(before)
-    apart = [text for text in texts if how_of(text)[0] == "identity"]
-    if consensus == "dsa" and len(apart) == len(joins):
+    identities = [text for text in texts if split(text)[0] == "identity"]
+    if consensus == "dsa" and len(identities) == len(blocks_of(before)):
         consensus = "average"
     if consensus != "average":
         return (
-            f"This network's {word}s meet before their scores are averaged, so their order can "
-            "change the answer: that is what it adds to plain averaging."
+            f"This model mixes its {word}s before their scores are averaged, so their order can "
+            "change the prediction, unlike with plain averaging."
         )
     averages = (
-        f"This network averages its {word}s"
+        f"This model averages the scores of its {word}s"
         if before.model.consensus == "average"
-        else "With the identity kernel in every DSA block this network only averages its snippets"
+        else "With identity kernels in all DSA blocks, this model only averages snippet scores"
     )
     within = order == "reverse_time" and before.protocol.sampling.frames_per_snippet > 1
     if within:
         return (
-            f"{averages}, so their order alone changes nothing; here the frames within each "
-            "snippet run backwards too, and those it does see."
+            f"{averages}, so their order alone changes nothing. Here the frames within each "
+            "snippet are reversed too, which can change their scores."
         )
     if order.startswith("shuffle") and before.protocol.num_groups > 1:
         return (
-            f"{averages}, so their order changes nothing but which of them are averaged together, "
-            "in which of its views."
+            f"{averages}, so their order only changes which of them are averaged together in a "
+            "view."
         )
     return (
-        f"{averages}, and a mean does not know their order: apart from rounding the answer is the "
-        "same as in their own order, whatever the video."
+        f"{averages}, and a mean does not depend on their order: apart from rounding, the "
+        "prediction is the same for any order."
     )

@@ -1,125 +1,128 @@
-"""Choices of the page What if: the changes stand in one list, of which every widget shows a part.
+"""Choices of the page What if: every widget shows and edits a part of one list of changes.
 
-The list is what an address carries; a widget takes its value from it and writes into it.
+The list is also what the address holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import streamlit as st
 
-from app.pages.whatif import text as words
+from app.pages.whatif import text
 from app.server import samples, services, tasks
 from app.server.run_videos import Source
-from app.ui import page_frame, state
-from app.ui.state import Key, kept
-from app.ui.text import block_name, escape
+from app.ui import choosers, exports, page_frame, state
+from app.ui.state import Key, keyed
 from dsanet_core import synthetic
 from dsanet_core.figures.block_ablation import block_effects
 from dsanet_core.records import Analysis, Effects
-from dsanet_core.report import readings
+from dsanet_core.report import attribution_text, captions
+from dsanet_core.report.text import block_name, escape
 from dsanet_core.serialize import analysis_to_csv, analysis_to_json
 from dsanet_core.whatif.changes import Drop, Repeat
 
 ACROSS = 4
-NETWORK_ORDER, STRONGEST_FIRST = "order of the network", "strongest first"
+MODEL_ORDER, LARGEST_FIRST = "order of the network", "strongest first"
+"""Orders of the blocks, as in an address."""
+ALL_BLOCKS = "every"
+"""Key of the widget that sets all blocks at once."""
 
 
-def settle(analysis: Analysis) -> list[str]:
-    """The chosen changes that fit this network and video, in the order in which they are made."""
-    texts = _now(analysis)
-    _put(analysis, texts)
-    return texts
+def chosen_changes(analysis: Analysis) -> list[str]:
+    """The chosen changes that are valid for this model and video, in the order of application."""
+    changes = _current(analysis)
+    _put(analysis, changes)
+    return changes
 
 
-def _now(analysis: Analysis) -> list[str]:
-    """The changes as they stand: a callback may be called before the last one was drawn."""
-    return words.expand(st.session_state.get(Key.CHANGES) or (), analysis)
+def _current(analysis: Analysis) -> list[str]:
+    """The current changes; callbacks need them before the page is drawn."""
+    return text.expand(st.session_state.get(Key.CHANGES) or (), analysis)
 
 
-def _put(analysis: Analysis, texts: Sequence[str]) -> None:
-    state.put(Key.CHANGES, words.shorten(words.expand(texts, analysis), analysis))
+def _put(analysis: Analysis, changes: Sequence[str]) -> None:
+    state.put(Key.CHANGES, text.shorten(text.expand(changes, analysis), analysis))
 
 
-def choose_input(analysis: Analysis, texts: Sequence[str]) -> None:
-    """What the network is shown: which snippets, in which order, moving or not."""
+def choose_input(analysis: Analysis, changes: Sequence[str]) -> None:
+    """Changes of the input: order, dropped, repeated and frozen snippets."""
     word = analysis.protocol.snippet_word
-    order = next((text for text in texts if text in words.ORDERS), words.AS_IT_IS)
+    order = next((change for change in changes if change in text.ORDERS), text.UNCHANGED)
     cells = st.columns(4, vertical_alignment="bottom")
     with cells[0]:
         _choice(
-            f"Order of the {word}s", "order", list(words.ORDERS), order,
-            lambda now, chosen: [t for t in now if t not in words.ORDERS] + [chosen], analysis,
-            words.ORDERS.__getitem__,
+            f"{word.capitalize()} order", "order", list(text.ORDERS), order,
+            lambda now, chosen: [t for t in now if t not in text.ORDERS] + [chosen], analysis,
+            text.ORDERS.__getitem__,
         )
-    for cell, label, kind in ((cells[1], "Without", Drop), (cells[2], "Repeating", Repeat)):
+    for cell, label, kind in ((cells[1], "Drop", Drop), (cells[2], "Repeat", Repeat)):
         form = kind.form.partition(":")[0]
         key = f"whatif_{form}"
-        state.put(key, words.snippets(texts, kind))
+        state.put(key, text.snippets(changes, kind))
 
         def take(form: str = form, key: str = key) -> None:
-            others = [text for text in _now(analysis) if words.how_of(text)[0] != form]
+            others = [change for change in _current(analysis) if text.split(change)[0] != form]
             _put(analysis, [*others, *(f"{form}:{place}" for place in st.session_state[key])])
 
         with cell:
             st.multiselect(
                 f"{label} {word}s", [str(i + 1) for i in range(len(analysis.frame_index))],
                 key=key, on_change=take, placeholder="none",
-                help="A dropped one shows the mean colour of the training data."
-                if kind is Drop else "In its place the one before it is shown again.",
+                help=f"Replaces the {word} with the mean colour of the training data."
+                if kind is Drop else f"Replaces the {word} with the one before it.",
             )
     if analysis.protocol.sampling.frames_per_snippet > 1:
-        state.put("whatif_freeze", words.FREEZE in texts)
+        state.put("whatif_freeze", text.FREEZE in changes)
 
         def freeze() -> None:
-            others = [text for text in _now(analysis) if text != words.FREEZE]
-            _put(analysis, [*others, *[words.FREEZE] * st.session_state["whatif_freeze"]])
+            others = [change for change in _current(analysis) if change != text.FREEZE]
+            _put(analysis, [*others, *[text.FREEZE] * st.session_state["whatif_freeze"]])
 
         with cells[3]:
             st.toggle(
-                "Frozen", key="whatif_freeze", on_change=freeze,
-                help="Every snippet shows its middle frame throughout: nothing moves within it.",
+                "Freeze", key="whatif_freeze", on_change=freeze,
+                help="Repeats the middle frame within each snippet, which removes its motion.",
             )
 
 
-def choose_blocks(analysis: Analysis, texts: Sequence[str]) -> None:
-    """What the DSA and SDA blocks do; for a network without any, which ones have some."""
-    blocks = words.blocks_of(analysis)
+def choose_blocks(analysis: Analysis, changes: Sequence[str]) -> None:
+    """Overrides of the DSA and SDA blocks; for a model without any, suggests others."""
+    blocks = text.blocks_of(analysis)
     if not blocks:
-        _offer_blocks(analysis)
+        _suggest_models(analysis)
         return
-    done = {block: how for how, block in map(words.how_of, texts)}
-    other = _kernel_source(texts)
+    overrides = {block: how for how, block in map(text.split, changes)}
+    donor = _donor(changes)
 
     def ways(block: str) -> list[str]:
-        named = (f"{words.KERNEL}{other}" if way == words.KERNEL else way for way in blocks[block])
-        return [words.AS_IT_IS, *named]
+        named = (f"{text.KERNEL}{donor}" if way == text.KERNEL else way for way in blocks[block])
+        return [text.UNCHANGED, *named]
 
     def set_all(now: Sequence[str], chosen: str) -> list[str]:
         return [*_without(now, blocks), *(f"{chosen}:{block}" for block in blocks if chosen)]
 
     def set_one(block: str, now: Sequence[str], chosen: str) -> list[str]:
-        others = [text for text in now if words.how_of(text)[1] != block]
+        others = [change for change in now if text.split(change)[1] != block]
         return [*others, f"{chosen}:{block}"] if chosen else others
 
-    chosen = {done.get(block, words.AS_IT_IS) for block in blocks}
+    chosen = {overrides.get(block, text.UNCHANGED) for block in blocks}
     choices: list[tuple[str, str, list[str], str | None, Any]] = []
     if len(blocks) > 1:
-        both = [way for way in ways(next(iter(blocks))) if all(way in ways(b) for b in blocks)]
+        shared = [way for way in ways(next(iter(blocks))) if all(way in ways(b) for b in blocks)]
         common = next(iter(chosen)) if len(chosen) == 1 else None
-        choices.append(("All blocks", "every", both, common, set_all))
+        choices.append(("All blocks", ALL_BLOCKS, shared, common, set_all))
     for block in blocks:
-        how = done.get(block, words.AS_IT_IS)
+        how = overrides.get(block, text.UNCHANGED)
         choices.append((block_name(block), block, ways(block), how, partial(set_one, block)))
     drawn = [
-        partial(_choice, label, name, options, value, taken, analysis, words.doing)
-        for label, name, options, value, taken in choices
+        partial(_choice, label, name, options, value, edit, analysis, text.override_label)
+        for label, name, options, value, edit in choices
     ]
-    if any(words.KERNEL in ways for ways in blocks.values()):
-        drawn.append(partial(_choose_kernel_source, analysis))
+    if any(text.KERNEL in ways for ways in blocks.values()):
+        drawn.append(partial(_choose_donor, analysis))
     for start in range(0, len(drawn), ACROSS):
         for cell, draw in zip(st.columns(ACROSS), drawn[start : start + ACROSS], strict=False):
             with cell:
@@ -131,141 +134,135 @@ def _choice(
     name: str,
     options: list[str],
     value: str | None,
-    taken: Any,
+    edit: Callable[[Sequence[str], str], list[str]],
     analysis: Analysis,
-    said: Any,
+    format_option: Callable[[str], str],
 ) -> None:
-    """A select box whose value comes from the list of changes. taken: of the changes and of what
-    was chosen, the changes then."""
+    """A select box whose value is a part of the list of changes. edit: takes the list and the
+    chosen option, returns the new list."""
     key = f"whatif_{name}"
     state.put(key, value)
 
     def take() -> None:
-        _put(analysis, taken(_now(analysis), st.session_state[key]))
+        _put(analysis, edit(_current(analysis), st.session_state[key]))
 
     st.selectbox(
-        label, options, key=key, format_func=said, on_change=take, placeholder="each its own"
+        label, options, key=key, format_func=format_option, on_change=take, placeholder="mixed"
     )
 
 
-def _kernel_source(texts: Sequence[str]) -> str:
-    """Id of the sample whose kernels stand in where a block takes another video's."""
+def _donor(changes: Sequence[str]) -> str:
+    """Id of the sample whose kernels replace those of a block."""
     options = [samples.sample_id(label) for label in range(len(synthetic.CATEGORIES))]
-    for source in words.sources(texts)[:1]:
+    for source in text.sources(changes)[:1]:
         state.put(Key.KERNEL_OF, source)
-    state.settle(Key.KERNEL_OF, options, options[0])
+    state.ensure_option(Key.KERNEL_OF, options, options[0])
     return str(st.session_state[Key.KERNEL_OF])
 
 
-def _choose_kernel_source(analysis: Analysis) -> None:
+def _choose_donor(analysis: Analysis) -> None:
     def take() -> None:
-        chosen = f"{words.KERNEL}{st.session_state[Key.KERNEL_OF]}"
+        chosen = f"{text.KERNEL}{st.session_state[Key.KERNEL_OF]}"
         _put(analysis, [
-            f"{chosen}:{words.how_of(text)[1]}" if text.startswith(words.KERNEL) else text
-            for text in _now(analysis)
+            f"{chosen}:{text.split(change)[1]}" if change.startswith(text.KERNEL) else change
+            for change in _current(analysis)
         ])
 
     st.selectbox(
-        "The other video", [samples.sample_id(i) for i in range(len(synthetic.CATEGORIES))],
-        **kept(Key.KERNEL_OF), on_change=take,
+        "Donor video", [samples.sample_id(i) for i in range(len(synthetic.CATEGORIES))],
+        **keyed(Key.KERNEL_OF), on_change=take,
         format_func=lambda video: synthetic.CATEGORIES[samples.label_of(video) or 0],
-        help="A sample: a block with the kernel of another video takes what it made for this one.",
+        help="The sample whose kernel is used by a block set to “kernel of the donor video”.",
     )
 
 
-def _without(texts: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> list[str]:
-    return [text for text in texts if words.how_of(text)[1] not in blocks]
+def _without(changes: Sequence[str], blocks: dict[str, tuple[str, ...]]) -> list[str]:
+    return [change for change in changes if text.split(change)[1] not in blocks]
 
 
-def _offer_blocks(analysis: Analysis) -> None:
+def _suggest_models(analysis: Analysis) -> None:
     st.info(
-        f"{escape(analysis.model.name)} has neither DSA nor SDA blocks, so only what it is shown "
-        "can be changed. Networks with such blocks:",
+        f"{escape(analysis.model.name)} has no DSA or SDA blocks, so only its input can be "
+        "changed. Models with such blocks:",
         icon=":material/info:",
     )
-    with st.container(horizontal=True):
-        for name in [*services.models_with("dsa"), *services.models_with("sda")]:
-            st.button(
-                f"Take {escape(name)}", key=f"take_{name}", on_click=state.put,
-                args=(Key.MODEL, name),
-            )
+    choosers.model_buttons([*services.models_with("dsa"), *services.models_with("sda")])
 
 
-def chips(analysis: Analysis, texts: Sequence[str]) -> None:
-    """Every change in words; a click takes it back."""
-    short = words.shorten(texts, analysis)
+def change_buttons(analysis: Analysis, changes: Sequence[str]) -> None:
+    """A button per change that removes it, and one that removes all."""
+    short = text.shorten(changes, analysis)
 
-    def take_back(text: str) -> None:
-        _put(analysis, [other for other in short if other != text])
+    def remove(change: str) -> None:
+        _put(analysis, [other for other in short if other != change])
 
     with st.container(horizontal=True):
-        for place, text in enumerate(short):
-            said = words.describe(text)
+        for place, change in enumerate(short):
+            label = escape(text.describe(change))
             st.button(
-                escape(said), key=f"chip_{place}", icon=":material/close:", on_click=take_back,
-                args=(text,), help=f"Take back: {escape(said)}",
+                label, key=f"chip_{place}", icon=":material/close:", on_click=remove,
+                args=(change,), help=f"Remove: {label}",
             )
         if len(short) > 1:
             st.button(
-                "Take everything back", key="chips_all", icon=":material/undo:", type="tertiary",
+                "Reset all", key="chips_all", icon=":material/undo:", type="tertiary",
                 on_click=_put, args=(analysis, ()),
             )
 
 
-def wait_for(source: Source, name: str, texts: Sequence[str]) -> Analysis:
-    """What the network says after the changes; progress is shown until that is known."""
+def wait_for(source: Source, name: str, changes: Sequence[str]) -> Analysis:
+    """The analysis after the changes; shows progress and ends the page until it is ready."""
     others = {}
-    for other in words.sources(texts):
+    for other in text.sources(changes):
         others[other] = page_frame.wait_for(services.find_source(other), [name])[0]
-    asked = tasks.request_changed(name, texts, words.changes(texts, others))
+    asked = tasks.request_changed(name, changes, text.changes(changes, others))
     found: Analysis = page_frame.wait_for_results(source, [asked])[0]
     return found
 
 
-def ranking(source: Source, name: str, analysis: Analysis) -> Effects | None:
-    """Which block the answer hangs on, computed when it is asked for."""
+def block_importance(source: Source, name: str, analysis: Analysis) -> Effects | None:
+    """Importance of each block for the predicted class, computed on demand."""
     category = int(analysis.video_scores.argmax())
     classes = analysis.model.classes
-    if not words.blocks_of(analysis):
-        st.markdown(f"{escape(analysis.model.name)} has no DSA or SDA blocks to rank.")
+    if not text.blocks_of(analysis):
+        st.markdown(f"{escape(analysis.model.name)} has no DSA or SDA blocks.")
         return None
-    if not state.is_on(Key.RANKED):
+    if not state.is_on(Key.BLOCK_IMPORTANCE):
         st.button(
-            f"Rank the blocks for “{escape(classes[category])}”", icon=":material/sort:",
-            on_click=state.switch_on, args=(Key.RANKED,),
+            f"Compute block importance for “{escape(classes[category])}”", icon=":material/sort:",
+            on_click=state.switch_on, args=(Key.BLOCK_IMPORTANCE,),
         )
-        st.caption("One more forward than there are blocks; the answer is kept.")
+        st.caption("Takes N + 1 forward passes; cached.")
         return None
-    wanted = tasks.request_ranking(name, category)
-    effects: Effects = page_frame.wait_for_results(source, [wanted])[0]
-    st.markdown(words.hanging(effects, classes))
-    orders = [NETWORK_ORDER, STRONGEST_FIRST]
-    state.settle(Key.RANK_ORDER, orders, orders[0])
-    st.segmented_control("Blocks in", orders, **kept(Key.RANK_ORDER), required=True)
-    strongest_first = st.session_state[Key.RANK_ORDER] == STRONGEST_FIRST
+    request = tasks.request_ranking(name, category)
+    effects: Effects = page_frame.wait_for_results(source, [request])[0]
+    st.markdown(attribution_text.block_importance(effects, classes))
+    orders = [MODEL_ORDER, LARGEST_FIRST]
+    state.ensure_option(Key.BLOCK_ORDER, orders, orders[0])
+    st.segmented_control(
+        "Sort blocks by", orders, **keyed(Key.BLOCK_ORDER), required=True,
+        format_func={MODEL_ORDER: "Model order", LARGEST_FIRST: "Largest first"}.__getitem__,
+    )
+    strongest_first = st.session_state[Key.BLOCK_ORDER] == LARGEST_FIRST
     page_frame.chart(
         block_effects(effects, classes, strongest_first=strongest_first),
         "Points of probability lost without each block",
     )
-    st.caption(readings.BLOCK_EFFECTS)
+    st.caption(captions.BLOCK_IMPORTANCE)
     return effects
 
 
 def export(before: Analysis, after: Analysis | None) -> None:
-    """The answers as files, made when somebody asks for one."""
+    """The analyses before and after the changes as files."""
     with st.container(horizontal=True):
-        for what, analysis in ((words.AS_NAMED, before), (words.CHANGED, after)):
+        for label, analysis in zip(text.LABELS, (before, after), strict=True):
             if analysis is None:
                 continue
-            stem = f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
-            if analysis.changes:
-                stem += "_changed"
-            for label, kind, mime, make in (
-                ("all data", "JSON", "application/json", analysis_to_json),
-                ("scores", "CSV", "text/csv", analysis_to_csv),
+            stem = exports.file_stem(analysis) + ("_changed" if analysis.changes else "")
+            for data, kind, make in (
+                ("all data", "JSON", analysis_to_json), ("scores", "CSV", analysis_to_csv),
             ):
-                st.download_button(
-                    f"{escape(analysis.model.name)} {what}: {label} ({kind})",
-                    partial(make, analysis), f"{stem}.{kind.lower()}", mime,
-                    key=f"whatif_{kind}_{what}", icon=":material/download:", on_click="ignore",
+                exports.download(
+                    f"{escape(analysis.model.name)} ({label}): {data}", kind,
+                    partial(make, analysis), stem, f"whatif_{kind}_{label}",
                 )

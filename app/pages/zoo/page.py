@@ -3,10 +3,11 @@
 import streamlit as st
 
 from app.pages.zoo import text, weights_panel
-from app.ui import page_frame, readings, state, zoo_counts
-from app.ui.state import kept
-from app.ui.tables import table
+from app.ui import page_frame, state, zoo_counts
+from app.ui.page_frame import table
+from app.ui.state import keyed
 from dsanet_core.figures import accuracy_against_cost
+from dsanet_core.report import captions
 from dsanet_core.zoo.paper_tables import published_rows
 
 with page_frame.page(
@@ -16,14 +17,14 @@ with page_frame.page(
     weights_panel.library()
 
     st.subheader("Accuracy against cost")
-    state.settle(state.ZOO_CHART, list(text.CHARTS), next(iter(text.CHARTS)))
-    st.selectbox("Data set of the papers", list(text.CHARTS), **kept(state.ZOO_CHART))
+    state.ensure_option(state.ZOO_CHART, list(text.CHARTS), next(iter(text.CHARTS)))
+    st.selectbox("Data set of the papers", list(text.CHARTS), **keyed(state.ZOO_CHART))
     points = text.paper_points(published_rows(), st.session_state[state.ZOO_CHART])
     page_frame.chart(
         accuracy_against_cost(points, measured_here=False),
         "The papers' accuracies against the cost of a video",
     )
-    st.caption(readings.ZOO_PAPERS)
+    st.caption(captions.ACCURACY_AGAINST_COST)
 
     st.subheader("Embedded networks, measured here")
     networks = zoo_counts.networks()
@@ -49,7 +50,7 @@ with page_frame.page(
 
     st.subheader("All networks")
     search = st.text_input(
-        "Search", **kept(state.ZOO_SEARCH), placeholder="name, module, paper, protocol: e.g. SDA 16"
+        "Search", **keyed(state.ZOO_SEARCH), placeholder="name, module, paper, protocol, e.g. SDA"
     )
     found = text.network_rows(networks, search)
     if found:
@@ -71,8 +72,8 @@ with page_frame.page(
     comparisons = zoo_counts.comparisons()
     st.markdown(text.verdict(comparisons))
     tables = text.tables(comparisons)
-    state.settle(state.ZOO_TABLE, tables, tables[0])
-    st.selectbox("Table", tables, **kept(state.ZOO_TABLE))
+    state.ensure_option(state.ZOO_TABLE, tables, tables[0])
+    st.selectbox("Table", tables, **keyed(state.ZOO_TABLE))
     shown = text.comparison_rows(comparisons, st.session_state[state.ZOO_TABLE])
     table(shown, formats=text.COMPARISON_FORMATS)
     st.caption(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from app.ui.text import escape
 from dsanet_core.catalogue import TOLERANCE, Comparison, Network
 from dsanet_core.figures import CostPoint
+from dsanet_core.report.text import escape
 from dsanet_core.zoo.paper_tables import KINETICS, V1, V2, Published
 
 CHARTS = {

@@ -9,12 +9,13 @@ from app.pages.zoo import weights_text as texts
 from app.server import services, user_weights
 from app.server.fair_queue import Job
 from app.server.settings import WEIGHTS_VARIABLE
-from app.ui import page_frame, state, tables
-from app.ui import text as ui_text
-from app.ui.state import Key, kept
+from app.ui import page_frame, state
+from app.ui.state import Key, keyed
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.foreign_formats.labels import known_lists
 from dsanet_core.errors import LensError
+from dsanet_core.figures.style import shorten
+from dsanet_core.report import text as ui_text
 from dsanet_core.text_format import file_size
 
 FROM_FILE, OWN_LIST = "as the file says", "from a file of mine"
@@ -39,7 +40,7 @@ def bring() -> None:
         )
         return
     job = user_weights.job()
-    with page_frame.said():
+    with page_frame.show_errors():
         if job is None:
             _form()
         elif not page_frame.finish_soon(job):
@@ -54,19 +55,19 @@ def _form() -> None:
         _upload_box()
         return
     st.markdown(
-        f"**{ui_text.escape(ui_text.shorten(spooled.shown))}**, "
+        f"**{ui_text.escape(shorten(spooled.shown))}**, "
         f"{file_size(spooled.size)}, not yet checked"
     )
     left, right = st.columns(2)
     name = left.text_input(
-        "Name", **kept(state.WEIGHTS_NAME), max_chars=64,
+        "Name", **keyed(state.WEIGHTS_NAME), max_chars=64,
         placeholder=user_weights.suggested_name(spooled),
         help="What the weights are called on every page: of a-z, 0-9, _, . and -. Without one they "
         "are called like the file.",
     )
     kinds = [FROM_FILE, *known_lists(), OWN_LIST]
-    state.settle(state.WEIGHTS_CLASSES, kinds, FROM_FILE)
-    classes = right.selectbox("Names of the outputs", kinds, **kept(state.WEIGHTS_CLASSES))
+    state.ensure_option(state.WEIGHTS_CLASSES, kinds, FROM_FILE)
+    classes = right.selectbox("Names of the outputs", kinds, **keyed(state.WEIGHTS_CLASSES))
     names = None
     if classes == OWN_LIST:
         names = st.file_uploader(
@@ -117,22 +118,22 @@ def _unsaid(classes: str | None) -> Choices:
         )
         cells = st.columns(4)
         frames = cells[0].number_input(
-            "Frames", 1, MOST_FRAMES, value=None, **kept(state.WEIGHTS_FRAMES),
+            "Frames", 1, MOST_FRAMES, value=None, **keyed(state.WEIGHTS_FRAMES),
             placeholder=FROM_FILE,
             help="Of a snippet; for networks of single frames (TSN, TSM, SDA), of a clip",
         )
         stride = cells[1].number_input(
-            "Stride", 1, MOST_STRIDE, value=None, **kept(state.WEIGHTS_STRIDE),
+            "Stride", 1, MOST_STRIDE, value=None, **keyed(state.WEIGHTS_STRIDE),
             placeholder=FROM_FILE,
             help="Between the frames of a snippet",
         )
-        state.settle(state.WEIGHTS_SHIFT, list(SHIFTS), FROM_FILE)
+        state.ensure_option(state.WEIGHTS_SHIFT, list(SHIFTS), FROM_FILE)
         shift = cells[2].selectbox(
-            "Temporal shift", list(SHIFTS), **kept(state.WEIGHTS_SHIFT),
+            "Temporal shift", list(SHIFTS), **keyed(state.WEIGHTS_SHIFT),
             help="Whether features are shifted in time (TSM)",
         )
         beta = cells[3].number_input(
-            "Beta of DSA", 0.0, 1.0, value=None, **kept(state.WEIGHTS_BETA), step=0.125,
+            "Beta of DSA", 0.0, 1.0, value=None, **keyed(state.WEIGHTS_BETA), step=0.125,
             placeholder=FROM_FILE, help="The share of channels that DSA aggregates",
         )
     return Choices(frames, stride, SHIFTS[shift], beta or None, classes)
@@ -173,7 +174,7 @@ def _outcome(job: Job) -> None:
 
 def _refused(error: Exception) -> None:
     if isinstance(error, LensError):
-        page_frame.say(error)
+        page_frame.show_error(error)
         st.caption("Nothing of the file was kept.")
         return
     st.error(
@@ -191,9 +192,11 @@ def library() -> None:
     if entries:
         specs = services.specs(entries)
         begun = {name: user_weights.begun(name) for name in entries}
-        tables.table(texts.rows(entries, specs, begun), formats=texts.FORMATS)
-        state.settle(state.WEIGHTS_CHOSEN, list(entries), next(iter(entries)))
-        chosen = st.selectbox("What was understood of", list(entries), **kept(state.WEIGHTS_CHOSEN))
+        page_frame.table(texts.rows(entries, specs, begun), formats=texts.FORMATS)
+        state.ensure_option(state.WEIGHTS_CHOSEN, list(entries), next(iter(entries)))
+        chosen = st.selectbox(
+            "Detected configuration", list(entries), **keyed(state.WEIGHTS_CHOSEN)
+        )
         is_new = st.session_state.get(state.WEIGHTS_TOLD) == chosen
         _account(texts.account(entries[chosen], specs[chosen]), expanded=is_new)
         with st.container(horizontal=True):
@@ -241,7 +244,7 @@ def _ask_once_more(name: str) -> None:
         "with them stay.",
         icon=":material/delete:",
     )
-    with st.container(horizontal=True), page_frame.said():
+    with st.container(horizontal=True), page_frame.show_errors():
         if st.button("Yes, delete them", key="weights_delete_yes", type="primary"):
             st.session_state[state.WEIGHTS_DELETE] = None
             user_weights.delete(name)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from app.ui.text import escape
 from dsanet_core.checkpoints.registry import Entry
+from dsanet_core.report.text import escape
 from dsanet_core.zoo import ModelSpec
 
 FORMATS = {"Classes": "plain", "Size (MB)": "%.1f"}
