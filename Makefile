@@ -4,6 +4,7 @@
 #   make lint             ruff and mypy
 #   make bench            what things cost on this machine: docs/benchmarks.md
 #   make bench-gpu        these networks on one CUDA GPU: docs/benchmarks_gpu.md
+#   make screenshots      pictures of all pages: docs/screenshots (some ten minutes)
 #   make train-embedded   train the weights in checkpoints/ again (some two hours on two cores)
 #   make runs             run them on the benchmark again: checkpoints/runs/ and docs/embedded.md
 #   make trust            how far attributions can be trusted: docs/trust.md (some hours)
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := app
-.PHONY: app test lint bench bench-gpu train-embedded runs trust ablations environment
+.PHONY: app test lint bench bench-gpu screenshots train-embedded runs trust ablations environment
 
 environment: $(STAMP)
 
@@ -42,6 +43,10 @@ bench: $(STAMP)
 
 bench-gpu: $(STAMP)
 	$(BIN)/python -m tools.bench.gpu --write docs/benchmarks_gpu.md
+
+screenshots: $(STAMP)
+	@sh tools/setup.sh browser $(VENV)
+	$(BIN)/python -m tools.screenshots
 
 train-embedded: $(STAMP)
 	$(BIN)/python -m tools.embedded train

@@ -10,18 +10,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from dsanet_core.errors import ModelError
 from dsanet_core.inference import prepare
 from dsanet_core.inference.dsa import FastDSA
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
 from dsanet_core.video import read_clips
 from tests.weights import tiny_network
-from tools import bench
-from tools.bench import clips, compiled, machine, networks, running
-from tools.bench.modules import settled
-from tools.bench.table import as_markdown, as_text, cells
-from tools.bench.timing import Line, Turns, Wanted, in_turns, line_of
+from tools.bench import __main__ as tool
+from tools.bench import analysis, clips, machine, networks
+from tools.bench.modules import with_statistics
+from tools.bench.table import Line, Report, Section, Wanted, as_markdown, as_text, cells, line_of
+from tools.bench.timing import Turns, in_turns
 
 
 def line(**more: object) -> Line:
@@ -45,7 +44,9 @@ def test_variants_take_turns_in_alternating_order() -> None:
 
 def test_a_ratio_is_the_median_of_the_ratios_of_the_turns() -> None:
     turns = Turns({"a": [1.0, 20.0, 3.0], "b": [2.0, 40.0, 3.0]})
-    assert turns.ratio("a", "b") == (0.5, 0.25), "a slow turn slows both"
+    assert turns.ratios("a", "b") == [0.5, 0.5, 1.0], "a slow turn slows both"
+    found = turns.line("s", "a", "words", over="b")
+    assert (found.ratio, found.ratio_spread) == (0.5, 0.25)
     assert turns.line("s", "a", "words", over="b").ratio == 0.5
     assert turns.line("s", "a", "words", under="b").ratio == 2.0
     assert turns.summed("both", ("a", "b")).seconds["both"] == [3.0, 60.0, 6.0]
@@ -71,7 +72,7 @@ def test_a_line_needs_a_protocol_and_the_figure_that_is_wanted() -> None:
 @pytest.mark.parametrize("space", [(2, 6, 6), (3, 4, 4)])
 def test_the_fast_form_of_dsa_equals_the_plain_one(space: tuple[int, int, int]) -> None:
     torch.manual_seed(0)
-    plain = settled(DSA(16, num_snippets=4, beta=1 / 4))
+    plain = with_statistics(DSA(16, num_snippets=4, beta=1 / 4))
     module = prepare(copy.deepcopy(plain))
     assert isinstance(module, FastDSA)
     x = torch.randn(12, 16, *space)
@@ -86,7 +87,7 @@ def test_the_fast_form_of_dsa_equals_the_plain_one(space: tuple[int, int, int]) 
 @pytest.mark.parametrize("aggregation", ["sec", "avg"])
 def test_the_fast_form_of_sda_equals_the_plain_one(aggregation: str) -> None:
     torch.manual_seed(0)
-    plain = settled(SDA(32, aggregation=aggregation))  # type: ignore[arg-type]
+    plain = with_statistics(SDA(32, aggregation=aggregation))  # type: ignore[arg-type]
     x = torch.randn(2, 32, 8, 8, 8)
     with torch.inference_mode():
         fast = prepare(copy.deepcopy(plain))
@@ -111,7 +112,7 @@ def test_two_networks_race_with_and_without_capture() -> None:
     turns: list[str] = []
     for runner in (network, other):
         runner.register_forward_hook(lambda module, x, y: turns.append(module.spec.name))
-    lines = list(networks.race(network, other, repeats=1, captured=True))
+    lines = list(networks.compare(network, other, repeats=1, captured=True))
     assert turns[:4] == ["tiny_sda_tsn_synth"] * 2 + ["tiny_tsn_synth"] * 2
     assert [one.name for one in lines] == [
         "tiny_sda_tsn_synth", "tiny_tsn_synth",
@@ -124,7 +125,7 @@ def test_two_networks_race_with_and_without_capture() -> None:
 @pytest.mark.filterwarnings("ignore:Dynamo detected a call to a `functools.lru_cache`")
 def test_compiled_networks_race_each_other_and_themselves() -> None:
     nets = [tiny_network("sda_tsn_synth"), tiny_network("tsn_synth")]
-    lines = list(compiled.race(nets, 1, backend="eager"))
+    lines = list(networks.compare_compiled(nets, 1, backend="eager"))
     assert [each.ratio_of for each in lines if each.ratio] == [
         "tiny_sda_tsn_synth, compiled / tiny_tsn_synth, compiled",
         "tiny_sda_tsn_synth, compiled / tiny_sda_tsn_synth",
@@ -134,7 +135,7 @@ def test_compiled_networks_race_each_other_and_themselves() -> None:
 
 
 def test_a_network_is_looked_into() -> None:
-    found = {one.name: one for one in networks.inside(tiny_network(), repeats=1)}
+    found = {one.name: one for one in networks.shares_within(tiny_network(), repeats=1)}
     assert set(found) == {
         "tiny_dsa_i3d_synth, alone", "11 idle hook points of tiny_dsa_i3d_synth",
         "all DSA modules of tiny_dsa_i3d_synth",
@@ -144,14 +145,14 @@ def test_a_network_is_looked_into() -> None:
 
 
 def test_a_run_is_measured_beside_its_network() -> None:
-    lines = {one.name: one for one in running.measure(1, videos=3)}
+    lines = {one.name: one for one in analysis.measure_run(1, videos=3)}
     assert all(one.median > 0 and one.unit == "videos/s" for one in lines.values())
     assert lines["run, from its first answer on"].ratio is not None
 
 
 def test_the_clip_is_what_the_figures_are_quoted_for(tmp_path: Path) -> None:
     sampling = tiny_network().spec.protocol.sampling
-    short = bench.write_clip(tmp_path / "clip.mp4")
+    short = clips.write_clip(tmp_path / "clip.mp4")
     for path, seconds in ((short, 10), (clips.write_repeated(short, tmp_path / "b.mp4", 3), 30)):
         video = read_clips(path, sampling).frames.video
         assert (video.width, video.height, video.codec) == (340, 256, "h264")
@@ -167,8 +168,11 @@ def test_a_table_gives_every_line_its_protocol_and_says_what_is_met() -> None:
         *(line(section="growth", name=f"{n} snippets", unit=unit, wanted=None, at=("snippets", n))
           for n in (4, 8) for unit in ("s", "MB")),
     ]
-    text = as_markdown(lines, {"CPU": "some|thing"}, titles={"modules": "Modules"},
-                       figure="growth.svg", faults={"peers": "no such package"})
+    sections = {"modules": Section("modules", "Modules", lines=lines),
+                "peers": Section("peers", "Peers", reason="no such package")}
+    text = as_markdown(
+        Report("Benchmarks", "about", sections, {"CPU": "some|thing"}, figure="growth.svg")
+    )
     assert "1 of 2 wanted figures are met." in text
     first = "| DSA | float32 | 2 ms | 0.1 ms | 9 | 9.500 (0.200) plain / DSA | ratio >= 8 | met |"
     assert first in text
@@ -186,12 +190,8 @@ def test_a_table_gives_every_line_its_protocol_and_says_what_is_met() -> None:
 
 
 def test_sections_are_known_by_name_and_measure_something() -> None:
-    assert bench.check_sections((), bench.SECTIONS) == list(bench.SECTIONS)
-    assert bench.check_sections(("run", "peers"), bench.SECTIONS) == ["peers", "run"]
-    with pytest.raises(ModelError, match="no section 'nothing'"):
-        bench.run_bench(["nothing"])
-    for name in bench.SECTIONS:
-        assert next(iter([bench.measure_section(name, 1)])) is not None
+    for name in tool.SECTIONS:
+        assert next(iter([tool.measure_section(name, 1)])) is not None
 
 
 def test_a_machine_says_what_its_figures_depend_on() -> None:

@@ -11,11 +11,11 @@ import pytest
 from dsanet_core.records import Sampling
 from dsanet_core.synthetic import make_video
 from dsanet_core.video import encode_h264, read_clips
-from tools.bench import Line, growth, memory
 from tools.bench import __main__ as tool
+from tools.bench import growth, processes
 from tools.bench.figure import growth_svg
-from tools.bench.fresh import ask_section
-from tools.bench.timing import Wanted
+from tools.bench.processes import ask_module
+from tools.bench.table import Line, Wanted
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,7 +58,7 @@ def test_a_section_that_fails_is_said_and_the_others_stay(
         if name == "peers":
             raise ImportError("no such package\nand more")
 
-    monkeypatch.setattr(tool, "_measure", measured)
+    monkeypatch.setattr(tool, "measure_section", measured)
     out = tmp_path / "b.md"
     code = tool.main(["run", "peers", "pages", "--repeats", "2", "--out", str(out)])
     assert code == 1
@@ -71,22 +71,24 @@ def test_a_section_that_fails_is_said_and_the_others_stay(
 
 
 def test_every_section_has_a_title_and_growth_comes_last() -> None:
-    assert set(tool.SECTIONS) == set(tool.TITLES) and tool.SECTIONS[-1] == "growth"
+    assert all(title for title, _ in tool.SECTIONS.values())
+    assert list(tool.SECTIONS)[-1] == "growth"
     with pytest.raises(SystemExit):
         tool.main(["nothing"])
 
 
 def test_peak_memory_is_that_of_the_process_that_is_asked() -> None:
-    here = memory.peak_megabytes()
-    small = float(ask_section("memory", "print(memory.peak_megabytes())"))
-    large = float(ask_section("memory", "x = bytearray(2 * 10**8); print(memory.peak_megabytes())"))
+    here = processes.peak_megabytes()
+    small = float(ask_module("processes", "print(processes.peak_megabytes())"))
+    code = "x = bytearray(2 * 10**8); print(processes.peak_megabytes())"
+    large = float(ask_module("processes", code))
     assert 0 < small < here
     assert 150 < large - small < 250
 
 
 def test_peak_memory_of_a_decoder_is_heard_of(tmp_path: Path) -> None:
     clip = small_clip(tmp_path / "clip.mp4")
-    with memory.DecoderPeaks() as decoder:
+    with processes.DecoderPeaks() as decoder:
         read_clips(clip, Sampling(2, 2, 1))
     first = decoder.megabytes
     assert 10 < first < 500
@@ -105,7 +107,7 @@ def test_a_point_of_growth_changes_its_axis_alone() -> None:
 
 def test_growth_is_measured_along_an_axis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "write_clip", small_clip)
-    lines = list(growth.measure(1, axes={growth.LENGTH: (10, 20)}))
+    lines = list(growth.measure_growth(1, axes={growth.LENGTH: (10, 20)}))
     assert [(line.at, line.unit) for line in lines] == [
         ((growth.LENGTH, value), unit) for unit in ("s", "MB") for value in (10, 20)
     ]

@@ -16,22 +16,25 @@ from dsanet_core import inference
 from dsanet_core.hooks import hook_points
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
-from tools.bench.gpu import Stage, plan, run_gpu_bench
-from tools.bench.gpu.__main__ import main, save
+from tools.bench.gpu import plan, run_gpu_bench
+from tools.bench.gpu.__main__ import MEASURED, main, markdown, save
+from tools.bench.gpu.device import Device
 from tools.bench.gpu.modes import (
     BF16,
     COMPILED,
+    TSN_SHAPE,
+    build,
+    clip_shape,
     difference,
-    hooks_are_guarded,
-    prepare,
+    draw,
+    forward_in,
     without_hook_points,
 )
 from tools.bench.gpu.modules import floor_bytes
-from tools.bench.gpu.pairs import TSN_SHAPE, build, clip_shape, draw
+from tools.bench.gpu.networks import EQUAL
 from tools.bench.gpu.profiling import by_kind, kind_of
-from tools.bench.gpu.report import NOT_RUN, Line
-from tools.bench.gpu.stage import Failure, Times
-from tools.bench.gpu.table import MEASURED, NOT_MEASURED, markdown
+from tools.bench.table import NOT_MEASURED, NOT_REACHED, Line
+from tools.bench.timing import NotMeasuredError
 
 ROOT = Path(__file__).resolve().parents[1]
 BARE = """
@@ -63,6 +66,17 @@ from tools.bench.gpu.__main__ import main
 sys.exit(main(sys.argv[1:]))
 """
 """Python with torch, what torch needs, numpy and nothing else."""
+FURTHER = {
+    "ceilings": {"size"},
+    "networks": {"batch", "clips/s", "TFLOP/s", "of ceiling, %"},
+    "ratios": set(),
+    "capture": {"points", "off, ms"},
+    "latency": {"clips/s"},
+    "modules": {"feature", "GiB", "kernel ms", "floor ms", "of floor, %", "plain ms"},
+    "training": {"batch", "clips/s"},
+    "limits": {"share, %"},
+}
+"""Further figures of every line of a section that a CPU can measure."""
 
 
 @pytest.fixture(scope="module")
@@ -77,44 +91,49 @@ def dry() -> dict[str, Any]:
     return report
 
 
-def _quiet(**more: Any) -> Stage:
-    return Stage(torch.device("cpu"), quiet=True, **more)
+def _quiet(**more: Any) -> Device:
+    return Device(torch.device("cpu"), quiet=True, **more)
 
 
 def test_a_dry_run_measures_every_line_with_torch_and_numpy_alone(dry: dict[str, Any]) -> None:
     planned = plan().sections
-    assert dry["dry_run"] and dry["sections"].keys() == planned.keys()
+    assert dry["dry"] and dry["sections"].keys() == planned.keys()
     for key, section in planned.items():
         lines = dry["sections"][key]["lines"]
-        assert lines.keys() == section.lines.keys()
+        assert list(lines) == [line.name for line in section.lines]
         for name, line in lines.items():
-            assert line.keys() > {"reason"}, (name, line["reason"])
-            assert "Error" not in line["reason"], (name, line["reason"])
+            measured = line["median"], line["ratio"]
+            assert measured != (None, None), (name, line["remark"])
+            assert "Error" not in line["remark"], (name, line["remark"])
 
 
 def test_a_dry_run_fills_every_column_that_a_cpu_can(dry: dict[str, Any]) -> None:
-    for key, section in plan().sections.items():
-        wanted = {c.key for c in section.columns} - {"peak_gib", "difference"}
+    assert dry["sections"].keys() == FURTHER.keys()
+    for key, further in FURTHER.items():
         for name, line in dry["sections"][key]["lines"].items():
+            expected = set(further)
             if key == "ceilings":
-                wanted = {"size", "ms", "gb_per_s" if "copy" in name else "tflops"}
-            assert all(line.get(column) is not None for column in wanted), (name, line)
+                expected |= {"GB/s" if "copy" in name else "TFLOP/s"}
+            assert line["more"].keys() >= expected, (name, line)
+            has_ratio = key in ("ratios", "capture", "modules")
+            assert (line["ratio"] is not None) == has_ratio, (name, line)
+            assert (line["median"] is not None) == (key != "ratios"), (name, line)
 
 
 def test_compiled_and_graphed_answers_are_the_eager_ones(dry: dict[str, Any]) -> None:
     for name, line in dry["sections"]["networks"]["lines"].items():
         if "compiled" in name or "graph" in name:
-            assert line["reason"] == "equal to eager", name
+            assert line["remark"] == EQUAL, name
 
 
 def test_modules_equal_their_textbook_forms_in_a_dry_run(dry: dict[str, Any]) -> None:
     for line in dry["sections"]["modules"]["lines"].values():
-        assert "NOT EQUAL" not in line["reason"]
+        assert "NOT EQUAL" not in line["remark"]
 
 
 def test_shares_of_kernel_time_are_all_of_it(dry: dict[str, Any]) -> None:
     lines = dry["sections"]["limits"]["lines"].values()
-    assert sum(line["share"] for line in lines) == pytest.approx(1)
+    assert sum(line["more"]["share, %"] for line in lines) == pytest.approx(100)
 
 
 @pytest.mark.parametrize("arguments", [[], ["--device", "cpu"]])
@@ -128,7 +147,7 @@ def test_without_a_gpu_every_line_is_not_measured_and_says_why(
     text = target.read_text()
     assert text == capsys.readouterr().out.removesuffix("\n")
     assert MEASURED not in text
-    lines = [line for section in plan().sections.values() for line in section.lines]
+    lines = plan().lines
     assert text.count(NOT_MEASURED) == len(lines)
     assert text.count("no CUDA GPU") == len(lines)
 
@@ -138,7 +157,7 @@ def test_a_table_without_results_replaces_none_that_has_some(
 ) -> None:
     target = tmp_path / "table.md"
     report = plan()
-    report.line("limits", "copies").fill(share=0.25, ms=1.0)
+    report.line("limits", "copies").fill([1e-3], {"share, %": 25.0})
     save(report, target)
     measured = target.read_text()
     assert measured.startswith(MEASURED)
@@ -150,41 +169,51 @@ def test_a_dry_run_is_never_written(tmp_path: Path) -> None:
     with pytest.raises(SystemExit):
         main(["--dry-run", "--write", str(tmp_path / "table.md")])
     report = plan(dry=True)
-    report.line("limits", "copies").fill(share=0.25, ms=1.0)
+    report.line("limits", "copies").fill([1e-3], {"share, %": 25.0})
     assert not report.has_results and "Dry run" in markdown(report)
 
 
 def test_every_row_of_a_table_has_as_many_cells_as_its_head() -> None:
     report = plan()
-    report.line("capture", "tsn_r50").fill(
-        "a | b\nc", off_ms=2.0, off_ms_low=1.0, off_ms_high=3.0, points=7
-    )
+    report.line("capture", "tsn_r50").fill([1e-3, 2e-3, 3e-3], {"points": 7.0}, "a | b\nc")
     text = markdown(report)
     for block in text.split("\n\n"):
         rows = [row for row in block.splitlines() if row.startswith("|")]
         assert len({row.count("|") for row in rows}) <= 1, block
-    assert "| tsn_r50 | 2.00 (1.00 to 3.00) |  |  | 7 | a / b c |" in text
+    assert "| tsn_r50 | a batch, captured | 2 ms | 1 ms | 3 |  |  |  | 7 | a / b c |" in text
 
 
 def test_what_fails_is_a_line_and_the_others_go_on() -> None:
     def fail() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
-    raced = _quiet(dry=True, repeats=2).race({"bad": fail, "good": lambda: None})
-    assert raced["bad"] == Failure("OutOfMemoryError: CUDA out of memory. Tried to allocate")
-    assert isinstance(raced["good"], Times) and len(raced["good"].ms) == 2
+    turns = _quiet(dry=True, repeats=2).in_turns({"bad": fail, "good": lambda: None})
+    reason = "OutOfMemoryError: CUDA out of memory. Tried to allocate"
+    with pytest.raises(NotMeasuredError, match=reason):
+        turns.of("bad")
+    assert len(turns.of("good")) == 2
+    line = Line("s", "ratio", "words")
+    with _quiet().attempt("ratio", line):
+        line.set_ratio(turns.ratios("good", "bad"), "good / bad")
+    assert not line.is_measured and line.remark == reason
 
 
 def test_what_is_compared_takes_turns() -> None:
-    turns: list[str] = []
-    actions = {name: lambda name=name: turns.append(name) for name in ("a", "b")}
-    _quiet(dry=True, repeats=3).race(actions)
-    assert turns[2:] == ["a", "b"] * 3
+    called: list[str] = []
+    actions = {name: lambda name=name: called.append(name) for name in ("a", "b")}
+    _quiet(dry=True, repeats=3).in_turns(actions)
+    assert called[2:] == ["a", "b", "b", "a", "a", "b"]
 
 
-def test_a_ratio_is_taken_round_by_round() -> None:
-    ratio = Times((2.0, 20.0, 4.0)).over(Times((1.0, 10.0, 2.0)))
-    assert ratio.values("ratio") == {"ratio": 2.0, "ratio_low": 2.0, "ratio_high": 2.0}
+def test_an_error_is_the_remark_of_lines_without_figures_and_added_to_a_single_one() -> None:
+    lines = [Line("s", name, "words", remark=NOT_REACHED) for name in "ab"]
+    lines[0].fill([1.0])
+    with _quiet().attempt("task", *lines):
+        raise ValueError("wrong\nhere")
+    assert [line.remark for line in lines] == ["", "ValueError: wrong here"]
+    with _quiet().attempt("task", lines[0]):
+        raise ValueError("wrong")
+    assert lines[0].remark == "task: ValueError: wrong" and lines[0].median == 1.0
 
 
 def test_precisions_leave_the_flags_as_they_were() -> None:
@@ -217,29 +246,27 @@ def test_the_floor_counts_bytes_that_must_be_moved() -> None:
 
 
 def test_a_network_without_hook_points_gives_the_same_answers() -> None:
-    stage = _quiet(dry=True)
+    device = _quiet(dry=True)
     for row in ("dsa_i3d_r50", "sda_tsn_r50"):
-        network = build(stage, row).eval()
-        mute = without_hook_points(network)
-        assert hook_points(network) and not hook_points(mute)
+        network = build(device, row).eval()
+        plain = without_hook_points(network)
+        assert hook_points(network) and not hook_points(plain)
         shape = (4, 3, 4, 32, 32) if row.startswith("dsa") else (8, 3, 1, 32, 32)
-        clips = draw(stage, 2, shape)
+        clips = draw(device, 2, shape)
         with torch.no_grad():
-            torch.testing.assert_close(mute(clips), network(clips))
+            torch.testing.assert_close(plain(clips), network(clips))
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler, about what it looks through
 def test_compiled_networks_that_differ_in_inserted_modules_are_told_apart() -> None:
-    """torch does not look at forward hooks unless asked to: SDA-TSN would be run as TSN."""
-    stage = _quiet(dry=True)
-    clips = draw(stage, 2, clip_shape(stage, TSN_SHAPE))
-    with hooks_are_guarded():
-        networks = [build(stage, row).eval() for row in ("sda_tsn_r50", "tsn_r50")]
-        compiled = [prepare(stage, network, clips, COMPILED) for network in networks]
-        for action in compiled:
-            action()
-        for network, action in zip(networks, compiled, strict=True):
-            assert difference(action(), prepare(stage, network, clips, BF16)()) < 0.01
+    device = _quiet(dry=True)
+    clips = draw(device, 2, clip_shape(device, TSN_SHAPE))
+    networks = [build(device, row).eval() for row in ("sda_tsn_r50", "tsn_r50")]
+    compiled = [forward_in(device, network, clips, COMPILED) for network in networks]
+    for action in compiled:
+        action()
+    for network, action in zip(networks, compiled, strict=True):
+        assert difference(action(), forward_in(device, network, clips, BF16)()) < 0.01
 
 
 @pytest.mark.parametrize(
@@ -267,18 +294,16 @@ def test_kernels_have_kinds(name: str, kind: str) -> None:
     assert by_kind({name: 2.0})[kind] == 1
 
 
-def test_a_line_that_failed_has_no_values() -> None:
-    line = Line("x")
-    assert line.reason == NOT_RUN
-    line.fill("remark", ms=1.0)
-    line.fail("no memory")
-    assert (line.values, line.reason) == ({}, "no memory")
+def test_a_planned_line_has_no_figures_until_it_is_filled() -> None:
+    line = plan().line("limits", "copies")
+    assert (line.is_measured, line.is_met, line.remark) == (False, None, NOT_REACHED)
+    line.fill([1.0], {"share, %": 5.0}, "remark")
+    assert (line.median, line.more, line.remark) == (1.0, {"share, %": 5.0}, "remark")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU")
 def test_on_a_gpu_a_dry_run_measures_every_line() -> None:
-    report = run_gpu_bench(Stage(torch.device("cuda"), dry=True, repeats=3, quiet=True))
-    for section in report.sections.values():
-        for line in section.lines.values():
-            assert line.values, (line.name, line.reason)
-            assert "NOT EQUAL" not in line.reason, (line.name, line.reason)
+    report = run_gpu_bench(Device(torch.device("cuda"), dry=True, repeats=3, quiet=True))
+    for line in report.lines:
+        assert line.is_measured, (line.name, line.remark)
+        assert "NOT EQUAL" not in line.remark, (line.name, line.remark)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,12 +16,13 @@ from streamlit.proto.Delta_pb2 import Delta
 
 from dsanet_core import analyze, figures, load_model
 from dsanet_core.video import encode_h264
-from tools.load.clips import Answers, Clip, said_by, same
+from tools.load.clips import Clip, ExpectedFigures, plotted_values, same
 from tools.load.fairness import fair_share, longest_alone
 from tools.load.page import Page
 from tools.load.report import Check, Report
 from tools.load.visitor import Ask
 
+ROOT = Path(__file__).parents[1]
 RUN, NEXT_RUN = "run 1", "run 2"
 
 
@@ -89,12 +92,12 @@ def test_errors_and_exceptions_are_seen() -> None:
 
 def test_a_figure_says_its_numbers_and_names() -> None:
     figure = go.Figure(go.Bar(x=np.array([0.5, 0.25]), y=[0, 1], customdata=["left", "right"]))
-    said = said_by(figure.to_json())
-    assert said == [[0.5, 0.25, 0, 1, "left", "right"]]
-    assert same(said, [[0.5004, 0.25, 0, 1, "left", "right"]])
-    assert not same(said, [[0.52, 0.25, 0, 1, "left", "right"]])
-    assert not same(said, [[0.5, 0.25, 0, 1, "right", "left"]])
-    assert not same({"a": said}, {})
+    values = plotted_values(figure.to_json())
+    assert values == [[0.5, 0.25, 0, 1, "left", "right"]]
+    assert same(values, [[0.5004, 0.25, 0, 1, "left", "right"]])
+    assert not same(values, [[0.52, 0.25, 0, 1, "left", "right"]])
+    assert not same(values, [[0.5, 0.25, 0, 1, "right", "left"]])
+    assert not same({"a": values}, {})
 
 
 @pytest.fixture(scope="module")
@@ -118,14 +121,15 @@ def test_a_clip_again_has_other_bytes_and_the_same_answer(
     path = tmp_path / again.name
     path.write_bytes(again.bytes)
     network = load_model("tsn_synth", "cpu")
-    expected = Answers().figures(clips[0], "", ("tsn_synth",))
-    shown = {alt: said_by(figures.top_bars(analyze(path, network)).to_json()) for alt in expected}
+    expected = ExpectedFigures().figures(clips[0], "", ("tsn_synth",))
+    bars = figures.top_bars(analyze(path, network))
+    shown = {alt: plotted_values(bars.to_json()) for alt in expected}
     assert same(shown, expected)
     assert len(clips[0].damaged("half.mp4", 1).bytes) == len(clips[0].bytes) // 2
 
 
 def test_anothers_answer_is_noticed(clips: list[Clip]) -> None:
-    answers = Answers()
+    answers = ExpectedFigures()
     mine, anothers = (answers.figures(clip, "", ("tsn_synth",)) for clip in clips)
     assert not same(mine, anothers)
     assert not same(mine, answers.figures(clips[0], "", ("sda_tsn_synth",)))
@@ -157,9 +161,6 @@ def test_a_report_fails_with_one_of_its_checks() -> None:
 
 
 def test_what_a_server_holds_is_counted(tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
     from tools.load.server import Server
 
     (tmp_path / "tmp" / "folder").mkdir(parents=True)
@@ -179,3 +180,11 @@ def test_what_a_server_holds_is_counted(tmp_path: Path) -> None:
     assert held.file_bytes == 5
     assert held.memory > 2 << 20
     assert held.descriptors >= 6
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="one core only")
+def test_network_and_workers_have_a_core_each_in_the_throughput_check() -> None:
+    code = ("import os\nfrom tools.stress_runs import pin_network_and_workers\n"
+            "pin_network_and_workers()\nprint(len(os.sched_getaffinity(0)))")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "1\n"), done.stderr

@@ -1,10 +1,10 @@
-"""What comes with the project and is made by training: weights, runs on the benchmark, tables.
+"""Parts of the project that are made by training: weights, runs on the benchmark, tables.
 
     python -m tools.embedded train     # checkpoints/, and further training seeds in .cache/seeds/
     python -m tools.embedded runs      # checkpoints/runs/, of all weights that are there
     python -m tools.embedded tables    # docs/embedded.md, from checkpoints/runs/
 
-Each goes on where it was stopped.
+Each resumes where it was stopped.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from __future__ import annotations
 import shutil
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from dsanet_core.checkpoints import FOLDER, load_model, write_manifest
 from dsanet_core.datasets import open_dataset
+from dsanet_core.datasets.synthetic import open_synthetic
 from dsanet_core.records import Run
 from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
 from dsanet_core.runs.block_ablation import measure_run
@@ -26,13 +28,14 @@ from dsanet_core.runs.summary import FILE
 from dsanet_core.synthetic import GROUPS
 from dsanet_core.training import RECIPES, Fit, Places, open_data, train
 from dsanet_core.zoo import list_models, model_spec
+from tools import markdown
 
 CACHE = Path(".cache")
 OTHER_SEEDS, STATES = CACHE / "seeds", CACHE / "training"
 RUNS = FOLDER / "runs"
 PAGE = Path("docs") / "embedded.md"
 EMBEDDED = {name: RECIPES[name] for name in list_models() if name in RECIPES}
-VALIDATION = EMBEDDED["dsa_i3d_synth"].validate_on
+VALIDATION = str(EMBEDDED["dsa_i3d_synth"].validate_on)
 SEEDS = dict.fromkeys(
     (
         "dsa_i3d_synth", "v4d_i3d_synth", "se_i3d_synth", "tsn_i3d_synth",
@@ -52,7 +55,7 @@ FAMILIES = {
     ),
     "Single frames: temporal shift": ("sda_tsm_synth", "tsm_synth"),
 }
-"""Which networks a table sets side by side."""
+"""Title of a table -> its networks."""
 
 
 def weights_of(name: str, seed: int) -> Path:
@@ -139,35 +142,31 @@ def table(runs: dict[str, list[Run]], *, categories: bool = False) -> str:
             name: [[run.accuracy_per_class()[index] for run in of] for of in runs.values()]
             for index, name in enumerate(first.classes)
         }
-    lines = ["| % | " + " | ".join(runs) + " |", "|---|" + "---|" * len(runs)]
-    seeds = " | ".join(str(len(of)) for of in runs.values())
-    lines.append(f"| trainings | {seeds} |")
-    lines += [f"| {name} | {' | '.join(map(cell, cells))} |" for name, cells in rows.items()]
-    return "\n".join(lines)
+    seeds = ["trainings", *(len(of) for of in runs.values())]
+    return markdown.table(
+        ["%", *runs], [seeds, *([name, *map(cell, cells)] for name, cells in rows.items())]
+    )
 
 
 def overview(
     found: dict[str, list[Run]],
-    names: Sequence[str] = tuple(name for names in FAMILIES.values() for name in names),
-    groups: Iterable[str] = GROUPS,
+    names: Sequence[str] = tuple(chain.from_iterable(FAMILIES.values())),
+    groups: Sequence[str] = tuple(GROUPS),
 ) -> str:
     """Markdown: a row per network, top-1 of all and of each group. A part is in README.md."""
-    lines = [
-        f"| top-1, % | trainings | all | {' | '.join(groups)} |",
-        "|---|---|---|" + "---|" * len(groups),
-    ]
+    rows = []
     for name in (name for name in names if name in found):
         shares = [run.accuracy_per_group() for run in found[name]]
         cells = [cell([run.accuracy() for run in found[name]])]
         cells += [cell([share[group] for share in shares]) for group in groups]
-        lines.append(f"| `{name}` | {len(shares)} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([f"`{name}`", len(shares), *cells])
+    return markdown.table(["top-1, %", "trainings", "all", *groups], rows)
 
 
 def page(found: dict[str, list[Run]]) -> str:
     """The whole of docs/embedded.md."""
     recipe = EMBEDDED["dsa_i3d_synth"]
-    videos = open_dataset(str(recipe.train_on))
+    videos = open_synthetic(str(recipe.train_on), None)
     parts = [
         "# The embedded networks on the embedded benchmark",
         "Written by `python -m tools.embedded tables` from the run summaries in "
@@ -195,12 +194,12 @@ def page(found: dict[str, list[Run]]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def main(wish: str) -> None:
-    if wish == "train":
+def main(command: str) -> None:
+    if command == "train":
         train_all()
-    elif wish == "runs":
+    elif command == "runs":
         run_all()
-    elif wish == "tables":
+    elif command == "tables":
         PAGE.parent.mkdir(exist_ok=True)
         PAGE.write_text(page(read_all()))
         print(PAGE)

@@ -1,4 +1,4 @@
-"""How often the mark "does not look like the training data" is set, per network.
+"""Rate of the mark "does not look like the training data", per network.
 
     python -m tools.familiarity_rates synth:seed=8,n=250,size=288,codec=h264
     python -m tools.familiarity_rates --crops clip1.mp4 clip2.mkv ...

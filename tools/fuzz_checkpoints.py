@@ -1,4 +1,4 @@
-"""Load checkpoints that were damaged by seeds, each in a process that may die of it.
+"""Load checkpoints that were damaged by seeds, in a process that may be killed by them.
 
     python -m tools.fuzz_checkpoints --files 5000 [--first SEED]
 
@@ -26,7 +26,7 @@ PROGRESS = 500
 
 
 def work(seeds: range, pipe: Connection) -> None:
-    """Tells that it is ready, then (seed, kind, verdict, seconds) of one seed after the other."""
+    """Send None when ready, then (seed, kind, verdict, seconds) of one seed after the other."""
     with tempfile.TemporaryDirectory() as folder:
         files = originals(Path(folder))
         for suffix, data in files.items():  # the first takes as long as its imports
@@ -36,8 +36,8 @@ def work(seeds: range, pipe: Connection) -> None:
             suffix = SUFFIXES[seed % len(SUFFIXES)]
             kind, data = damage(files[suffix], random.Random(seed))
             started = time.perf_counter()
-            said = verdict(Path(folder) / f"a.{suffix}", data)
-            pipe.send((seed, f"{suffix}, {kind}", said, time.perf_counter() - started))
+            outcome = verdict(Path(folder) / f"a.{suffix}", data)
+            pipe.send((seed, f"{suffix}, {kind}", outcome, time.perf_counter() - started))
 
 
 def fuzz(seeds: range) -> tuple[Counter[str], list[str], float]:
@@ -54,10 +54,10 @@ def fuzz(seeds: range) -> tuple[Counter[str], list[str], float]:
         try:
             ours.recv()
             while at < seeds.stop and ours.poll(SECONDS):
-                seed, kind, said, seconds = ours.recv()
-                counted[said if said in ("refused", "loaded") else "fault"] += 1
-                if said not in ("refused", "loaded"):
-                    faults.append(f"seed {seed} ({kind}): {said}")
+                seed, kind, outcome, seconds = ours.recv()
+                counted[outcome if outcome in ("refused", "loaded") else "fault"] += 1
+                if outcome not in ("refused", "loaded"):
+                    faults.append(f"seed {seed} ({kind}): {outcome}")
                 slowest, at = max(slowest, seconds), seed + 1
                 if at % PROGRESS == 0:
                     print(f"{at - seeds.start} files", file=sys.stderr, flush=True)

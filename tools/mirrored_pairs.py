@@ -23,12 +23,13 @@ from dsanet_core.records import Clips
 from dsanet_core.synthetic.mirrors import MIRROR_OF, MIRRORS
 from dsanet_core.video import to_tensor
 from dsanet_core.whatif import parse_change, shown_then
+from tools import markdown
 
 PAGE = Path("docs") / "mirrored_pairs.md"
 NETWORKS = ("dsa_i3d_synth", "v4d_i3d_synth", "sda_tsn_synth", "tsm_synth", "tsn_i3d_synth")
 WAYS = ("swap_halves", "reverse_time", "reverse")
 OWN_WAY = {name: mirror.turned_by[0] for mirror in MIRRORS for name in mirror.categories}
-"""How a video of each category is turned into one of its mirror."""
+"""Category -> the rearrangement that turns its videos into those of its mirror."""
 SEED, VIDEOS = 8, 400
 
 
@@ -72,25 +73,22 @@ def predictions(
 def count(
     rows: Sequence[int], predicted: Sequence[Mapping[str, str]], way_of: Mapping[str, str]
 ) -> Turned:
-    """What became of the videos of some categories, each rearranged in the way that is given for
+    """Predictions for the videos of some categories, each rearranged in the way that is given for
     its category. predicted: as `predictions` gives it."""
     names = [synthetic.CATEGORIES[synthetic.label_of(row)] for row in rows]
-    own = [(name, said) for name, said in zip(names, predicted, strict=True) if name in way_of]
-    then = [(name, said[way_of[name]]) for name, said in own if said[""] == name]
+    own = [(name, best) for name, best in zip(names, predicted, strict=True) if name in way_of]
+    then = [(name, best[way_of[name]]) for name, best in own if best[""] == name]
     return Turned(
         videos=len(own),
         correct=len(then),
-        became=float(np.mean([said == MIRROR_OF[name] for name, said in then])),
-        stayed=float(np.mean([said == name for name, said in then])),
+        became=float(np.mean([best == MIRROR_OF[name] for name, best in then])),
+        stayed=float(np.mean([best == name for name, best in then])),
     )
 
 
 def table(rows: Sequence[int], predicted: Sequence[Mapping[str, str]]) -> str:
     """Markdown: a row per category and one for all; in bold what the generator says."""
-    lines = [
-        "| | videos | correct | " + " | ".join(f"`{way}`: mirror, same" for way in WAYS) + " |",
-        "|---|---|---|" + "---|" * len(WAYS),
-    ]
+    body = []
     for mirror in MIRRORS:
         for name in mirror.categories:
             cells = []
@@ -100,8 +98,9 @@ def table(rows: Sequence[int], predicted: Sequence[Mapping[str, str]]) -> str:
                 became = f"**{became}**" if way in mirror.turned_by else became
                 stayed = f"**{stayed}**" if way in mirror.kept_by else stayed
                 cells.append(f"{became}, {stayed}")
-            lines.append(f"| {name} | {turned.videos} | {turned.correct} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            body.append([name, turned.videos, turned.correct, *cells])
+    head = ["", "videos", "correct", *(f"`{way}`: mirror, same" for way in WAYS)]
+    return markdown.table(head, body)
 
 
 def summary(rows: Sequence[int], predicted: Sequence[Mapping[str, str]]) -> str:

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from multiprocessing import forkserver, get_context
 from pathlib import Path
 from typing import Any
 
@@ -107,9 +108,9 @@ def check_disk(root: Path) -> None:
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(runs)], check=True)
     try:
         process = start([sys.executable, *command(runs)], stderr=subprocess.PIPE)
-        _, said = process.communicate()
+        _, errors = process.communicate()
         print(f"full disk: exit code {process.returncode}, "
-              f"{len(read(runs)[0])} videos kept: {said.decode().strip().splitlines()[-1]}")
+              f"{len(read(runs)[0])} videos kept: {errors.decode().strip().splitlines()[-1]}")
         subprocess.run(["mount", "-o", "remount,size=1g", str(runs)], check=True)
         finish(start([sys.executable, *command(runs)]))
         compare(runs, expected, "after the disk was given room")
@@ -118,7 +119,8 @@ def check_disk(root: Path) -> None:
 
 
 def check_ranks(root: Path) -> None:
-    expected, seconds = whole(root), {}
+    expected = whole(root)
+    seconds: dict[int, list[float]] = {}
     for count in (1, 2, 1, 2):
         runs = root / f"ranks{count}"
         shutil.rmtree(runs, ignore_errors=True)
@@ -159,10 +161,11 @@ def check_throughput(root: Path) -> None:
 
     from dsanet_core.analysis import protocol_of, run_network
     from dsanet_core.datasets import open_dataset
+    from dsanet_core.errors import VideoError
     from dsanet_core.inference import prepare
     from dsanet_core.runs import inference
     from dsanet_core.zoo import create_model
-    from tools.bench import write_clip
+    from tools.bench.clips import write_clip
 
     torch.set_num_threads(1)
     folder = root / "clips" / "anything"
@@ -170,15 +173,15 @@ def check_throughput(root: Path) -> None:
     clip = write_clip(folder / "0.mp4")
     for index in range(1, 40):
         shutil.copy(clip, folder / f"{index}.mp4")
-    cores = sorted(os.sched_getaffinity(0))
     dataset = open_dataset(str(folder.parent))
-    inference._use_one_core = _Pin(cores[1])  # type: ignore[assignment]
-    os.sched_setaffinity(0, {cores[0]})
+    pin_network_and_workers()
     rows = range(len(dataset))
     for name in ("tsn_synth", "dsa_i3d_synth", "tsn_r18"):
         network = prepare(create_model(name))
         protocol = protocol_of(network)
         (_, views, _), *_ = inference.network_inputs(dataset, [0], protocol, 0)
+        if isinstance(views, VideoError):
+            raise views
         rates: dict[str, list[float]] = {"decode": [], "network": [], "both": []}
         for _ in range(3):
             rates["decode"].append(_rate(inference.network_inputs(dataset, rows, protocol, 1)))
@@ -191,14 +194,23 @@ def check_throughput(root: Path) -> None:
               f"{both:.1f} videos/s: {both / min(decode, alone):.0%} of the slower")
 
 
-class _Pin:
-    """Start of a worker process: on a core of its own."""
+def pin_network_and_workers() -> None:
+    """Pin this process to one core and the worker processes of a run to another.
 
-    def __init__(self, core: int) -> None:
-        self.core = core
-
-    def __call__(self, worker: int) -> None:
-        os.sched_setaffinity(0, {self.core})
+    Workers are forks of one server process and inherit the core on which it was started. Exits
+    where there is one core only, or where a worker is found elsewhere.
+    """
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) < 2:
+        sys.exit("throughput needs two cores")
+    forkserver.set_forkserver_preload(["dsanet_core.runs.inference"])
+    os.sched_setaffinity(0, {cores[1]})
+    forkserver.ensure_running()
+    os.sched_setaffinity(0, {cores[0]})
+    with get_context("forkserver").Pool(1) as workers:
+        found = workers.apply(os.sched_getaffinity, (0,))
+    if found != {cores[1]}:
+        sys.exit(f"workers run on cores {found}, expected {cores[1]} alone")
 
 
 def _rate(work: Any) -> float:

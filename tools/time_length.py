@@ -3,15 +3,15 @@
     python -m tools.time_length
 """
 
-import statistics
 import tempfile
-import time
+from functools import partial
 from pathlib import Path
 
 from dsanet_core.video import read_clips
 from dsanet_core.zoo import model_spec
 from tests.video.make import peak_memory, repeat_video
-from tools.bench import write_clip
+from tools.bench.clips import write_clip
+from tools.bench.timing import in_turns
 
 ROUNDS = 9
 
@@ -21,15 +21,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         short = write_clip(Path(scratch) / "short.mp4")
         paths = {"10 s": short, "1 h": repeat_video(short, Path(scratch) / "hour.mp4", 360)}
-        seconds: dict[str, list[float]] = {name: [] for name in paths}
-        for _ in range(ROUNDS):
-            for name, path in paths.items():
-                begin = time.perf_counter()
-                read_clips(path, sampling)
-                seconds[name].append(time.perf_counter() - begin)
+        turns = in_turns(
+            {name: partial(read_clips, path, sampling) for name, path in paths.items()}, ROUNDS
+        )
         for name, path in paths.items():
             print(f"{name}: {path.stat().st_size / 2**20:.1f} MiB, "
-                  f"median {statistics.median(seconds[name]):.3f} s of {ROUNDS}, "
+                  f"median {turns.median(name):.3f} s of {ROUNDS}, "
                   f"peak memory of the decoder {peak_memory(path, sampling) / 2**20:.0f} MiB")
 
 

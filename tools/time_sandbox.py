@@ -1,4 +1,4 @@
-"""What the decoding sandbox adds to reading an upload, once its server is warm.
+"""Time that the decoding sandbox adds to reading an upload, once its server is warm.
 
     python -m tools.time_sandbox [CLIP ...]
 
@@ -10,27 +10,21 @@ import statistics
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 from dsanet_core.records import Sampling
 from dsanet_core.video import DEFAULT_LIMITS, decode, read_clips, sandbox
+from tools.bench.timing import in_turns
 from tools.time_upload import make_clips
 
 TURNS = 40
 SAMPLING = Sampling(8, 8, 4)
 
 
-def seconds_inside(path: Path) -> float:
-    begin = time.perf_counter()
-    read_clips(path, SAMPLING)
-    return time.perf_counter() - begin
-
-
-def seconds_here(path: Path) -> float:
-    begin = time.perf_counter()
+def read_here(path: Path) -> None:
     with path.open("rb") as file:
         decode.read_snippets(file, SAMPLING, DEFAULT_LIMITS)
-    return time.perf_counter() - begin
 
 
 def main(names: list[str]) -> None:
@@ -39,12 +33,14 @@ def main(names: list[str]) -> None:
         sandbox.protections()
         print(f"warming up: {1000 * (time.perf_counter() - begin):.0f} ms")
         for path in [Path(name) for name in names] or make_clips(Path(scratch), 1):
-            seconds_inside(path), seconds_here(path)
-            turns = [(seconds_inside(path), seconds_here(path)) for _ in range(TURNS)]
-            inside, here = (statistics.median(column) for column in zip(*turns, strict=True))
-            added = sorted(1000 * (a - b) for a, b in turns)
+            actions = {"sandbox": partial(read_clips, path, SAMPLING),
+                       "here": partial(read_here, path)}
+            turns = in_turns(actions, TURNS)
+            pairs = zip(turns.of("sandbox"), turns.of("here"), strict=True)
+            added = sorted(1000 * (a - b) for a, b in pairs)
             print(
-                f"{path.name}: {1000 * inside:.1f} ms in the sandbox, {1000 * here:.1f} ms here;"
+                f"{path.name}: {1000 * turns.median('sandbox'):.1f} ms in the sandbox, "
+                f"{1000 * turns.median('here'):.1f} ms here;"
                 f" it adds {statistics.median(added):.1f} ms (median of {TURNS} turns,"
                 f" {added[0]:.1f} to {added[-1]:.1f})"
             )

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from dsanet_core.synthetic import FPS, make_video
 from dsanet_core.video import encode_h264
-from tests.browser.stage import WAIT_MILLISECONDS, chromium, running_app
+from tests.browser.stage import WAIT_MILLISECONDS
+from tools.browser import app_and_browser
 
 PICTURE = ".js-plotly-plot image"
-"""The frames of the snippets: the last thing that Inspect draws of a video."""
+"""The frames of the snippets, which Inspect draws last."""
 
 
 def make_clips(folder: Path, count: int) -> list[Path]:
@@ -31,13 +32,7 @@ def make_clips(folder: Path, count: int) -> list[Path]:
 
 
 def main(names: list[str]) -> None:
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        running_app(Path(scratch)) as address,
-        chromium() as browser,
-    ):
-        if browser is None:
-            sys.exit("no Chromium: run `make test` once, it finds or installs one")
+    with tempfile.TemporaryDirectory() as scratch, app_and_browser() as (address, browser):
         seconds = []
         for path in [Path(name) for name in names] or make_clips(Path(scratch), 6):
             page = browser.new_page(viewport={"width": 1280, "height": 900})

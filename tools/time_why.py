@@ -1,4 +1,4 @@
-"""How long each attribution takes for the embedded pair, and how soon a cancel is heard.
+"""Time of each attribution for the embedded pair, and the longest delay of a cancel.
 
     python -m tools.time_why [NAMES]
 
@@ -36,10 +36,11 @@ def main(names: list[str]) -> None:
             for row in rows:
                 clips = dataset.clips(row, network.spec.protocol.sampling)
                 calls = [time.perf_counter()]
-                attribute(
-                    clips, network, method,
-                    progress=lambda step, share, calls=calls: calls.append(time.perf_counter()),
-                )
+
+                def note(step: str, share: float | None, calls: list[float] = calls) -> None:
+                    calls.append(time.perf_counter())
+
+                attribute(clips, network, method, progress=note)
                 calls.append(time.perf_counter())
                 spent.append(calls[-1] - calls[0])
                 silent.append(max(b - a for a, b in pairwise(calls)))

@@ -1,4 +1,4 @@
-"""Run docs/tour.py cell by cell and write what it shows: `python -m tools.tour`.
+"""Run docs/tour.py cell by cell and write its output: `python -m tools.tour`.
 
 Gives docs/tour.md and the pictures in docs/tour/, drawn by a Chromium (`make test` finds one).
 """
@@ -26,7 +26,7 @@ _MARK = re.compile(r"^# %%( \[markdown\])?\n", re.MULTILINE)
 
 @dataclass
 class Cell:
-    """A cell of the script: text, or code with what it printed and the figure it ends with."""
+    """A cell of the script: text, or code with its output and its last figure."""
 
     is_text: bool
     source: str
@@ -48,7 +48,7 @@ def cells(script: str) -> list[Cell]:
 
 
 def execute(found: list[Cell]) -> Iterator[Cell]:
-    """Run the code of the cells in one namespace; each comes back with what it gave."""
+    """Run the code of the cells in one namespace; each is returned with its output."""
     names: dict[str, Any] = {"__name__": "tour"}
     for cell in found:
         if not cell.is_text:
@@ -83,14 +83,12 @@ def page(found: list[Cell]) -> str:
 
 def draw(figures: list[go.Figure]) -> None:
     """Each figure as a picture on white, as wide as the page of a repository."""
-    from tests.browser.stage import chromium
+    from tools.browser import required_chromium
 
     PICTURES.mkdir(exist_ok=True)
     for old in PICTURES.glob("*.png"):
         old.unlink()
-    with chromium() as browser:
-        if browser is None:
-            raise SystemExit("no Chromium: run `make test` once, it finds or installs one")
+    with required_chromium() as browser:
         tab = browser.new_page(viewport={"width": WIDTH, "height": 600})
         for number, figure in enumerate(figures, 1):
             figure.update_layout(

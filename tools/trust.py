@@ -1,8 +1,8 @@
-"""How far the maps of each method can be trusted, measured on benchmark videos with known truth.
+"""Reliability of the maps of each method, measured on benchmark videos with known truth.
 
     python -m tools.trust [--videos N] [NAMES]    # all embedded networks without NAMES
 
-Every answer is kept in .cache/trust/, so that it goes on where it was stopped. Writes
+Every result is kept in .cache/trust/, so that a stopped run resumes. Writes
 checkpoints/trust.json, which the app reads, and docs/trust.md.
 """
 
@@ -35,7 +35,9 @@ from dsanet_core.records import (
     Rate,
     Trust,
 )
+from dsanet_core.synthetic.scene import Event
 from dsanet_core.video import to_tensor
+from tools import markdown
 
 SEED = 8
 VIDEOS, CURVE_VIDEOS, SANITY_VIDEOS = 300, 50, 20
@@ -49,9 +51,9 @@ FIRST = ("dsa_i3d_synth", "tsn_i3d_synth", "sda_tsn_synth", "i3d_synth", "tsn_sy
 CACHE = Path(".cache") / "trust"
 PAGE = Path("docs") / "trust.md"
 
-Answer = dict[str, Any]
-"""What one method said of one video: pointing, timing (hit, chance) or None where it has none;
-gain, random_gain and sanity of the first videos; completeness and seconds."""
+Result = dict[str, Any]
+"""Measurements of one method on one video: pointing, timing (hit, chance) or None where there is
+none; gain, random_gain and sanity of the first videos; completeness and seconds."""
 
 
 def object_views(clips: Clips, masks: Array, protocol: Protocol) -> Array:
@@ -65,9 +67,9 @@ def object_views(clips: Clips, masks: Array, protocol: Protocol) -> Array:
 
 
 def pointing(attribution: Attribution, objects: Array) -> tuple[bool, float] | None:
-    """Whether the highest place of the map lies on an object in its frame, without tolerance, and
-    the chance of a random place. The place is the middle of the highest cell; of equally high ones
-    the middle one. None for maps of one place a frame."""
+    """True where the highest place of the map lies on an object in its frame, without tolerance,
+    and the chance of a random place. The place is the middle of the highest cell; of equally high
+    ones the middle one. None for maps of one place a frame."""
     if attribution.maps[0, 0].size == 1:
         return None
     maps = in_parts(attribution.maps, CELLS)
@@ -83,13 +85,15 @@ def pointing(attribution: Attribution, objects: Array) -> tuple[bool, float] | N
 
 
 def timing(
-    attribution: Attribution, clips: Clips, events: Iterable[synthetic.Event]
+    attribution: Attribution, clips: Clips, events: Iterable[Event]
 ) -> tuple[bool, float] | None:
-    """Whether the most important frame lies in an event, and the chance of a random one. Where all
-    frames of each snippet are equally important the same of snippets, which lie in an event with
-    one of their frames. None where events cover the video, or no frame was seen in one."""
+    """True where the most important frame lies in an event, and the chance of a random one.
+
+    Where all frames of each snippet are equally important the same of snippets, which lie in an
+    event with one of their frames. None where events cover the video, or no frame was seen in
+    one."""
     times = clips.frame_index / (synthetic.NUM_FRAMES - 1)
-    inside = np.zeros(times.shape, bool)
+    inside: Array = np.zeros(times.shape, bool)
     spans = [(event.start, event.end) for event in events]
     if sum(end - start for start, end in spans) > COVERED:
         return None
@@ -99,18 +103,18 @@ def timing(
         return None
     shares = attribution.per_frame
     if np.ptp(shares, axis=1).max() <= 1e-6 * np.abs(shares).max():
-        inside, shares = inside.any(1), shares.sum(1)
+        inside, shares = np.asarray(inside.any(1)), shares.sum(1)
     return bool(inside.flat[int(shares.argmax())]), float(inside.mean())
 
 
-def ask(
+def measure_video(
     network: VideoNetwork, other: VideoNetwork, method: Method, index: int, clips: Clips
-) -> Answer:
+) -> Result:
     """Video `index` of the benchmark under a method; other: the network with random weights."""
     made = synthetic.make_video(SEED, index, frame_index=clips.frames.frame_index)
     attribution = attribute(clips, network, method, category=made.label)
     objects = object_views(clips, made.object_mask, attribution.protocol)
-    answer: Answer = {
+    result: Result = {
         "method": method,
         "video": index,
         "pointing": pointing(attribution, objects),
@@ -121,20 +125,20 @@ def ask(
     }
     if index < CURVE_VIDEOS:
         curves = faithfulness(clips, network, attribution, orders=ORDERS)
-        answer |= {"gain": curves.gain, "random_gain": float(curves.random_gains.mean())}
+        result |= {"gain": curves.gain, "random_gain": float(curves.random_gains.mean())}
     if index < SANITY_VIDEOS:
         blind = attribute(clips, other, method, category=made.label)
-        answer["sanity"] = rank_correlation(attribution.maps, blind.maps)
-    return answer
+        result["sanity"] = rank_correlation(attribution.maps, blind.maps)
+    return result
 
 
 def measure(name: str, videos: int) -> None:
-    """Ask what has not been asked yet of one embedded network, and write what is known."""
+    """Measure the missing videos of one embedded network, and write all results."""
     network = load_model(name, "cpu")
     other = randomised(network)
     kept = file_of(name)
     kept.parent.mkdir(parents=True, exist_ok=True)
-    done = {(answer["method"], answer["video"]) for answer in read_answers(name)}
+    done = {(result["method"], result["video"]) for result in read_results(name)}
     dataset = open_dataset(f"synth:seed={SEED},n={videos}")
     with kept.open("a", encoding="utf-8") as log:
         for index in range(videos):
@@ -142,7 +146,8 @@ def measure(name: str, videos: int) -> None:
             if wanted:
                 clips = dataset.clips(index, network.spec.protocol.sampling)
                 for method in wanted:
-                    log.write(json.dumps(ask(network, other, method, index, clips)) + "\n")
+                    result = measure_video(network, other, method, index, clips)
+                    log.write(json.dumps(result) + "\n")
                 log.flush()
                 if index % WRITE_EVERY == WRITE_EVERY - 1:
                     write(name)
@@ -151,30 +156,30 @@ def measure(name: str, videos: int) -> None:
 
 
 def file_of(name: str) -> Path:
-    """Answers belong to weights: others start anew."""
+    """The file of results of a network; other weights have another one."""
     return CACHE / f"{name}-{read_manifest()[name]['sha256'][:12]}.jsonl"
 
 
-def read_answers(name: str) -> list[Answer]:
+def read_results(name: str) -> list[Result]:
     path = file_of(name)
     if not path.is_file():
         return []
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
 
 
-def summarise(name: str, sha256: str, method: Method, answers: list[Answer]) -> Trust:
-    """The answers of one method as a record."""
-    gains = [answer for answer in answers if "gain" in answer]
-    sanity = [answer["sanity"] for answer in answers if "sanity" in answer]
+def summarise(name: str, sha256: str, method: Method, results: list[Result]) -> Trust:
+    """Results of one method as a record."""
+    gains = [result for result in results if "gain" in result]
+    sanity = [result["sanity"] for result in results if "sanity" in result]
     return Trust(
         model=name,
         weights_sha256=sha256,
         method=method,
-        dataset=f"synth:seed={SEED},n={1 + max(answer['video'] for answer in answers)}",
-        pointing=_rate(answer["pointing"] for answer in answers),
-        timing=_rate(answer["timing"] for answer in answers),
-        gain=_mean(answer["gain"] for answer in gains),
-        random_gain=_mean(answer["random_gain"] for answer in gains),
+        dataset=f"synth:seed={SEED},n={1 + max(result['video'] for result in results)}",
+        pointing=_rate(result["pointing"] for result in results),
+        timing=_rate(result["timing"] for result in results),
+        gain=_mean(result["gain"] for result in gains),
+        random_gain=_mean(result["random_gain"] for result in gains),
         gain_videos=len(gains),
         sanity=_mean(sanity),
         sanity_videos=len(sanity),
@@ -193,13 +198,13 @@ def _rate(hits: Iterable[tuple[bool, float] | None]) -> Rate | None:
 
 
 def write(name: str) -> None:
-    """Put what is known of one network among the rest of trust.json, and the page anew."""
-    answers = read_answers(name)
+    """Write the results of one network into trust.json beside the others, and the page."""
+    results = read_results(name)
     sha256 = read_manifest()[name]["sha256"]
     new = [
         summarise(name, sha256, method, of)
         for method in METHODS
-        if (of := [answer for answer in answers if answer["method"] == method])
+        if (of := [result for result in results if result["method"] == method])
     ]
     known = [trust for trust in read_trust(FILE) if trust.model != name] + new
     order = [*FIRST, *read_manifest()]
@@ -209,11 +214,10 @@ def write(name: str) -> None:
 
 def table(measured: Iterable[Trust]) -> str:
     """Markdown: a row per network and method."""
-    lines = [
-        "| network | method | points at the object (chance) | most important moment in the event "
-        "(chance) | insertion minus deletion (random) | rank correlation with random weights |",
-        "|---|---|---|---|---|---|",
-    ]
+    head = ("network", "method", "points at the object (chance)",
+            "most important moment in the event (chance)", "insertion minus deletion (random)",
+            "rank correlation with random weights")
+    rows = []
     for trust in measured:
         cells = [f"`{trust.model}`", METHOD_NAMES[trust.method]]
         for rate in (trust.pointing, trust.timing):
@@ -223,8 +227,8 @@ def table(measured: Iterable[Trust]) -> str:
             f"{trust.gain:.3f} ({trust.random_gain:.3f})"
             + ("" if trust.is_offered else ", not offered")
         )
-        lines.append(f"| {' | '.join([*cells, f'{trust.sanity:.2f}'])} |")
-    return "\n".join(lines)
+        rows.append([*cells, f"{trust.sanity:.2f}"])
+    return markdown.table(head, rows)
 
 
 def page(measured: tuple[Trust, ...]) -> str:

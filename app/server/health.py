@@ -115,8 +115,9 @@ def _servers(places: Places, address: str | None) -> Iterator[Check]:
         for name, facts in status["observed"].items():
             says = ", ".join(f"{key} {value}" for key, value in facts.items() if key != "ok")
             yield Check(name, bool(facts.get("ok", True)), says, facts)
-    for answering in sorted({status["address"] for status in statuses} | {address} - {None}):
-        yield _http_check(str(answering))
+    addresses = {str(status["address"]) for status in statuses} | ({address} if address else set())
+    for answering in sorted(addresses):
+        yield _http_check(answering)
 
 
 def _statuses(places: Places) -> Iterator[dict[str, Any]]:

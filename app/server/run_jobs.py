@@ -19,7 +19,8 @@ from typing import Any
 
 from app.server import data_roots, runs
 from app.server.run_queue import Queue
-from dsanet_core import cli
+from dsanet_core.cli import build_parser
+from dsanet_core.cli.data import run as run_command
 from dsanet_core.cli.output import load_members
 from dsanet_core.errors import LensError, RunError
 from dsanet_core.runs.files import DAMAGED, keeping, set_aside
@@ -186,8 +187,8 @@ def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def _parse(wanted: Sequence[str]) -> Any:
     try:
-        args = cli.build_parser().parse_args(wanted)
-        if args.command is cli.run:
+        args = build_parser().parse_args(wanted)
+        if args.command is run_command:
             return args
     except (SystemExit, TypeError, AttributeError):
         pass

@@ -54,7 +54,7 @@ def picture(label: int) -> str:
 
     done, jpeg = cv2.imencode(".jpg", np.ascontiguousarray(thumbnail(label)[..., ::-1]))
     assert done
-    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg.tobytes()).decode()}"
 
 
 def thumbnail(label: int) -> Array:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from app.server import cleanup, health, logs, memory, run_jobs, runs, runtime
 from app.server.cleanup import Places
@@ -31,7 +32,7 @@ def begin() -> None:
         return
     memory.share_heaps()
     runtime.defer_cleanup()
-    facts = {"lens": VERSION, "python": platform.python_version()}
+    facts: dict[str, Any] = {"lens": VERSION, "python": platform.python_version()}
     facts |= {package: version(package) for package in PACKAGES}
     logs.event("server_started", **facts)
     health.observe("versions", lambda: facts)

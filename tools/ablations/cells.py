@@ -86,7 +86,7 @@ def predicted(
 
 def made_by(setting: Setting, seed: int) -> dict[str, Any]:
     """Everything that decides a cell, as JSON values."""
-    return json.loads(json.dumps({
+    made: dict[str, Any] = json.loads(json.dumps({
         "spec": setting.spec.to_dict(),
         "recipe": setting.recipe.to_dict(),
         "groups": setting.budget.groups,
@@ -96,6 +96,7 @@ def made_by(setting: Setting, seed: int) -> dict[str, Any]:
         "start": [setting.budget.start, start_of(setting.budget)[1]],
         "seed": seed,
     }))
+    return made
 
 
 def path_of(setting: Setting, seed: int, folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Whether a claim of a paper holds in small: a rule over training seeds, not an opinion."""
+"""Verdict on a claim of a paper in small: a rule over training seeds, not an opinion."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ class Spread:
 
 
 class Verdict(NamedTuple):
-    """grounds: the difference that decided, in words."""
+    """reason: the difference that decided, in words."""
 
     verdict: str
-    grounds: str
+    reason: str
 
 
 def judge(

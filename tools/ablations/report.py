@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from dsanet_core.synthetic import GROUPS
+from tools import markdown
 from tools.ablations.claims import CONFIDENCE, RULE, Spread, judge
 from tools.ablations.settings import SDA, SETTINGS, TEST_SEED, TRAINING_SEED, Budget
 from tools.ablations.tables import TABLES, Row, Table
@@ -21,7 +22,7 @@ Tables 2a to 2h of DSANet (Wu et al., 2021) and 1 and 2 of SDA (Tan et al., 2021
 embedded benchmark: networks of a quarter of the width and mostly 18 instead of 50 layers, videos of
 48x48 pixels, trainings of about a minute on one CPU core. So an accuracy here is not the papers',
 and neither is the size of a difference; what can be compared is which setting is the better one,
-where the spread over training seeds lets it be told. This page is written by
+where the spread over training seeds decides it. This page is written by
 
     python -m tools.ablations           # trains what .cache/ablations lacks, then writes it
     python -m tools.ablations --write   # writes it from docs/ablations.json alone
@@ -32,9 +33,9 @@ what is put into the network starts at random. `i3d_synth` learned all 25 catego
 snippets, `tsn_synth` from single frames (5000 videos of seed 1 at 72x72 pixels, 10 epochs): they
 know what a snippet or a frame shows, but no order of events. The DSANet tables therefore train and
 test on the group *order* alone, in which what one snippet shows leaves two categories to choose
-from: 50 % is what averaging reaches, and all that DSA is there for lies above. A setting that
-stays at 50 % has not begun to use the order within so short a training; a longer one may. What
-stands here is how settings compare at this budget."""
+from: averaging reaches 50%, and the gain of DSA lies above. A setting that
+stays at 50% has not begun to use the order within so short a training; a longer one may. The
+page compares settings at this budget."""
 
 
 def report(cells: Cells) -> str:
@@ -72,7 +73,7 @@ def report(cells: Cells) -> str:
 
 
 VIDEOS_OF = {name: " and ".join(setting.budget.groups) for name, setting in SETTINGS.items()}
-"""What a setting is trained and measured on; those that share it share a spread over seeds."""
+"""Setting -> its training and test data; settings with the same data share a spread over seeds."""
 
 
 def budgets() -> list[Budget]:
@@ -128,21 +129,19 @@ def section(table: Table, cells: Cells) -> str:
             "ours: params, M", "ours: multiply-adds, M"]
     lines = [f"## {table.name}: {table.title}", "", f"Paper: {table.paper}. Here: "
              f"{' and '.join(f'budget {budget.title}' for budget in table.budgets)}.", "",
-             markdown(head), "|---" * len(head) + "|"]
-    for row in table.rows:
-        printed = [getattr(row, column) or "-" for column in columns]
-        lines.append(markdown([row.label, *printed, *ours(row, cells, groups)]))
-    lines += ["", "| the paper says | in small | the difference that decides |", "|---|---|---|"]
+             markdown.table(head, [
+                 [row.label, *(getattr(row, column) or "-" for column in columns),
+                  *ours(row, cells, groups)]
+                 for row in table.rows
+             ]), ""]
     tops, names = tops_of(cells), names_of(table)
-    for claim in table.claims:
-        verdict = judge(claim, tops, VIDEOS_OF, names)
-        lines.append(markdown([claim.text, f"**{verdict.verdict}**", verdict.grounds]))
+    judged = [(claim.text, judge(claim, tops, VIDEOS_OF, names)) for claim in table.claims]
+    lines.append(markdown.table(
+        ["the paper says", "in small", "the difference that decides"],
+        [[claim, f"**{verdict.verdict}**", verdict.reason] for claim, verdict in judged],
+    ))
     lines += ["", *(f"{note}\n" for note in table.notes)]
     return "\n".join(lines)
-
-
-def markdown(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(cells)} |"
 
 
 def ours(row: Row, cells: Cells, groups: Sequence[str]) -> list[str]:

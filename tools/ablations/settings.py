@@ -22,7 +22,7 @@ TRAINING_SEED, TEST_SEED = 1, 7
 
 @dataclass(frozen=True)
 class Budget:
-    """What the settings of some tables have in common: data, length of training, starting point.
+    """Common parts of the settings of some tables: data, length of training, starting point.
 
     start: embedded network whose weights a training starts from, as the papers' start from
     ImageNet's; what is put into the network starts at random. groups: the groups of categories
@@ -65,7 +65,7 @@ class Setting:
 
     @property
     def recipe(self) -> Recipe:
-        """How it is trained: as the embedded networks are, but for so long."""
+        """The recipe of the embedded networks with this budget's length."""
         return replace(
             RECIPES["dsa_i3d_synth"].lasting(self.budget.epochs),
             name=self.name,

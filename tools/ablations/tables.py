@@ -74,7 +74,7 @@ POSITION = {place: dsa_name([5], beta=1, position=place) for place in ("I", "II"
 ALPHA = {alpha: dsa_name([5], beta=1, alpha=alpha) for alpha in ALPHAS}
 STAGE = {stage: dsa_name([stage], beta=1) for stage in STAGES}
 BETA = {beta: dsa_name([5], beta=beta) for beta in BETAS}
-BLOCKS = {stages: dsa_name(stages) for stages in PAIRS}
+BLOCKS: dict[tuple[int, ...], str] = {stages: dsa_name(stages) for stages in PAIRS}
 HALF = (
     "beta is 1/2 here: of a quarter of the paper's channels, it aggregates as many (16 to 64 of a "
     "stage) as the paper's 1/8."

@@ -1,11 +1,10 @@
-"""Everything that is measured on this machine, as a table and as docs/benchmarks.md.
+"""Measurements of this machine, as a table and as docs/benchmarks.md.
 
     python -m tools.bench [SECTION ...] [--repeats N] [--out FILE]
     python -m tools.bench --model ROW [--against ROW] [--repeats N]
 
-Beside the sections of `tools.bench` there is `pages`, the app in a real browser. All sections
-together write docs/benchmarks.md and docs/growth.svg; some of them only say what they measured,
-unless --out names a document. A section that cannot be measured is said and the others go on.
+All sections together write docs/benchmarks.md and docs/growth.svg; named ones are only printed,
+unless --out names a document. A section that fails is reported, and the others go on.
 """
 
 from __future__ import annotations
@@ -13,90 +12,119 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 
 from dsanet_core.errors import LensError
-from tools import bench
 from tools.bench.figure import growth_svg
 from tools.bench.machine import describe_machine
-from tools.bench.table import as_markdown, as_text
+from tools.bench.table import Line, Report, Section, as_markdown, as_text
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 FIGURE = "growth.svg"
-PAGES = "pages"
-TITLES = {**bench.SECTIONS, PAGES: "Pages of the app"}
-SECTIONS = [*(name for name in TITLES if name not in (PAGES, "growth")), PAGES, "growth"]
+SECTIONS: dict[str, tuple[str, str]] = {
+    "modules": ("The fast forms of DSA and SDA against the equations", "modules"),
+    "networks": ("Networks with DSA and SDA over those without", "networks"),
+    "compiled": ("The same, compiled", "networks"),
+    "peers": ("Slow-only R50 against PyTorchVideo's", "peers"),
+    "precision": ("Answers in bfloat16", "precision"),
+    "decoding": ("Frames of a short clip", "decoding"),
+    "analysis": ("From bytes to an analysis", "analysis"),
+    "run": ("A run over a dataset", "analysis"),
+    "memory": ("Memory of an analysis", "processes"),
+    "start": ("Start of a command", "processes"),
+    "pages": ("Pages of the app", "pages"),
+    "growth": ("Growth", "growth"),
+}
+"""Sections in their order: the title, and the module that has `measure_<section>`."""
+ABOUT = (
+    "Written by `make bench`. Medians, and interquartile ranges (IQR) as the spread. What is "
+    "compared took turns in one run, in alternating order; a ratio is the median of the turns' "
+    "own ratios. Absolute times are this machine's, ratios travel better. *met* compares the "
+    "figure with what is wanted, as measured here."
+)
 
 
 def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
-    parser.add_argument("--repeats", type=int, metavar="N", help="instead of each section's own")
+    parser.add_argument("--repeats", type=int, metavar="N", help="instead of each section's own; "
+                        "of videos in 'precision'")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: docs/benchmarks.md, "
                         "where no section is named")
     parser.add_argument("--model", metavar="ROW", help="measure this row of the zoo instead")
     parser.add_argument("--against", metavar="ROW", help="a second row, forwards in turns")
     args = parser.parse_args(argv)
-    if args.model and (args.sections or args.out):
-        parser.error("--model excludes sections and --out")
+    for name in args.sections:
+        if name not in SECTIONS:
+            parser.error(f"no section {name!r}, expected some of {', '.join(SECTIONS)}")
     if args.against and not args.model:
         parser.error("--against needs --model")
-    try:
-        names = bench.check_sections(args.sections, SECTIONS)
-        if args.model:
-            bench.run_race(args.model, args.against, repeats=args.repeats,
-                           report=lambda line: print(as_text(line), flush=True))
-            return 0
-    except LensError as error:
-        parser.error(str(error))
-    document = args.out or (None if args.sections else DOCUMENT)
-    machine = describe_machine()
-    lines, faults = measure_all(names, args.repeats)
-    if document is not None:
-        write_document(document, lines, machine, faults)
-        print(f"written: {document}", file=sys.stderr)
-    return 1 if faults else 0
-
-
-def measure_all(
-    names: Sequence[str], repeats: int | None
-) -> tuple[list[bench.Line], dict[str, str]]:
-    """All lines, said as they come, and the sections that failed with the reasons."""
-    lines: list[bench.Line] = []
-    faults = {}
-    for name in names:
-        start = time.monotonic()
-        print(f"\n{TITLES[name]}", flush=True)
+    if args.model and (args.sections or args.out):
+        parser.error("--model excludes sections and --out")
+    if args.model:
         try:
-            for line in _measure(name, repeats):
-                lines.append(line)
-                print(as_text(line), flush=True)
-        except Exception as error:  # what was measured so far is kept
-            faults[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-            print(f"not measured: {faults[name]}", file=sys.stderr, flush=True)
-        print(f"    ({name}: {time.monotonic() - start:.0f} s)", flush=True)
-    return lines, faults
+            print_lines(lines_of_rows(args.model, args.against, args.repeats))
+        except LensError as error:
+            parser.error(str(error))
+        return 0
+    document = args.out or (None if args.sections else DOCUMENT)
+    report = Report("Benchmarks", ABOUT, {}, describe_machine())
+    for name in SECTIONS:
+        if name in args.sections or not args.sections:
+            report.sections[name] = measure(name, args.repeats)
+    if document is not None:
+        write_document(document, report)
+        print(f"written: {document}", file=sys.stderr)
+    return 1 if any(section.reason for section in report.sections.values()) else 0
 
 
-def write_document(
-    path: Path, lines: Sequence[bench.Line], machine: dict[str, str], faults: dict[str, str]
-) -> None:
-    """The table, and beside it the figure where growth was measured."""
-    grown = [line for line in lines if line.at]
+def lines_of_rows(row: str, against: str | None, repeats: int | None) -> Iterator[Line]:
+    """Two rows of the zoo in turns, or the shares of one row's modules. Raises ModelError."""
+    from tools.bench import networks
+
+    if against is None:
+        return networks.shares_within(row, repeats=repeats)
+    return networks.compare(row, against, repeats=repeats)
+
+
+def measure(name: str, repeats: int | None) -> Section:
+    """The section with its lines, printed as they come; up to the error of one that fails."""
+    title, _ = SECTIONS[name]
+    section, start = Section(name, title), time.monotonic()
+    print(f"\n{title}", flush=True)
+    try:
+        print_lines(measure_section(name, repeats), section.lines)
+    except Exception as error:  # the lines before it are kept
+        section.reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        print(f"not measured: {section.reason}", file=sys.stderr, flush=True)
+    print(f"    ({name}: {time.monotonic() - start:.0f} s)", flush=True)
+    return section
+
+
+def measure_section(name: str, repeats: int | None) -> Iterator[Line]:
+    """The lines of a section, one by one."""
+    module = import_module(f"tools.bench.{SECTIONS[name][1]}")
+    lines: Iterator[Line] = getattr(module, f"measure_{name}")(repeats)
+    return lines
+
+
+def print_lines(lines: Iterable[Line], kept: list[Line] | None = None) -> None:
+    """Print lines as they come and append them to `kept`."""
+    for line in lines:
+        print(as_text(line), flush=True)
+        if kept is not None:
+            kept.append(line)
+
+
+def write_document(path: Path, report: Report) -> None:
+    """The document, and beside it the figure where growth was measured."""
+    grown = [line for line in report.lines if line.at]
     if grown:
+        report.figure = FIGURE
         path.with_name(FIGURE).write_text(growth_svg(grown))
-    path.write_text(as_markdown(
-        lines, machine, titles=TITLES, figure=FIGURE if grown else "", faults=faults
-    ))
-
-
-def _measure(name: str, repeats: int | None) -> Iterator[bench.Line]:
-    if name != PAGES:
-        return bench.measure_section(name, repeats)
-    from tools.bench.pages import measure
-
-    return measure(repeats)
+    path.write_text(as_markdown(report))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import numpy as np
 
 from dsanet_core.records import Sampling
 from tools.bench.clips import CLIP, write_clip
-from tools.bench.timing import Line, in_turns, line_of
+from tools.bench.table import Line, line_of
+from tools.bench.timing import in_turns
 
 SECTION = "decoding"
 REPEATS = 20
@@ -23,7 +24,7 @@ OURS = "read_clips"
 Reader = Callable[[Path, list[int]], Any]
 
 
-def measure(repeats: int | None = None) -> Iterator[Line]:
+def measure_decoding(repeats: int | None = None) -> Iterator[Line]:
     """8 x 4 frames, stride 8, of the clip; every reader opens the file anew."""
     from dsanet_core.video import read_clips
 
@@ -37,15 +38,15 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
             variants[name] = partial(read, path, wanted)
         turns = in_turns(variants, repeats or REPEATS)
         found = {name: read(path, wanted) for name, read in readers.items()}
-    words = f"{len(wanted)} frames (8 x 4, stride 8) of {CLIP}, keyframes as x264 sets them"
-    yield turns.line(SECTION, OURS, f"{words}; in the confined process, hash included")
+    protocol = f"{len(wanted)} frames (8 x 4, stride 8) of {CLIP}, keyframes as x264 sets them"
+    yield turns.line(SECTION, OURS, f"{protocol}; in the confined process, hash included")
     for name, rgb in found.items():
         equal = sum(np.array_equal(*pair) for pair in zip(rgb, expected.rgb, strict=True))
         most = np.abs(rgb.astype(int) - expected.rgb).max()
-        used = f"{words}; in this process, {_version(READERS[name][0])}"
+        used = f"{protocol}; in this process, {_version(READERS[name][0])}"
         yield turns.line(SECTION, name, used, over=OURS)
         yield line_of(SECTION, f"{name}, frames equal to those of {OURS}",
-                      f"{words}; values differ by {most} at most", [float(equal)],
+                      f"{protocol}; values differ by {most} at most", [float(equal)],
                       f"of {len(wanted)}")
 
 

@@ -1,4 +1,4 @@
-"""How time and memory grow, as one SVG of small charts on logarithmic axes."""
+"""Growth of time and memory as one SVG of small charts on logarithmic axes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from tools.bench import Line
+from tools.bench.table import Line
 
 WIDTH, HEIGHT = 300, 210
 COLUMNS = 3
@@ -30,7 +30,8 @@ def growth_svg(lines: Sequence[Line]) -> str:
         for index, axis in enumerate(axes):
             row, column = index // COLUMNS * len(SERIES) + below, index % COLUMNS
             points = [(line.at[1], line.median) for line in lines
-                      if line.at and line.at[0] == axis and line.unit == unit]
+                      if line.at and line.at[0] == axis and line.unit == unit
+                      and line.median is not None]
             place = f"translate({column * WIDTH},{row * HEIGHT})"
             charts.append(f'<g transform="{place}">{_chart(axis, unit, points)}</g>')
     rows = math.ceil(len(axes) / COLUMNS) * len(SERIES)

@@ -1,5 +1,4 @@
-"""How time and memory grow with what is asked for: snippets, frames, resolution, length, videos,
-categories."""
+"""Growth of time and memory with snippets, frames, resolution, length, videos and categories."""
 
 from __future__ import annotations
 
@@ -14,9 +13,9 @@ from typing import Any
 
 from dsanet_core.models.base import VideoNetwork
 from tools.bench.clips import CLIP, CLIP_SECONDS, write_clip, write_repeated
-from tools.bench.fresh import ask_section
-from tools.bench.memory import DecoderPeaks, peak_megabytes
-from tools.bench.timing import Line, in_turns
+from tools.bench.processes import DecoderPeaks, ask_module, peak_megabytes
+from tools.bench.table import Line
+from tools.bench.timing import in_turns
 
 SECTION = "growth"
 REPEATS = 5
@@ -30,10 +29,10 @@ AXES: dict[str, tuple[int, ...]] = {
     "videos of a dataset": (25, 50, 100, 200),
     "categories": (10, 100, 1000, 10000),
 }
-"""What grows, and its values. Of the rest a network has what its row says."""
+"""Axis -> its values; everything else stays as the row has it."""
 
 
-def measure(
+def measure_growth(
     repeats: int | None = None, *, axes: dict[str, tuple[int, ...]] | None = None
 ) -> Iterator[Line]:
     """Times of the points of an axis in turns in this process, peak memory of each in its own."""
@@ -44,7 +43,7 @@ def measure(
 
 
 def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iterator[Line]:
-    words = {
+    protocol = {
         LENGTH: f"frames of 8 x 4, stride 4, by read_clips; {CLIP}, repeated",
         "videos of a dataset": f"{ROW}, random weights, run over synth:seed=7, workers apart",
     }.get(axis, f"analysis by {ROW}, random weights, with other {axis}; {CLIP}")
@@ -57,18 +56,18 @@ def _along(axis: str, values: tuple[int, ...], clip: Path, repeats: int) -> Iter
         turns = in_turns(actions, repeats, warm_up=1)
     for value, name in names.items():
         over = "" if name == first else first
-        yield turns.line(SECTION, name, words, over=over, at=(axis, value))
+        yield turns.line(SECTION, name, protocol, over=over, at=(axis, value))
     for value, name in names.items():
         asked = json.dumps([axis, value, str(clip)])
-        peak = float(ask_section(SECTION, f"print(growth.peak_of({asked!r}))"))
+        peak = float(ask_module("growth", f"print(growth.peak_of({asked!r}))"))
         holder = "the decoder's process" if axis == LENGTH else "a fresh process"
-        yield Line(SECTION, f"{name}, peak memory", f"{words}; {holder}", peak, "MB",
+        yield Line(SECTION, f"{name}, peak memory", f"{protocol}; {holder}", peak, "MB",
                    at=(axis, value))
 
 
 def peak_of(asked: str) -> float:
-    """MB that this process has held at most, or its decoder's where the video's length grows, after
-    one point. asked: axis, value, clip, as JSON."""
+    """Peak memory in MB of this process after one point, of its decoder where the video's length
+    grows. asked: axis, value, clip, as JSON."""
     axis, value, clip = json.loads(asked)
     with ExitStack() as stack, DecoderPeaks() as decoder:
         _action(axis, value, Path(clip), stack)()
@@ -76,7 +75,7 @@ def peak_of(asked: str) -> float:
 
 
 def _action(axis: str, value: int, clip: Path, stack: ExitStack) -> Callable[[], object]:
-    """What is timed at one point; what it needs on disk goes with the stack."""
+    """The action that is timed at one point; its files are deleted with the stack."""
     from dsanet_core.analysis import analyze
     from dsanet_core.video import read_clips
     from dsanet_core.zoo import model_spec

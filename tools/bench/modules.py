@@ -13,7 +13,8 @@ from dsanet_core.inference import prepare
 from dsanet_core.inference.dsa import FastDSA
 from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
-from tools.bench.timing import Line, Wanted, in_turns, line_of
+from tools.bench.table import Line, Wanted, line_of
+from tools.bench.timing import in_turns
 
 Module = TypeVar("Module", bound=nn.Module)
 SECTION = "modules"
@@ -26,17 +27,17 @@ EQUAL = 1e-5
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels-last": torch.channels_last_3d}
 
 
-def measure(repeats: int | None = None) -> Iterator[Line]:
+def measure_modules(repeats: int | None = None) -> Iterator[Line]:
     """DSA at 3 clips of 4 snippets, SDA at the res3 shape of 8 frames; float32, in evaluation."""
     torch.manual_seed(0)
-    plain_dsa = settled(DSA(DSA_SHAPE[1], num_snippets=4, beta=1 / 8))
-    plain_sda = settled(SDA(SDA_SHAPE[1]))
+    plain_dsa = with_statistics(DSA(DSA_SHAPE[1], num_snippets=4, beta=1 / 8))
+    plain_sda = with_statistics(SDA(SDA_SHAPE[1]))
     dsa, inplace, sda = (prepare(copy.deepcopy(m)) for m in (plain_dsa, plain_dsa, plain_sda))
     assert isinstance(inplace, FastDSA)
     inplace.owns_input = True  # as behind a normalisation in the networks
     for layout, memory in LAYOUTS.items():
         x = torch.randn(DSA_SHAPE).contiguous(memory_format=memory)
-        words = (f"12 snippets x 128 channels x 8 x 28 x 28, beta 1/8, float32, {layout}, the "
+        protocol = (f"12 snippets x 128 channels x 8 x 28 x 28, beta 1/8, float32, {layout}, the "
                  "input written just before")
         plain = "DSA as its equations read"
         with torch.inference_mode():
@@ -45,14 +46,14 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
                 repeats or REPEATS, prepare=x.clone,
             )
             different = _difference(inplace(x.clone()), plain_dsa(x))
-        yield turns.line(SECTION, IN_PLACE, words, under=plain,
+        yield turns.line(SECTION, IN_PLACE, protocol, under=plain,
                          wanted=Wanted("ratio", ">=", 8))
-        yield turns.line(SECTION, NEW_MEMORY, words, under=plain)
-        yield turns.line(SECTION, plain, words)
-        yield line_of(SECTION, "DSA against its equations, largest difference", words,
+        yield turns.line(SECTION, NEW_MEMORY, protocol, under=plain)
+        yield turns.line(SECTION, plain, protocol)
+        yield line_of(SECTION, "DSA against its equations, largest difference", protocol,
                       [different], "of values around 1", wanted=Wanted("median", "<=", EQUAL))
     x = torch.randn(SDA_SHAPE).contiguous(memory_format=torch.channels_last_3d)
-    words = "8 frames x 128 channels x 28 x 28, r_c 4, four dependencies, float32, channels-last"
+    protocol = "8 frames x 128 channels x 28 x 28, r_c 4, four dependencies, float32, channels-last"
     plain = "SDA as its equations read"
     with torch.inference_mode():
         turns = in_turns(
@@ -60,14 +61,14 @@ def measure(repeats: int | None = None) -> Iterator[Line]:
             repeats or REPEATS, prepare=x.clone,
         )
         different = _difference(sda(x.clone()), plain_sda(x))
-    yield turns.line(SECTION, "SDA", words, under=plain)
-    yield turns.line(SECTION, plain, words)
-    yield line_of(SECTION, "SDA against its equations, largest difference", words,
+    yield turns.line(SECTION, "SDA", protocol, under=plain)
+    yield turns.line(SECTION, plain, protocol)
+    yield line_of(SECTION, "SDA against its equations, largest difference", protocol,
                   [different], "of values around 1", wanted=Wanted("median", "<=", EQUAL))
 
 
-def settled(module: Module) -> Module:
-    """In evaluation mode, with running statistics as after a training and not 0 and 1."""
+def with_statistics(module: Module) -> Module:
+    """In evaluation mode, with running statistics as after a training instead of 0 and 1."""
     for part in module.modules():
         if isinstance(part, nn.BatchNorm1d | nn.BatchNorm3d):
             nn.init.uniform_(part.weight, 0.3, 0.7)

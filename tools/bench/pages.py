@@ -10,8 +10,9 @@ from pathlib import Path
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from dsanet_core.synthetic import CATEGORIES
-from tests.browser.stage import WAIT_MILLISECONDS, chromium, running_app, wait_until_drawn
-from tools.bench.timing import Line, Wanted, line_of
+from tests.browser.stage import WAIT_MILLISECONDS, running_app, wait_until_drawn
+from tools.bench.table import Line, Wanted, line_of
+from tools.browser import required_chromium
 
 SECTION = "pages"
 COLD_STARTS, WARM_PAGES, RERUNS = 5, 15, 15
@@ -25,11 +26,9 @@ REDRAWN = """before => {
 }"""
 
 
-def measure(repeats: int | None = None) -> Iterator[Line]:
+def measure_pages(repeats: int | None = None) -> Iterator[Line]:
     """A browser that runs already; a fresh server for every cold start, one for all else."""
-    with chromium() as browser:
-        if browser is None:
-            raise RuntimeError("no Chromium: run `make test` once, it finds or installs one")
+    with required_chromium() as browser:
         cold = [_cold(browser) for _ in range(repeats or COLD_STARTS)]
         yield line_of(SECTION, "first page, cold", "from the start of the server's process to "
                       "Inspect drawn in Chromium; files in the system's cache, the server asked "

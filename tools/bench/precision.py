@@ -1,4 +1,4 @@
-"""What bfloat16 changes in the answers of the embedded networks."""
+"""Predictions of the embedded networks in bfloat16 against float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips
-from tools.bench.timing import Line, Wanted, line_of, median_and_spread
+from tools.bench.table import Line, Wanted
+from tools.bench.timing import Turns
 
 SECTION = "precision"
 DATASET = "synth:seed=7,n=2500"
@@ -20,7 +21,7 @@ NETWORKS = (("dsa_i3d_synth", "i3d_synth"), ("sda_tsn_synth", "tsn_synth"))
 PRECISIONS = ("float32", "bfloat16")
 
 
-def measure(repeats: int | None = None) -> Iterator[Line]:
+def measure_precision(repeats: int | None = None) -> Iterator[Line]:
     """Embedded weights on videos of the embedded validation split. repeats: so many videos."""
     from dsanet_core.analysis import protocol_of
     from dsanet_core.checkpoints import load_model
@@ -71,15 +72,12 @@ class _Both:
         self.differences.append(float(np.abs(plain - rounded).max()))
 
     def lines(self, name: str, videos: str) -> Iterator[Line]:
-        words = f"{videos}, {self.protocol.describe().rpartition(';')[0]}"
+        protocol = f"{videos}, {self.protocol.describe().rpartition(';')[0]}"
         count = len(self.agreed)
-        yield Line(SECTION, f"{name}, bfloat16 and float32 agree on top-1", words,
+        yield Line(SECTION, f"{name}, bfloat16 and float32 agree on top-1", protocol,
                    100 * float(np.mean(self.agreed)), "% of videos", repeats=count,
                    wanted=Wanted("median", ">=", 99.5))
-        yield Line(SECTION, f"{name}, largest difference of probabilities", words,
+        yield Line(SECTION, f"{name}, largest difference of probabilities", protocol,
                    max(self.differences), "of probability", repeats=count)
-        ratio, spread = median_and_spread(
-            np.divide(self.seconds["bfloat16"], self.seconds["float32"]).tolist()
-        )
-        yield line_of(SECTION, f"{name}, all views in bfloat16", words, self.seconds["bfloat16"],
-                      "s", ratio=ratio, ratio_spread=spread, ratio_of="bfloat16 / float32")
+        yield Turns(self.seconds).line(SECTION, "bfloat16", protocol, over="float32",
+                                       name=f"{name}, all views in bfloat16")

@@ -67,8 +67,8 @@ def run_all(args: argparse.Namespace) -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     commit = args.folder / report.COMMIT
     if not commit.exists():
-        told = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE)
-        commit.write_text(told.stdout.decode().strip() or "unknown")
+        head = subprocess.run(["git", "rev-parse", "--short", "HEAD"], stdout=subprocess.PIPE)
+        commit.write_text(head.stdout.decode().strip() or "unknown")
     end = args.seed + args.per_container
     chunks = [
         (container, first, min(CHUNK, end - first))

@@ -50,8 +50,8 @@ def attempt(container: str, seed: int, folder: Path) -> Outcome:
         kind, text, frames = _read(path)
         seconds = time.monotonic() - start
         if seed % PROXY_EVERY == 0:
-            proxy, said = _proxy(path)
-            text = text if proxy not in FINDINGS else said
+            proxy, detail = _proxy(path)
+            text = text if proxy not in FINDINGS else detail
     path.unlink()
     peak = max((end.peak_bytes for end in children.ends), default=0)
     return Outcome(container, seed, kind, frames, proxy, round(seconds, 3), peak, text)
@@ -80,7 +80,7 @@ def _proxy(path: Path) -> tuple[str, str]:
 
 
 def _kind(error: VideoError) -> tuple[str, str]:
-    """Which kind of message it is, and its text."""
+    """Kind of a message and its text."""
     text = str(error)
     if not text.isprintable() or len(text) > LONGEST_MESSAGE:
         return "error", f"not fit to be shown: {text!r}"

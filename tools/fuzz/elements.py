@@ -1,4 +1,4 @@
-"""Where the parts of a container begin and end: what a liar or a bad copy gets wrong."""
+"""Bounds of the elements of a container, which a forged or truncated file states wrongly."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run of damaged files showed, as a page."""
+"""Results of a run of damaged files as a page."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import av
 from dsanet_core.video import sandbox
 from tools.fuzz.attempt import FINDINGS, LIMITS, PICTURES, PROXY_EVERY
 from tools.fuzz.bases import CONTAINERS, NUM_FRAMES
+from tools.markdown import table
 
 HEAD = """# Damaged files through the decoding sandbox
 
@@ -58,11 +59,9 @@ def markdown(folder: Path, refused: Path | None) -> str:
 
 
 def _by_container(outcomes: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "| container | seeds | files | pictures | frames in them, of all | a message | crashes"
-        " | hangs | other failures | dearest child | slowest |",
-        "|---|---|---|---|---|---|---|---|---|---|---|",
-    ]
+    head = ("container", "seeds", "files", "pictures", "frames in them, of all", "a message",
+            "crashes", "hangs", "other failures", "dearest child", "slowest")
+    rows = []
     for container in CONTAINERS:
         of = [outcome for outcome in outcomes if outcome["container"] == container]
         if not of:
@@ -85,12 +84,12 @@ def _by_container(outcomes: list[dict[str, Any]]) -> list[str]:
             f"{max(outcome['peak_bytes'] for outcome in of) / 1e6:.0f} MB",
             f"{max(outcome['seconds'] for outcome in of):.1f} s",
         )
-        lines.append("| " + " | ".join(str(cell) for cell in cells) + " |")
+        rows.append(cells)
     copies = [outcome["proxy"] for outcome in outcomes if outcome["proxy"]]
     made = copies.count(PICTURES)
     cap = LIMITS.address_space / 1e6
     return [
-        *lines,
+        table(head, rows),
         "",
         f"Of {len(copies)} copies for the browser {made} were made, the others refused or failed as"
         f" counted above. Memory is resident; the cap on addresses is {cap:.0f} MB.",
@@ -100,8 +99,7 @@ def _by_container(outcomes: list[dict[str, Any]]) -> list[str]:
 
 def _by_kind(outcomes: list[dict[str, Any]]) -> list[str]:
     kinds = Counter(outcome["kind"] for outcome in outcomes)
-    lines = [f"| {kind} | {count} |" for kind, count in kinds.most_common()]
-    return ["| outcome | files |", "|---|---|", *lines, ""]
+    return [table(("outcome", "files"), kinds.most_common()), ""]
 
 
 def _traced(folder: Path, how: str) -> list[str]:

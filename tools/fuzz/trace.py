@@ -1,4 +1,4 @@
-"""Which files, sockets and programs decoding children reached for, from a trace of the kernel."""
+"""Files, sockets and programs that decoding processes tried to open, from a trace of the kernel."""
 
 from __future__ import annotations
 
@@ -43,21 +43,22 @@ def command(log: str, how: str) -> list[str]:
 
 
 def reach(lines: Iterable[str]) -> Reach:
-    """What the confined processes of a trace did."""
+    """System calls of the confined processes of a trace."""
     calls = list(_calls(lines))
     confined = {
-        pid for pid, name, said, result, _ in calls if name == "prctl" and "SECCOMP" in said
+        pid for pid, name, arguments, _, _ in calls
+        if name == "prctl" and "SECCOMP" in arguments
     }
     found = Reach(children=len(confined))
-    for pid, name, said, result, _ in calls:  # threads come after the thread that made them
+    for pid, name, arguments, result, _ in calls:  # threads come after the thread that made them
         if name.startswith("clone") and pid in confined and result > 0:
             confined.add(result)
-            if "CLONE_THREAD" not in said:
+            if "CLONE_THREAD" not in arguments:
                 found.reached[f"{name} of a process"] += 1
-    for pid, name, said, _, error in calls:
+    for pid, name, arguments, _, error in calls:
         if pid not in confined or name in HARMLESS:
             continue
-        what = f"{name}({said})"
+        what = f"{name}({arguments})"
         if error:
             found.refused[f"{what} {error}"] += 1
         else:
@@ -72,13 +73,13 @@ def _calls(lines: Iterable[str]) -> Iterable[tuple[int, str, str, int, str]]:
         match = _LINE.match(line)
         if match is None:
             continue
-        pid, name, said = int(match[1]), match[2], match[3]
-        if said.endswith("<unfinished ...>"):
-            begun[pid, name] = said.removesuffix("<unfinished ...>")
+        pid, name, arguments = int(match[1]), match[2], match[3]
+        if arguments.endswith("<unfinished ...>"):
+            begun[pid, name] = arguments.removesuffix("<unfinished ...>")
             continue
-        said = begun.pop((pid, name), "") + said
-        result = _RESULT.search(said)
+        arguments = begun.pop((pid, name), "") + arguments
+        result = _RESULT.search(arguments)
         if result is not None:
             number = -1 if result[1] == "?" else int(result[1])
-            said = said[: result.start()].rstrip().removesuffix(")").rstrip()
-            yield pid, name, said, number, result[2] or ("" if number >= 0 else "ended")
+            arguments = arguments[: result.start()].rstrip().removesuffix(")").rstrip()
+            yield pid, name, arguments, number, result[2] or ("" if number >= 0 else "ended")

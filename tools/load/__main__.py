@@ -1,11 +1,11 @@
-"""What the app does under load, with visitors that speak Streamlit's protocol.
+"""The app under load, with visitors that speak Streamlit's protocol.
 
     python -m tools.load sessions --sessions 8 --minutes 10
     python -m tools.load sessions --sessions 8 --minutes 10 --kill-every 20
     python -m tools.load endurance --analyses 300
 
-Each starts a server of its own and says of every figure whether it holds; the exit code is 1 if one
-does not. The first starts with about three minutes of a single visitor.
+Each starts a server of its own and checks every figure; the exit code is 1 if one does not
+hold. The first starts with about three minutes of a single visitor.
 """
 
 from __future__ import annotations

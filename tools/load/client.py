@@ -1,4 +1,4 @@
-"""One visitor of a Streamlit app without a browser: its WebSocket, its uploads, what it sees.
+"""One visitor of a Streamlit app without a browser: its WebSocket, its uploads, its page.
 
 Speaks the protocol of Streamlit 1.67 as its frontend does: the cookie against forged requests, the
 cache of messages, widget states, fragments that ask for their own reruns. One thread owns a client.
@@ -18,6 +18,7 @@ from streamlit.proto.Common_pb2 import FileURLs
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from websockets.sync.client import connect
+from websockets.typing import Origin, Subprotocol
 
 from tools.load.page import Node, Page
 
@@ -45,7 +46,8 @@ class Client:
         self._page_hash = ""
         self._pages: dict[str, str] = {}
         self._session_id = ""
-        self._run, self._fragments, self._running, self._asked = "", [], False, False
+        self._run, self._running, self._asked = "", False, False
+        self._fragments: list[str] = []
         self._timers: dict[str, tuple[float, float]] = {}
         self._cache: dict[str, tuple[ForwardMsg, int]] = {}
         self._cached_age, self._full_runs = 2, 0
@@ -54,13 +56,13 @@ class Client:
         self._http = requests.Session()
         self._http.headers["Origin"] = address
         self._http.get(f"{address}/_stcore/health", timeout=CONNECT_SECONDS).raise_for_status()
-        token = self._http.cookies[XSRF_COOKIE]
+        token = self._http.cookies[XSRF_COOKIE] or ""
         self._http.headers["X-Xsrftoken"] = token
         self._socket = connect(
             f"ws://{urlsplit(address).netloc}/_stcore/stream",
-            origin=address,  # type: ignore[arg-type]
+            origin=Origin(address),
             additional_headers={"Cookie": f"{XSRF_COOKIE}={token}"},
-            subprotocols=["streamlit", token],  # type: ignore[list-item]
+            subprotocols=[Subprotocol("streamlit"), Subprotocol(token)],
             max_size=None,
             open_timeout=CONNECT_SECONDS,
         )
@@ -72,7 +74,7 @@ class Client:
         self._socket.close()
         self._http.close()
 
-    # What a user does
+    # Actions of a user
 
     def switch(self, page: str) -> None:
         """Choose a page of the navigation by its name in the address."""
@@ -81,7 +83,7 @@ class Client:
         self._rerun()
 
     def click(self, label: str) -> bool:
-        """Press the first button whose label begins so; whether there was one."""
+        """Press the first button whose label begins so; False where there is none."""
         node = self.page.widget("button", label)
         if node is None or node.content.disabled:
             return False
@@ -89,7 +91,7 @@ class Client:
         return True
 
     def choose(self, label: str, option: str) -> bool:
-        """Choose an option of a select box; whether there was one that did not show it already."""
+        """Choose an option of a select box; False where there is no box or it shows the option."""
         node = self.page.widget("selectbox", label)
         if node is None:
             return False
@@ -102,7 +104,7 @@ class Client:
         return True
 
     def chosen(self, label: str) -> str | None:
-        """What a select box stands at; None where there is none."""
+        """The selected option of a select box; None where there is no such box."""
         node = self.page.widget("selectbox", label)
         state = None if node is None else self._widgets.get(node.content.id)
         return None if state is None else state.string_value
@@ -154,13 +156,13 @@ class Client:
             self._take(end)
 
     def linger(self, seconds: float) -> None:
-        """Look at the page for a while; its fragments go on asking for their reruns."""
+        """Stay on the page for a while; its fragments go on requesting their reruns."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._take(end)
 
     def _take(self, end: float) -> None:
-        """At most one message, and the reruns that fragments asked for."""
+        """Handle at most one message, and request the reruns of fragments that are due."""
         due = min((at for at, _ in self._timers.values()), default=end)
         try:
             data = self._socket.recv(timeout=max(0.0, min(end, due) - time.monotonic()))
@@ -169,14 +171,14 @@ class Client:
         if data:
             self.last_message = time.monotonic()
             message = ForwardMsg()
-            message.ParseFromString(data)  # type: ignore[arg-type]
+            message.ParseFromString(data)
             self._handle(message)
         for fragment, (at, interval) in self._timers.copy().items():
             if at <= time.monotonic():
                 self._timers[fragment] = (time.monotonic() + interval, interval)
                 self._send_rerun(fragment, is_auto=True)
 
-    # What the server says
+    # Messages from the server
 
     def _handle(self, message: ForwardMsg) -> None:
         kind = message.WhichOneof("type")
@@ -247,7 +249,7 @@ class Client:
             chosen = box.options[box.default]
             self._widgets[box.id] = WidgetState(id=box.id, string_value=chosen)
 
-    # What the server is asked
+    # Messages to the server
 
     def _rerun(self, node: Node | None = None, trigger: WidgetState | None = None) -> None:
         fragment = "" if node is None else node.fragment

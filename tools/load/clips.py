@@ -76,8 +76,8 @@ def make_clips(folder: Path, count: int) -> list[Clip]:
     return clips
 
 
-class Answers:
-    """What every page must show of a clip, found with the core alone, each once."""
+class ExpectedFigures:
+    """Figures that every page must show of a clip, computed with the core alone, each once."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -91,7 +91,7 @@ class Answers:
             return found
 
     def figures(self, clip: Clip, page: str, models: tuple[str, ...]) -> dict[str, Any]:
-        """What the figures of a page say, by their descriptions; {} for a page that has none for
+        """Values of the figures of a page, by their descriptions; {} for a page that has none for
         these models."""
         with self._lock:
             found: dict[str, Any] = self._figures(clip.path, page, models)
@@ -116,11 +116,11 @@ class Answers:
             span = float(shares.min()), float(shares.max())
             alt = f"Share of every snippet in the logit, {models[0]}"
             made[alt] = importance(first, found, span=span)
-        return {alt: said_by(figure.to_json()) for alt, figure in made.items()}
+        return {alt: plotted_values(figure.to_json()) for alt, figure in made.items()}
 
-    def tell_apart(self, clips: list[Clip]) -> bool:
-        """Whether the figures of any two clips differ, for every page and model: only then would
-        another's answer be noticed."""
+    def are_distinct(self, clips: list[Clip]) -> bool:
+        """True where the figures of any two clips differ, for every page and model: only then is a
+        result of another clip detected."""
         for page, model in itertools.product(("", "kernels", "dependencies"), MODELS):
             shown = [self.figures(clip, page, (model,)) for clip in clips]
             if any(shown) and any(same(a, b) for a, b in itertools.combinations(shown, 2)):
@@ -128,7 +128,7 @@ class Answers:
         return True
 
 
-def said_by(spec: str) -> list[list[Any]]:
+def plotted_values(spec: str) -> list[list[Any]]:
     """Numbers and names that a figure of this JSON draws, trace by trace."""
     traces = json.loads(spec)["data"]
     parts = ("x", "y", "z", "customdata", "name")
@@ -147,7 +147,8 @@ def _flat(value: Any) -> Iterator[Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether two answers of `said_by` (or dicts of them) say the same, numbers to `TOLERANCE`."""
+    """True where two results of `plotted_values` (or dicts of them) are equal, numbers to
+    `TOLERANCE`."""
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
     if isinstance(a, list) and isinstance(b, list):

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-from tools.load.clips import MODELS, Answers, Clip, make_clips
-from tools.load.report import Check, Report, growth, mebibytes, tell
+from tools.load.clips import MODELS, Clip, ExpectedFigures, make_clips
+from tools.load.report import Check, Report, growth, log, mebibytes
 from tools.load.server import Holdings, Server, running
 from tools.load.visitor import PAGES, Notes, Visitor
 
@@ -20,25 +20,25 @@ WARM_UP = 30
 GROWTH = 0.05
 SETTLE_SECONDS = 180
 """Streamlit keeps a session that was left for two minutes, in case its browser comes back."""
-CALM_SECONDS = 10
+REST_SECONDS = 10
 
 
 def measure(scratch: Path, analyses: int) -> Report:
     """A visitor warms the server up and leaves, another asks for all analyses and leaves; what the
     server holds after the second is compared with what it held after the first."""
-    answers, notes = Answers(), Notes()
+    answers, notes = ExpectedFigures(), Notes()
     clips = make_clips(scratch, CONTENTS)
     report = Report()
     salts = itertools.count(1)
     with running(scratch) as server:
         empty = server.holdings()
-        tell("warm-up")
+        log("warm-up")
         _visit(server, answers, notes, clips, WARM_UP, salts)
         start, seconds = _at_rest(server, lambda now: now.files <= empty.files)
         report.facts["seconds until the first visitor's files were gone"] = f"{seconds:.0f}"
-        tell(f"{analyses} analyses")
+        log(f"{analyses} analyses")
         samples = _visit(server, answers, notes, clips, analyses, salts)
-        tell("left alone")
+        log("left alone")
         end, seconds = _at_rest(server, lambda now: _is_back(start, now))
         report.facts["seconds until all was back, or given up"] = f"{seconds:.0f}"
         few = max(1, min(10, analyses // 3))
@@ -68,10 +68,10 @@ def measure(scratch: Path, analyses: int) -> Report:
 
 
 def _visit(
-    server: Server, answers: Answers, notes: Notes, clips: list[Clip], count: int,
+    server: Server, answers: ExpectedFigures, notes: Notes, clips: list[Clip], count: int,
     salts: itertools.count[int],
 ) -> list[Holdings]:
-    """What the server holds after each of so many analyses of files that it has never seen."""
+    """Memory, files and processes of the server after each of so many analyses of new files."""
     visitor = Visitor(0, server.address, answers, notes)
     samples = []
     for turn in range(count):
@@ -87,13 +87,13 @@ def _visit(
 
 
 def _at_rest(server: Server, until: Callable[[Holdings], bool]) -> tuple[Holdings, float]:
-    """What the server holds once something is so of that, or after `SETTLE_SECONDS`; and how long
-    that took."""
+    """Resources of the server once they satisfy a condition, or after `SETTLE_SECONDS`, and the
+    seconds until then."""
     begin = time.monotonic()
     while not until(server.holdings()) and time.monotonic() - begin < SETTLE_SECONDS:
         time.sleep(1)
     seconds = time.monotonic() - begin
-    time.sleep(CALM_SECONDS)
+    time.sleep(REST_SECONDS)
     return server.holdings(), seconds
 
 

@@ -1,4 +1,4 @@
-"""How long a visitor may wait: the rule, and how the waits of a load stand against it.
+"""The longest fair wait of a visitor, and the waits of a load compared with it.
 
 Alone, an answer of a kind takes at most L(kind), measured beforehand. While others ask too, a fair
 queue lets each other visitor have at most one turn before each question of mine. So a wait is

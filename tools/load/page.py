@@ -1,4 +1,4 @@
-"""What a browser shows of a Streamlit page: the elements that the server's deltas have placed.
+"""The elements of a Streamlit page, placed by the server's deltas as in a browser.
 
 Follows the rules of Streamlit's own frontend: an element or a block stands at a path, drawing a
 block again keeps what is in it, and what a finished run did not draw again goes.
@@ -45,7 +45,7 @@ class Page:
         self._nodes.clear()
 
     def apply(self, path: Path, delta: Delta, run: str) -> Node | None:
-        """Place what a delta brings; the new element, if it brought one."""
+        """Apply a delta; the new element, or None."""
         kind = delta.WhichOneof("type")
         if kind == "new_element":
             node = Node(delta.new_element, run, delta.fragment_id)
@@ -95,7 +95,7 @@ class Page:
         return [node.content.label for node in self.nodes("expandable")]
 
     def exceptions(self) -> list[str]:
-        """What Streamlit shows of exceptions that a script let through."""
+        """Exceptions that the script did not catch, as "type: message"."""
         found = (node.content for node in self.nodes("exception"))
         return [f"{exception.type}: {exception.message}" for exception in found]
 

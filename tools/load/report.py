@@ -1,4 +1,4 @@
-"""What a load showed: a table, facts, and one line for every check."""
+"""Report of a load: a table, facts, and one line for every check."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class Report:
         return "\n".join(lines)
 
 
-def tell(what: str) -> None:
-    """What begins now, for who waits."""
-    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+def log(step: str) -> None:
+    """Print the step that begins, with the time, to stderr."""
+    print(f"{time.strftime('%H:%M:%S')} {step}", file=sys.stderr, flush=True)
 
 
 def growth(before: float, after: float) -> float:

@@ -1,4 +1,4 @@
-"""A server of the app in a process of its own, and what its processes hold."""
+"""A server of the app in a process of its own, and the resources of its processes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROC = Path("/proc")
 
 @dataclass(frozen=True)
 class Holdings:
-    """What the server and its children hold at a moment. at: monotonic seconds; memory: resident
+    """Resources of the server and its children at a moment. at: monotonic seconds; memory: resident
     bytes of them all, shared pages counted in each; files: temporary ones."""
 
     at: float
@@ -133,7 +133,7 @@ def _wait_until_healthy(server: Server) -> None:
 
 
 class Watch(threading.Thread):
-    """Looks at what a server holds every few seconds until it is told to stop."""
+    """Records the resources of a server every few seconds until it is stopped."""
 
     def __init__(self, server: Server) -> None:
         super().__init__(daemon=True)

@@ -1,4 +1,4 @@
-"""Many visitors at once: each walks through the app at random and must see nothing but its own."""
+"""Many visitors at once: each walks through the app at random and must see its own results only."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from tools.load import fairness
-from tools.load.clips import MODELS, SIZES, Answers, Clip, make_clips
-from tools.load.report import Check, Report, growth, mebibytes, tell
+from tools.load.clips import MODELS, SIZES, Clip, ExpectedFigures, make_clips
+from tools.load.report import Check, Report, growth, log, mebibytes
 from tools.load.server import Holdings, Server, Watch, running
 from tools.load.visitor import PAGES, QUICK, SLOW, Ask, Notes, Visitor
 
@@ -27,19 +27,19 @@ CHILDREN = ("app.server.network_worker", "dsanet_core.video.fork_server")
 
 
 def measure(scratch: Path, sessions: int, minutes: float, kill_every: float) -> Report:
-    """Sets up, lets one visitor find how long answers take alone, then lets all walk."""
-    answers = Answers()
+    """Set up, measure the waits of one visitor alone, then let all walk."""
+    answers = ExpectedFigures()
     clips = make_clips(scratch, max(sessions, len(SIZES)))
-    if not answers.tell_apart(clips):
+    if not answers.are_distinct(clips):
         raise RuntimeError("two clips look the same to a network: mixing would not be noticed")
-    tell("finding what must be shown")
+    log("computing the expected figures")
     for clip in clips:  # found now, so that finding them takes no time from the server
         for model in MODELS:
             answers.figures(clip, "explain", (model,))
     notes = Notes()
     with running(scratch) as server:
-        calm = [] if kill_every else _alone(server, answers, clips)
-        tell(f"{sessions} visitors for {minutes:g} minutes")
+        alone_asks = [] if kill_every else _alone(server, answers, clips)
+        log(f"{sessions} visitors for {minutes:g} minutes")
         watch, begin = Watch(server), time.monotonic()
         end = begin + 60 * minutes
         watch.start()
@@ -57,16 +57,16 @@ def measure(scratch: Path, sessions: int, minutes: float, kill_every: float) -> 
         for thread in threads:
             thread.join()
         samples = watch.stop()
-        return _report(server, calm, notes, samples, begin, end, is_killed=kill_every > 0)
+        return _report(server, alone_asks, notes, samples, begin, end, is_killed=kill_every > 0)
 
 
-def _alone(server: Server, answers: Answers, clips: list[Clip]) -> list[Ask]:
+def _alone(server: Server, answers: ExpectedFigures, clips: list[Clip]) -> list[Ask]:
     """A single visitor asks every model on every page, in turn about each size of video but the
     smallest."""
     notes = Notes()
     visitor = Visitor(-1, server.address, answers, notes)
     salts = itertools.count(1 << 32)
-    tell("one visitor alone")
+    log("one visitor alone")
     visitor.upload(clips[0].again("first.mp4", next(salts)))
     for model in MODELS:
         visitor.choose("Model", model)  # loads the networks
@@ -88,7 +88,7 @@ def _alone(server: Server, answers: Answers, clips: list[Clip]) -> list[Ask]:
 def _walk(
     number: int,
     server: Server,
-    answers: Answers,
+    answers: ExpectedFigures,
     own: Clip,
     notes: Notes,
     end: float,
@@ -163,7 +163,7 @@ def _kill(server: Server, every: float, end: float, notes: Notes) -> None:
 
 def _report(
     server: Server,
-    calm: list[Ask],
+    alone_asks: list[Ask],
     notes: Notes,
     samples: list[Holdings],
     begin: float,
@@ -175,7 +175,7 @@ def _report(
     stops = [ask.stop_seconds for ask in notes.asks if ask.stop_seconds is not None]
     report = Report()
     for kind in sorted({ask.kind for ask in answered}):
-        waits = [[ask.wait for ask in asks if ask.kind == kind] for asks in (calm, answered)]
+        waits = [[ask.wait for ask in asks if ask.kind == kind] for asks in (alone_asks, answered)]
         report.row(
             kind or "inspect", f"alone {_seconds(waits[0])}", f"together {_seconds(waits[1])}",
             f"{len(waits[1])} answers",
@@ -196,7 +196,7 @@ def _report(
         report.checks += [
             Check("messages instead of answers", len(notes.messages), not notes.messages,
                   notes.messages[:5]),
-            _fairness(calm, notes.asks, answered),
+            _fairness(alone_asks, notes.asks, answered),
             _flatness(samples, begin, end),
         ]
     return report
@@ -208,9 +208,9 @@ def _seconds(values: list[float]) -> str:
     return f"{statistics.median(values):.2f} s, at most {max(values):.2f} s"
 
 
-def _fairness(calm: list[Ask], asks: list[Ask], answered: list[Ask]) -> Check:
-    """Whether all waits are within the fair share; the slowest one, and the one nearest to it."""
-    alone = fairness.longest_alone(calm)
+def _fairness(alone_asks: list[Ask], asks: list[Ask], answered: list[Ask]) -> Check:
+    """Check that all waits are within the fair share; the slowest one and the one nearest to it."""
+    alone = fairness.longest_alone(alone_asks)
     shares = {id(ask): fairness.fair_share(ask, asks, alone) for ask in answered}
     tightest = max(answered, key=lambda ask: ask.wait / shares[id(ask)])
     slowest = max(answered, key=lambda ask: ask.wait)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from dsanet_core.figures.style import shorten
 from dsanet_core.report.text import escape
 from tools.load.client import Client, UnansweredError
-from tools.load.clips import Answers, Clip, said_by, same
+from tools.load.clips import Clip, ExpectedFigures, plotted_values, same
 
 QUICK_SECONDS = 180
 """A page that is not drawn after so long counts as a hang."""
@@ -40,7 +40,7 @@ class Ask:
 
 @dataclass
 class Notes:
-    """What all visitors found. wrong: anything that a visitor must never see;
+    """Findings of all visitors. wrong: anything that a visitor must never see;
     shown: the clip that each visitor looks at."""
 
     asks: list[Ask] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Notes:
 class Visitor:
     """One session after the other at an app. clip, where, model, other: what it looks at."""
 
-    def __init__(self, number: int, address: str, answers: Answers, notes: Notes) -> None:
+    def __init__(self, number: int, address: str, answers: ExpectedFigures, notes: Notes) -> None:
         self.number, self.notes = number, notes
         self.clip: Clip | None = None
         self.where, self.model, self.other, self.method = "", "dsa_i3d_synth", "i3d_synth", ""
@@ -93,9 +93,9 @@ class Visitor:
             noted.outcome = "refused"
         elif noted.outcome == "answer":
             noted.outcome = "salvaged"
-            grounds = self._videos()
-            if page.labels()[:1] != [_label(clip)] or grounds - {clip.sha256[:12]}:
-                self.notes.mixed.append(f"{clip.name}: {page.labels()[:1]}, {grounds}")
+            footers = self._videos()
+            if page.labels()[:1] != [_label(clip)] or footers - {clip.sha256[:12]}:
+                self.notes.mixed.append(f"{clip.name}: {page.labels()[:1]}, {footers}")
 
     def peek(self, clip: Clip) -> None:
         """Open a link to another's upload: it must be refused and show nothing of it."""
@@ -175,7 +175,7 @@ class Visitor:
     # Looking
 
     def _look(self, noted: Ask) -> None:
-        """Whether the page shows what it must: this visitor's own, or a sentence why not."""
+        """Check that the page shows this visitor's own results, or a sentence with the reason."""
         page = self.client.page
         self._see_nothing_wrong()
         if noted.outcome != "answer":
@@ -206,7 +206,7 @@ class Visitor:
         weights = re.findall(r"\*\*Weights:\*\*.*?\(sha256 (\w+)\)", text)
         known = [self._answers.analysis(clip, name).model.weights_sha256[:12] for name in models]
         has_answer = bool(expected) or self.where == "explain"
-        shown = {alt: said_by(spec) for alt, spec in page.figures() if alt in expected}
+        shown = {alt: plotted_values(spec) for alt, spec in page.figures() if alt in expected}
         checks = {
             "name": page.labels()[:1] == [_label(clip)],
             "video": self._videos() == ({clip.sha256[:12]} if has_answer else set()),
@@ -229,5 +229,5 @@ class Visitor:
 
 
 def _label(clip: Clip) -> str:
-    """What the app writes above the choice of a video while it shows this one."""
+    """The label above the choice of a video while the app shows this one."""
     return f"**{escape(shorten(clip.name))}** · choose another video"

@@ -90,7 +90,7 @@ def to_csv(effects: RunEffects, classes: Sequence[str]) -> str:
         "category", "videos", "block", "change", "accuracy", "accuracy_without",
         "probability_lost",
     ])
-    for row in np.flatnonzero(effects.videos):
+    for row in np.flatnonzero(effects.videos).tolist():
         for place, block in enumerate(effects.blocks):
             numbers = (effects.before[row], effects.after[row, place], effects.drop[row, place])
             table.writerow([

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 import streamlit as st
@@ -25,6 +25,7 @@ from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
 from dsanet_core.serialize import CsvTable
 
+BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
 FACTS_KEPT = 4096
 STALE_SECONDS = 30
 """Without a report for so long, the page says how old the last one is."""
@@ -45,7 +46,7 @@ class State(StrEnum):
 
 
 ACTIVE = (State.RUNNING, State.STOPPING, State.WAITING)
-LOOKS = {
+LOOKS: dict[State, tuple[BadgeColour, str]] = {
     State.RUNNING: ("blue", ":material/play_arrow:"),
     State.STOPPING: ("orange", ":material/hourglass:"),
     State.WAITING: ("gray", ":material/schedule:"),

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import torch
 
-from tools.bench.gpu import Report, Stage, run_gpu_bench
-from tools.bench.gpu.table import MEASURED, markdown
+from tools.bench.gpu import run_gpu_bench
+from tools.bench.gpu.device import Device
+from tools.bench.table import Report, as_markdown
+
+MEASURED = "<!-- measured on a GPU -->"
+"""Marks a file with results, which a report without any must not replace."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -20,23 +24,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     if chosen.dry_run and chosen.write is not None:
         parser.error("a dry run has no results to write: leave out --write or --dry-run")
-    device = chosen.device or ("cpu" if chosen.dry_run else "cuda")
-    stage = Stage(
-        torch.device(device), dry=chosen.dry_run, budget_seconds=chosen.budget,
-        repeats=chosen.repeats or (2 if chosen.dry_run else 15),
+    device = Device(
+        torch.device(chosen.device or ("cpu" if chosen.dry_run else "cuda")), dry=chosen.dry_run,
+        budget_seconds=chosen.budget, repeats=chosen.repeats or (2 if chosen.dry_run else 15),
     )
-    keep = partial(save, path=chosen.write) if chosen.write else None
-    report = run_gpu_bench(stage, after_section=keep)
-    if keep is not None:
-        keep(report)
+    save_to_file = partial(save, path=chosen.write) if chosen.write else None
+    report = run_gpu_bench(device, after_section=save_to_file)
+    if save_to_file is not None:
+        save_to_file(report)
     print(json.dumps(report.to_dict(), indent=1) if chosen.json else markdown(report))
     return 0
 
 
+def markdown(report: Report) -> str:
+    """The whole file."""
+    return f"{MEASURED}\n\n{as_markdown(report)}" if report.has_results else as_markdown(report)
+
+
 def save(report: Report, path: Path) -> None:
     """Write the table, unless it would replace results by none."""
-    there = path.read_text(encoding="utf-8") if path.exists() else ""
-    if MEASURED in there and not report.has_results:
+    before = path.read_text(encoding="utf-8") if path.exists() else ""
+    if MEASURED in before and not report.has_results:
         print(f"{path} holds results and stays as it is", file=sys.stderr)
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,18 +1,17 @@
-"""What this GPU gives at best: matrix products of each precision, and copies."""
+"""Ceilings of this GPU: matrix products of each precision, and copies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 
-from tools.bench.gpu.machine import under_load
-from tools.bench.gpu.report import Column, Report, Section
-from tools.bench.gpu.stage import Action, Failure, Precision, Stage, Times
+from tools.bench.gpu.device import PRECISIONS, Device, Precision
+from tools.bench.machine import state_under_load
+from tools.bench.table import Report, Section
+from tools.bench.timing import Action
 
+SECTION = "ceilings"
 COPY = "copy, device to device"
-PRECISIONS: tuple[Precision, ...] = ("bf16", "tf32", "fp32")
+TFLOPS, GB = "TFLOP/s", "GB/s"
 SIZES: dict[Precision, tuple[int, ...]] = {
     "bf16": (4096, 8192, 16384), "tf32": (4096, 8192, 16384), "fp32": (4096, 8192),
 }
@@ -24,79 +23,56 @@ def product(precision: Precision) -> str:
 
 
 def plan() -> Section:
-    return Section.of(
-        "ceilings", "Ceilings",
-        "Square products of normally distributed matrices, the fastest of several sizes; a copy of "
-        "a large tensor, what is read and what is written counted. The other tables are held "
-        "against these, not against a data sheet.",
-        [Column("size", "size"), Column("ms", "ms", "{:.3f}", True),
-         Column("TFLOP/s", "tflops", "{:.1f}"), Column("GB/s", "gb_per_s", "{:.0f}")],
-        [*map(product, PRECISIONS), COPY],
+    return Section.planned(
+        SECTION, "Ceilings",
+        "The other tables compare with these figures, not with a data sheet. GB/s: bytes read and "
+        "written.",
+        {**{product(precision): "square, normally distributed, the fastest of several sizes"
+            for precision in PRECISIONS},
+         COPY: "a large tensor"},
     )
 
 
-def measure(stage: Stage, report: Report) -> None:
+def measure(device: Device, report: Report) -> None:
     for precision in PRECISIONS:
-        stage.say(product(precision))
-        sizes = (32,) if stage.dry else SIZES[precision]
-        _products(stage, report, precision, sizes)
-    stage.say(COPY)
-    _copy(stage, report)
-    stage.clear()
+        device.log(product(precision))
+        sizes = (32,) if device.dry else SIZES[precision]
+        _products(device, report, precision, sizes)
+    device.log(COPY)
+    line = report.line(SECTION, COPY)
+    with device.attempt(COPY, line):
+        count = (1 << 12) if device.dry else COPY_BYTES
+        source = torch.ones(count, dtype=torch.uint8, device=device.device)
+        target = torch.empty_like(source)
+        turns = device.in_turns({COPY: lambda: target.copy_(source)})
+        rate = 2 * count / turns.median(COPY) / 1e9
+        line.fill(turns.of(COPY), {"size": f"{count / 2**30:.3g} GiB", GB: rate})
+    device.clear()
 
 
 def _products(
-    stage: Stage, report: Report, precision: Precision, sizes: tuple[int, ...]
+    device: Device, report: Report, precision: Precision, sizes: tuple[int, ...]
 ) -> None:
-    line = report.line("ceilings", product(precision))
+    line = report.line(SECTION, product(precision))
     for size in sizes:
-        work = stage.attempt(line.name, partial(_product, stage, precision, size))
-        times = work if isinstance(work, Failure) else stage.race({line.name: work})[line.name]
-        if isinstance(times, Failure):
-            if not line.values:
-                line.reason = times.reason
-            continue
-        tflops = 2 * size**3 / times.median / 1e9
-        if tflops > line.values.get("tflops", 0.0):
-            line.fill(size=f"{size} x {size}", tflops=tflops, **times.values("ms"))
-        if precision == "bf16" and size == sizes[-1] and stage.is_cuda:
-            load = stage.attempt("clocks", partial(under_load, stage, work, times.median))
-            if not isinstance(load, Failure):
-                report.machine["under load"] = load
+        with device.attempt(f"{line.name}, {size}", line):
+            work = _product(device, precision, size)
+            turns = device.in_turns({line.name: work})
+            seconds = turns.median(line.name)
+            tflops = 2 * size**3 / seconds / 1e12
+            if tflops > float(line.more.get(TFLOPS, 0.0)):
+                line.fill(turns.of(line.name), {"size": f"{size} x {size}", TFLOPS: tflops})
+            if precision == "bf16" and size == sizes[-1] and device.is_cuda:
+                report.machine["under load"] = state_under_load(device.device, work, seconds)
 
 
-def _product(stage: Stage, precision: Precision, size: int) -> Action:
+def _product(device: Device, precision: Precision, size: int) -> Action:
     dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-    a, b = (torch.randn(size, size, device=stage.device, dtype=dtype) for _ in range(2))
+    a, b = (torch.randn(size, size, device=device.device, dtype=dtype) for _ in range(2))
     out = torch.empty_like(a)
 
     def work() -> None:
-        kept = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest" if precision == "fp32" else "high")
-        try:
+        with device.precision("fp32" if precision == "fp32" else "tf32"):
             torch.mm(a, b, out=out)
-        finally:
-            torch.set_float32_matmul_precision(kept)
 
     return work
-
-
-def _copy(stage: Stage, report: Report) -> None:
-    line = report.line("ceilings", COPY)
-    count = (1 << 12) if stage.dry else COPY_BYTES
-
-    def prepare() -> Callable[[], object]:
-        source = torch.ones(count, dtype=torch.uint8, device=stage.device)
-        target = torch.empty_like(source)
-        return lambda: target.copy_(source)
-
-    work = stage.attempt(COPY, prepare)
-    times = work if isinstance(work, Failure) else stage.race({COPY: work})[COPY]
-    if isinstance(times, Times):
-        line.fill(
-            size=f"{count / 2**30:.3g} GiB",
-            gb_per_s=2 * count / times.median / 1e6,
-            **times.values("ms"),
-        )
-    else:
-        line.fail(times.reason)

@@ -1,241 +1,285 @@
-"""Whole networks on one GPU: how fast, how near the ceiling, and against each other."""
+"""Whole networks on one GPU: throughput, share of the ceiling, ratios, capture, and one clip."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
 
+import torch
 from torch import Tensor
 
 from dsanet_core import inference
 from dsanet_core.counting import complexity
+from dsanet_core.hooks import capture
 from dsanet_core.models.base import VideoNetwork
-from tools.bench.gpu import against, limits
-from tools.bench.gpu.ceilings import product
+from tools.bench.gpu import profiling
+from tools.bench.gpu.ceilings import TFLOPS, product
+from tools.bench.gpu.device import Device
 from tools.bench.gpu.modes import (
     BF16,
+    DSANET,
     FP32,
+    GRAPHED,
     MODES,
+    PAIRS,
     TOLERANCE,
     Mode,
+    Pair,
+    build,
+    clip_shape,
     difference,
-    hooks_are_guarded,
-    prepare,
+    draw,
+    forward_in,
+    in_mode,
 )
-from tools.bench.gpu.pairs import DSANET, PAIRS, Pair, build, clip_shape, draw, named
-from tools.bench.gpu.report import NOT_RUN, Column, Line, Report, Section
-from tools.bench.gpu.stage import Action, Failure, Stage, Times
+from tools.bench.table import Line, Report, Section, Wanted
+from tools.bench.timing import Action, Turns
 
+SECTION, RATIOS, CAPTURE, ONE_CLIP = "networks", "ratios", "capture", "latency"
 RISE = 1.03
 """A batch is doubled as long as that makes this much more clips per second."""
 ALL_MEMORY = 4.5
 """Memory of a pass in fp32 and of two recorded graphs, over that of a pass in bf16."""
+EAGER_GAIN = f"{DSANET}, {BF16.name}, times as fast as fp32"
+BEST_GAIN = f"{DSANET}, fastest bf16, times as fast as fp32"
+EQUAL, UNEQUAL = "equal to eager", "NOT EQUAL TO EAGER"
 
 
-def plan() -> Section:
-    return Section.of(
-        "networks", "Networks",
-        "One forward of random weights in evaluation mode, 224 x 224; clips of 4 snippets of 4 "
-        "frames (I3D) or 8 frames (TSN); the batch from which on doubling brings less than 3 %, "
-        "or memory is short. fp32: matmul precision \"highest\" and no TF32 in cuDNN. TFLOP/s: "
-        "two per multiply-add of `dsanet_core.counting`; of ceiling: over the matrix product of "
-        "that precision. Peak memory: of one pass, with weights and clips; of a graph, of the "
-        "pass that it recorded. Compiled and graphed passes run without hook points: nothing can "
-        "be captured there. Difference: norm of the difference over the norm; compiled and "
-        f"graphed from bf16 autocast, where at most {TOLERANCE:g} is allowed, the others from "
-        "fp32.",
-        [Column("batch", "batch"), Column("ms per clip", "ms_per_clip", "{:.3f}", True),
-         Column("clips/s", "clips_per_s", "{:.1f}"), Column("TFLOP/s", "tflops", "{:.1f}"),
-         Column("of ceiling", "of_ceiling", "{:.0%}"),
-         Column("peak GiB", "peak_gib", "{:.2f}"),
-         Column("difference", "difference", "{:.1e}")],
-        [named(row, mode) for pair in PAIRS for row in pair.rows for mode in MODES],
-    )
+def cost(pair: Pair, mode: Mode) -> str:
+    """Name of the line of the network's time over its backbone's."""
+    return f"{pair.network} over {pair.plain}, time, {mode.name}"
 
 
-def measure(stage: Stage, report: Report) -> None:
+def plan() -> list[Section]:
+    rows = [(row, pair) for pair in PAIRS for row in pair.rows]
+    modes = {in_mode(row, mode): f"one clip of {' x '.join(map(str, pair.shape))}"
+             for row, pair in rows for mode in MODES}
+    costs = {cost(pair, mode): pair for pair in PAIRS for mode in MODES}
+    return [
+        Section.planned(
+            SECTION, "Networks",
+            "One forward of random weights in evaluation mode; times per clip, in the batch from "
+            "which on doubling brings less than 3%, or memory is short. fp32: matmul precision "
+            "\"highest\" and no TF32 in cuDNN. TFLOP/s: two per multiply-add of "
+            "`dsanet_core.counting`; of ceiling: over the matrix product of that precision. Peak "
+            "memory: of one pass, with weights and clips; of a graph, of the pass that it "
+            "recorded. Compiled and graphed passes run without hook points: nothing can be "
+            "captured there. Difference: norm of the difference over the norm; compiled and "
+            f"graphed from bf16 autocast, where at most {TOLERANCE:g} is allowed, the others from "
+            "fp32.",
+            modes,
+        ),
+        Section.planned(
+            RATIOS, "Against each other", "Ratios of the passes above, turn by turn.",
+            dict.fromkeys([EAGER_GAIN, BEST_GAIN, *costs], "the passes above"),
+            {EAGER_GAIN: Wanted("ratio", ">=", 4), BEST_GAIN: Wanted("ratio", ">=", 4),
+             **{name: Wanted("ratio", "<=", 1.02) for name, pair in costs.items()
+                if pair.network == DSANET}},
+        ),
+        Section.planned(
+            CAPTURE, "Capture",
+            "A pass under `dc.capture()` of every hook point, whose values go to the host, over "
+            "one without; eager, bf16 autocast, the batch of the table above.",
+            {row: "a batch, captured" for row, _ in rows},
+        ),
+        Section.planned(
+            ONE_CLIP, "One clip",
+            "A batch of one, where starting kernels from Python may take longer than running "
+            "them, and a CUDA graph starts them all at once.",
+            {in_mode(row, mode): f"one clip of {' x '.join(map(str, pair.shape))}"
+             for row, pair in rows for mode in (BF16, GRAPHED)},
+        ),
+    ]
+
+
+def measure(device: Device, report: Report) -> None:
     for pair in PAIRS:
-        with hooks_are_guarded():
-            done = stage.attempt(pair.network, partial(_pair, stage, report, pair))
-        if isinstance(done, Failure):
-            _give_up(report, pair, done.reason)
-        stage.clear()
+        lines = [
+            line for section in (SECTION, RATIOS, CAPTURE)
+            for line in report.sections[section].lines if line.name.startswith(pair.rows)
+        ]
+        with device.attempt(pair.network, *lines):
+            _measure_pair(device, report, pair)
+        with device.attempt("compiler"):
+            torch.compiler.reset()
+        device.clear()
+    with device.attempt("one clip"):
+        _measure_one_clip(device, report)
+    device.clear()
 
 
-def _give_up(report: Report, pair: Pair, reason: str) -> None:
-    """Say of every line of a pair that is still empty why."""
-    for section in ("networks", "ratios", "capture"):
-        for line in report.sections[section].lines.values():
-            if line.name.startswith(pair.rows) and line.reason == NOT_RUN:
-                line.fail(reason)
-
-
-def _pair(stage: Stage, report: Report, pair: Pair) -> None:
-    shape = clip_shape(stage, pair.shape)
+def _measure_pair(device: Device, report: Report, pair: Pair) -> None:
+    shape = clip_shape(device, pair.shape)
     networks, macs = {}, {}
     for row in pair.rows:
-        network = inference.prepare(build(stage, row))
+        network = inference.prepare(build(device, row))
         macs[row] = complexity(network, input_shape=(1, *shape)).macs
-        networks[row] = network.to(stage.device)
-    batch = _search(stage, networks[pair.network], shape, 2 if stage.dry else pair.max_batch)
-    clips = draw(stage, batch, shape)
-    stage.say(f"{' and '.join(pair.rows)}: batch {batch}")
-    times = _modes(stage, report, networks, clips, macs)
-    against.ratios(report, pair, times)
-    stage.clear()
-    against.captured(stage, report, networks, clips)
+        networks[row] = network.to(device.device)
+    batch = _search_batch(device, networks[pair.network], shape, pair.max_batch)
+    clips = draw(device, batch, shape)
+    device.log(f"{' and '.join(pair.rows)}: batch {batch}")
+    turns = _measure_modes(device, report, networks, clips, macs)
+    _fill_ratios(device, report, pair, turns)
+    device.clear()
+    for row, network in networks.items():
+        line = report.line(CAPTURE, row)
+        device.log(f"{row}, captured")
+        with device.attempt(f"{row}, captured", line):
+            _measure_capture(device, line, network, clips)
+        device.clear()
 
 
-def _modes(
-    stage: Stage, report: Report, networks: Mapping[str, VideoNetwork], clips: Tensor,
+def _measure_modes(
+    device: Device, report: Report, networks: Mapping[str, VideoNetwork], clips: Tensor,
     macs: Mapping[str, int],
-) -> dict[str, Times | Failure]:
+) -> Turns:
     """Times of both networks in every mode, in turns; fills their lines."""
-    actions, failed = _prepared(stage, networks, clips)
-    peaks = _peaks(stage, actions)
-    stage.say("in turns")
-    times = {**stage.race({name: action for name, (action, _) in actions.items()}), **failed}
-    answers = _answers(stage, actions)
+    actions: dict[str, Action] = {}
+    failures: dict[str, str] = {}
     for row, network in networks.items():
         for mode in MODES:
-            name = named(row, mode)
-            peak = peaks.get(name)
-            if peak is not None:
-                peak += _bytes(network) + clips.nbytes
-            _fill(report, name, mode, times[name], batch=len(clips), macs=macs[row], peak=peak)
-            if isinstance(times[name], Times):
-                _compare(report.line("networks", name), answers, row, mode)
+            line = report.line(SECTION, in_mode(row, mode))
+            device.log(line.name)
+            with device.attempt(line.name, line):
+                action = forward_in(device, network, clips, mode)
+                action()  # compiles, or tries algorithms
+                actions[line.name] = action
+            if line.name not in actions:
+                failures[line.name] = line.remark
+    peaks: dict[str, int | None] = {}
+    logits: dict[str, Tensor] = {}
+    for name, action in actions.items():
+        with device.attempt(name):  # a graph has taken its memory when it was recorded
+            peaks[name] = device.peak_bytes(getattr(action, "run", action))
+        with device.attempt(name):
+            logits[name] = action().float().cpu()
+    device.log("in turns")
+    turns = device.in_turns(actions)
+    turns = Turns(turns.seconds, {**turns.failures, **failures})
+    for row, network in networks.items():
+        weights = sum(tensor.nbytes for tensor in network.state_dict().values())
+        for mode in MODES:
+            line = report.line(SECTION, in_mode(row, mode))
+            with device.attempt(line.name, line):
+                _fill_mode(report, line, mode, turns.of(line.name), len(clips), macs[row])
+                if (peak := peaks.get(line.name)) is not None:
+                    line.more["peak GiB"] = (peak + weights + clips.nbytes) / 2**30
+                _compare_logits(line, logits, row, mode)
     if DSANET in networks:
-        best = against.fastest({named(DSANET, mode): times[named(DSANET, mode)] for mode in MODES})
-        if best is not None:
-            limits.measure(stage, report, best, actions[best][0])
-    return times
+        names = [in_mode(DSANET, mode) for mode in MODES]
+        if best := fastest(turns, names):
+            profiling.measure(device, report, best, actions[best])
+    return turns
 
 
-def _fill(
-    report: Report, name: str, mode: Mode, taken: Times | Failure, *, batch: int, macs: int,
-    peak: int | None,
+def _fill_mode(
+    report: Report, line: Line, mode: Mode, seconds: list[float], batch: int, macs: int
 ) -> None:
-    line = report.line("networks", name)
-    if isinstance(taken, Failure):
-        line.fail(taken.reason)
-        return
-    ceiling = report.value("ceilings", product(mode.precision), "tflops")
-    tflops = 2 * macs * batch / taken.median / 1e9
-    line.fill(
-        batch=batch,
-        clips_per_s=batch / taken.median * 1e3,
-        tflops=tflops,
-        of_ceiling=tflops / ceiling if ceiling else None,
-        peak_gib=None if peak is None else peak / 2**30,
-        **taken.values("ms_per_clip", 1 / batch),
-    )
+    line.fill([value / batch for value in seconds], {"batch": batch})
+    assert line.median is not None
+    tflops = 2 * macs / line.median / 1e12
+    line.more |= {"clips/s": 1 / line.median, TFLOPS: tflops}
+    if ceiling := report.line("ceilings", product(mode.precision)).more.get(TFLOPS):
+        line.more["of ceiling, %"] = 100 * tflops / float(ceiling)
 
 
-def _on_host(action: Action) -> Tensor:
-    answers: Tensor = action().float().cpu()
-    return answers
-
-
-def _compare(line: Line, answers: Mapping[str, Tensor], row: str, mode: Mode) -> None:
-    """How far the answers of a mode are from what they have to be."""
+def _compare_logits(line: Line, logits: Mapping[str, Tensor], row: str, mode: Mode) -> None:
+    """Difference from the logits that the mode has to give."""
     reference = FP32 if mode.how == "eager" else BF16
     if mode == FP32:
         return
-    if not {named(row, mode), named(row, reference)} <= answers.keys():
-        line.reason = "nothing to compare its answers with"
+    if not {line.name, in_mode(row, reference)} <= logits.keys():
+        line.remark = "no logits to compare with"
         return
-    apart = difference(answers[named(row, mode)], answers[named(row, reference)])
-    line.values["difference"] = apart
+    apart = difference(logits[line.name], logits[in_mode(row, reference)])
+    line.more["difference"] = apart
     if mode.how != "eager":
-        line.reason = "equal to eager" if apart <= TOLERANCE else "NOT EQUAL TO EAGER"
+        line.remark = EQUAL if apart <= TOLERANCE else UNEQUAL
 
 
-def _search(stage: Stage, network: VideoNetwork, shape: tuple[int, ...], limit: int) -> int:
-    """The batch from which on doubling brings little, or memory is short for all modes."""
-    best, best_rate, batch = 0, 0.0, 1 if stage.dry else 4
-    while batch <= limit:
-        tried = stage.attempt(f"batch {batch}", partial(_try, stage, network, shape, batch))
-        if isinstance(tried, Failure):
-            if best == 0:
-                raise RuntimeError(f"not even a batch of {batch}: {tried.reason}")
-            break
-        rate, peak = tried
-        stage.say(f"batch {batch}: {rate:.1f} clips/s in bf16")
-        if rate < best_rate * RISE:
+def fastest(turns: Turns, names: list[str]) -> str | None:
+    """The variant with the least time; None if all failed."""
+    measured = [name for name in names if name not in turns.failures]
+    return min(measured, key=turns.median, default=None)
+
+
+def _fill_ratios(device: Device, report: Report, pair: Pair, turns: Turns) -> None:
+    """Lines of the ratios of a pair in every mode."""
+    compared = {cost(pair, mode): (in_mode(pair.network, mode), in_mode(pair.plain, mode))
+                for mode in MODES}
+    if pair.network == DSANET:
+        slow, eager = in_mode(DSANET, FP32), in_mode(DSANET, BF16)
+        half = [in_mode(DSANET, mode) for mode in MODES if mode.precision == "bf16"]
+        compared |= {EAGER_GAIN: (slow, eager), BEST_GAIN: (slow, fastest(turns, half) or eager)}
+    for name, (first, second) in compared.items():
+        line = report.line(RATIOS, name)
+        with device.attempt(name, line):
+            line.set_ratio(turns.ratios(first, second), f"{first} / {second}")
+            line.remark = ""
+
+
+def _measure_capture(
+    device: Device, line: Line, network: VideoNetwork, clips: Tensor
+) -> None:
+    action = forward_in(device, network, clips, BF16)
+    turns = device.in_turns({"off": action, "on": partial(_captured, action)})
+    line.fill(turns.of("on"), {"points": _captured(action), "off, ms": 1e3 * turns.median("off")})
+    line.set_ratio(turns.ratios("on", "off"), "captured / not captured")
+
+
+def _captured(action: Action) -> int:
+    """Run it with every hook point captured; their number."""
+    with capture() as points:
+        action()
+    return len(points)
+
+
+def _search_batch(device: Device, network: VideoNetwork, shape: tuple[int, ...], most: int) -> int:
+    """The batch from which on doubling brings little, or memory is short for all modes. Raises
+    RuntimeError where not even the smallest one fits."""
+    best, best_rate, batch = 0, 0.0, 1 if device.dry else 4
+    while batch <= (2 if device.dry else most):
+        rate, peak = 0.0, 0
+        with device.attempt(f"batch {batch}"):
+            rate, peak = _try_batch(device, network, shape, batch)
+        device.log(f"batch {batch}: {rate:.1f} clips/s in bf16")
+        if rate < best_rate * RISE or rate == 0:
             break
         best, best_rate = batch, rate
-        if peak * 2 * ALL_MEMORY > stage.free_bytes():
+        if peak * 2 * ALL_MEMORY > device.free_bytes():
             break
         batch *= 2
+    if best == 0:
+        raise RuntimeError(f"not even a batch of {batch} fits")
     return best
 
 
-def _try(
-    stage: Stage, network: VideoNetwork, shape: tuple[int, ...], batch: int
+def _try_batch(
+    device: Device, network: VideoNetwork, shape: tuple[int, ...], batch: int
 ) -> tuple[float, int]:
     """Clips per second in bf16, and bytes of a pass."""
-    action = prepare(stage, network, draw(stage, batch, shape), BF16)
+    action = forward_in(device, network, draw(device, batch, shape), BF16)
     action()
-    peak = stage.peak_bytes(action) or 0
+    peak = device.peak_bytes(action) or 0
     action()
-    ms = min(stage.sample(action, 1 if stage.dry else 3) for _ in range(3))
-    return batch / ms * 1e3, peak
+    seconds = min(device.sample(action, 1 if device.dry else 3) for _ in range(3))
+    return batch / seconds, peak
 
 
-def _prepared(
-    stage: Stage, networks: Mapping[str, VideoNetwork], clips: Tensor
-) -> tuple[dict[str, tuple[Action, Mode]], dict[str, Failure]]:
-    """The call of every network in every mode, run once; or why it cannot be run."""
-    actions, failed = {}, {}
-    for row, network in networks.items():
-        for mode in MODES:
-            name = named(row, mode)
-            stage.say(name)
-            action = stage.attempt(name, partial(_first, stage, network, clips, mode))
-            if isinstance(action, Failure):
-                failed[name] = action
-            else:
-                actions[name] = action, mode
-    return actions, failed
-
-
-def _first(stage: Stage, network: VideoNetwork, clips: Tensor, mode: Mode) -> Action:
-    """The call of a mode, after its first, in which it is compiled or algorithms are tried."""
-    action = prepare(stage, network, clips, mode)
-    action()
-    return action
-
-
-def _peaks(stage: Stage, actions: Mapping[str, tuple[Action, Mode]]) -> dict[str, int | None]:
-    """Memory of one pass; a graph has taken its own when it was recorded."""
-    peaks = {}
-    for name, (action, mode) in actions.items():
-        run = getattr(action, "run", action) if mode.how == "graphed" else action
-        peak = stage.attempt(name, partial(stage.peak_bytes, run))
-        peaks[name] = None if isinstance(peak, Failure) else peak
-    return peaks
-
-
-def _answers(stage: Stage, actions: Mapping[str, tuple[Action, Mode]]) -> dict[str, Tensor]:
-    found = {}
-    for name, (action, _) in actions.items():
-        answers = stage.attempt(name, partial(_on_host, action))
-        if not isinstance(answers, Failure):
-            found[name] = answers
-    return found
-
-
-def _apart(answers: Mapping[str, Tensor], row: str, mode: Mode) -> tuple[float | None, str]:
-    """How far the answers of a mode are from what they have to be, and a word on it."""
-    reference = FP32 if mode.how == "eager" else BF16
-    if mode == FP32 or not {named(row, mode), named(row, reference)} <= answers.keys():
-        return None, "" if mode == FP32 else "nothing to compare its answers with"
-    apart = difference(answers[named(row, mode)], answers[named(row, reference)])
-    if mode.how == "eager":
-        return apart, ""
-    return apart, "equal to eager" if apart <= TOLERANCE else "NOT EQUAL TO EAGER"
-
-
-def _bytes(network: VideoNetwork) -> int:
-    return sum(tensor.nbytes for tensor in network.state_dict().values())
+def _measure_one_clip(device: Device, report: Report) -> None:
+    section = report.sections[ONE_CLIP]
+    actions: dict[str, Action] = {}
+    for pair in PAIRS:
+        for row in pair.rows:
+            for mode in (BF16, GRAPHED):
+                line = section.line(in_mode(row, mode))
+                with device.attempt(line.name, line):
+                    network = inference.prepare(build(device, row)).to(device.device)
+                    clips = draw(device, 1, clip_shape(device, pair.shape))
+                    actions[line.name] = forward_in(device, network, clips, mode)
+    device.log("one clip, in turns")
+    turns = device.in_turns(actions)
+    for name in actions:
+        line = section.line(name)
+        with device.attempt(name, line):
+            line.fill(turns.of(name), {"clips/s": 1 / turns.median(name)})
