@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -11,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
 
 from app import page_file
@@ -19,6 +22,7 @@ from app.server.fair_queue import WAITING
 from app.server.network_process import NetworkProcess, NetworkRequest
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.records import Array
 from tests.weights import tiny_network
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +30,7 @@ MAX_RUNS = 400
 QUICK_SECONDS = 60
 
 OpenPage = Callable[..., AppTest]
+Download = Callable[[AppTest, str], str]
 
 
 @pytest.fixture(scope="session")
@@ -66,6 +71,25 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(NetworkProcess, "run", spy)
     return seen
+
+
+@pytest.fixture
+def download(monkeypatch: pytest.MonkeyPatch) -> Download:
+    """`download(at, "Report (HTML)")`: the text that a click on this button of a page gives."""
+    makers: dict[str, Callable[[], str]] = {}
+    add_deferred = MediaFileManager.add_deferred
+
+    def add(manager: MediaFileManager, maker: Any, *others: Any, **choices: Any) -> str:
+        file_id = add_deferred(manager, maker, *others, **choices)
+        makers[file_id] = maker
+        return file_id
+
+    def download_(at: AppTest, label: str) -> str:
+        (button,) = (button for button in at.download_button if button.label == label)
+        return makers[button.proto.deferred_file_id]()
+
+    monkeypatch.setattr(MediaFileManager, "add_deferred", add)
+    return download_
 
 
 @pytest.fixture
@@ -113,6 +137,20 @@ def page_text(at: AppTest) -> str:
     """Everything a reader sees in words."""
     kinds = (at.title, at.subheader, at.markdown, at.caption, at.info, at.warning, at.error)
     return "\n".join(str(element.value) for kind in kinds for element in kind)
+
+
+def figures(at: AppTest) -> list[dict[str, Any]]:
+    """The drawn Plotly figures of a page, from the top."""
+    return [json.loads(drawn.proto.spec) for drawn in at.get("plotly_chart")]
+
+
+def numbers(packed: Any) -> Array:
+    """An array of a figure, from the bytes that Plotly packs or from a list."""
+    if not isinstance(packed, dict):
+        return np.asarray(packed)
+    values = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
+    shape = packed.get("shape")
+    return values.reshape([int(size) for size in shape.split(",")]) if shape else values
 
 
 def wait_for(note: Path, word: str) -> None:

@@ -19,7 +19,7 @@ from app.ui import run_text
 from dsanet_core import checkpoints
 from dsanet_core.figures import compare_categories, most_improved
 from dsanet_core.records import Layers, Run
-from tests.app.conftest import OpenPage, go, page_text
+from tests.app.conftest import OpenPage, figures, go, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tools.made_up_run import made_up_run
 
@@ -41,14 +41,9 @@ def query(chosen: list[Run], **more: str) -> dict[str, str]:
     return {"runs": "~".join(run.id for run in chosen)} | more
 
 
-def figure(at: AppTest) -> dict[str, Any]:
-    drawn: dict[str, Any] = json.loads(at.get("plotly_chart")[0].proto.spec)
-    return drawn
-
-
 def names(at: AppTest) -> list[str]:
     """The categories of the figure, from the top."""
-    return [label.replace("<br>", " ") for label in figure(at)["layout"]["yaxis"]["ticktext"]]
+    return [label.replace("<br>", " ") for label in figures(at)[0]["layout"]["yaxis"]["ticktext"]]
 
 
 def test_without_runs_the_page_says_how_to_make_one(
@@ -66,7 +61,7 @@ def test_the_page_shows_what_the_runs_say(open_page: OpenPage, three: list[Run])
     table = compare_categories(three, 2)
     shown = most_improved(table.rows, 15)
     assert names(at) == [row.name for row in shown]
-    assert [len(trace["y"]) for trace in figure(at)["data"][:3]] == [15] * 3
+    assert [len(trace["y"]) for trace in figures(at)[0]["data"][:3]] == [15] * 3
     assert run_text.categories_lead(table, shown) in page_text(at)
     for said in ("SDA, footnote 2", "Made up:", "360 videos, 0 unreadable"):
         assert said in page_text(at)
@@ -75,7 +70,8 @@ def test_the_page_shows_what_the_runs_say(open_page: OpenPage, three: list[Run])
 def test_another_base_turns_gains_around(open_page: OpenPage, three: list[Run]) -> None:
     at = open_page("categories", **query(three))
     at.selectbox(key="base").set_value(three[2].id).run()
-    assert [trace["name"] for trace in figure(at)["data"][:3]] == ["two (baseline)", "plain", "one"]
+    drawn = figures(at)[0]["data"][:3]
+    assert [trace["name"] for trace in drawn] == ["two (baseline)", "plain", "one"]
     assert at.query_params["base"] == three[2].id
     assert "than in two" in page_text(at)
 
@@ -92,7 +88,7 @@ def test_runs_of_other_videos_or_categories_are_refused_with_the_reason(
     said = [warning.value for warning in at.warning]
     assert any(one.startswith("b ") and r"it saw other videos \(elsewhere" in one for one in said)
     assert any(one.startswith("c ") and "18 classes are not the 18 of a" in one for one in said)
-    bars = [trace["name"] for trace in figure(at)["data"] if trace["type"] == "bar"]
+    bars = [trace["name"] for trace in figures(at)[0]["data"] if trace["type"] == "bar"]
     assert bars == ["a"]
 
 
@@ -115,7 +111,7 @@ def test_without_a_network_that_selects_there_are_bars_alone(
 ) -> None:
     at = open_page("categories", **query(three[:1]))
     assert run_text.NO_WEIGHTS in at.info[0].value
-    assert {trace["type"] for trace in figure(at)["data"]} == {"bar"}
+    assert {trace["type"] for trace in figures(at)[0]["data"]} == {"bar"}
     assert "alone: choose another run" in page_text(at)
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
+from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
 from app.pages.errors import selection, text
@@ -30,7 +31,7 @@ from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import compare, confused_pairs
 from dsanet_core.runs.summary import FILE, save_run
-from tests.app.conftest import OpenPage, go, page_text
+from tests.app.conftest import OpenPage, figures, go, page_text
 from tools.made_up_run import made_up_run
 
 VIDEOS, CATEGORIES = 240, 6
@@ -170,13 +171,22 @@ def test_two_runs_are_compared_on_the_videos_that_both_read(
     assert len(at.get("plotly_chart")) == 4
 
 
+def shown_matrix(at: AppTest) -> dict[tuple[int, int], int]:
+    """Videos of every cell of the confusion matrix, by true and predicted class."""
+    (cells,) = (trace for trace in figures(at)[2]["data"] if "customdata" in trace)
+    return {(true, taken): int(said.split()[0]) for true, taken, _, _, said in cells["customdata"]}
+
+
 def test_the_matrix_shows_the_answers_of_either_run(
     open_errors: OpenErrors, run: Run, other: Run
 ) -> None:
     at = open_errors(run, other, against=other.id)
-    first = at.get("plotly_chart")[2].proto.spec
+    drawn = [shown_matrix(at)]
     at.segmented_control(key="errors_side").set_value("1").run()
-    assert at.get("plotly_chart")[2].proto.spec != first
+    drawn.append(shown_matrix(at))
+    for shown, predicted in zip(drawn, (run.predicted[10:], other.predicted), strict=True):
+        counts = confusion_matrix(other.label, predicted, labels=range(CATEGORIES))
+        assert shown == dict(np.ndenumerate(counts))
     at.selectbox(key="outcome").select_index(6).run()
     assert len(videos(at)) == (~other.correct).sum()
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from app.pages.explain import text, widgets
 from app.server import samples, services, tasks
@@ -23,22 +22,28 @@ from dsanet_core.figures.attribution import heat_limit
 from dsanet_core.records import METHODS, Attribution, Rate
 from dsanet_core.report import attribution_text
 from tests.app import odd_tasks
-from tests.app.conftest import OpenPage, go, page_text, settle, wait_for
+from tests.app.conftest import (
+    Download,
+    OpenPage,
+    figures,
+    go,
+    page_text,
+    settle,
+    wait_for,
+)
 from tests.factory import make_analysis
 from tests.why_factory import make_attribution, make_faithfulness, make_trust
 
 SAMPLE = {"video": "sample-15"}
 
 
-def figures(at: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(drawn.proto.spec) for drawn in at.get("plotly_chart")]
-
-
 def expected(name: str, method: Any = "grad_cam", **choices: Any) -> Attribution:
     return attribute(samples.clip(15), checkpoints.load_model(name), method, **choices)
 
 
-def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> None:
+def test_the_page_shows_when_where_and_how_far_to_trust(
+    open_page: OpenPage, download: Download
+) -> None:
     at = open_page("explain", **SAMPLE)
     assert not at.error
     assert [h.value for h in at.subheader] == [
@@ -56,9 +61,14 @@ def test_the_page_shows_when_where_and_how_far_to_trust(open_page: OpenPage) -> 
     assert strip["layout"]["coloraxis"]["cmax"] == pytest.approx(most, rel=1e-4)
     best = int(attribution.per_frame.argmax())
     assert at.select_slider(key="frame").value == str(best + 1)
-    assert [button.label.split(": ")[-1] for button in at.download_button] == [
+    labels = [button.label for button in at.download_button]
+    assert [label.split(": ")[-1] for label in labels] == [
         "all data (JSON)", "contributions (CSV)", "Report (HTML)",
     ]  # fmt: skip
+    data, table, _ = (download(at, label) for label in labels)
+    np.testing.assert_allclose(json.loads(data)["maps"], attribution.maps, atol=2e-6)
+    shares = [float(row["share_logit"]) for row in csv.DictReader(io.StringIO(table))]
+    np.testing.assert_allclose(shares, attribution.per_frame.ravel(), rtol=1e-3, atol=1e-5)
 
 
 def test_what_is_at_hand_is_never_computed_again(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import csv
 import io
 import json
@@ -20,7 +19,7 @@ from app.server import runs
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
 from dsanet_core.records import DISTANCES, Array, Layers, Run
 from dsanet_core.runs import save_effects
-from tests.app.conftest import OpenPage, go, page_text
+from tests.app.conftest import OpenPage, figures, go, numbers, page_text
 from tests.app.run_fixtures import put, real_runs, runs_folder
 from tests.why_factory import make_run_effects
 from tools.made_up_run import made_up_run
@@ -52,21 +51,9 @@ def averaging(run: Run) -> Run:
     return replace(run, selections=replace(run.selections, mean=mean, spread=0 * mean))
 
 
-def figure(at: AppTest, place: int) -> dict[str, Any]:
-    drawn: dict[str, Any] = json.loads(at.get("plotly_chart")[place].proto.spec)
-    return drawn
-
-
-def numbers(packed: Any) -> Array:
-    """An array as Plotly packs it."""
-    values = np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
-    shape = packed.get("shape")
-    return values.reshape([int(n) for n in shape.split(",")]) if shape else values
-
-
 def map_of(at: AppTest) -> dict[str, Array]:
     """The panels of the map by quantity."""
-    return {t["name"]: numbers(t["z"]) for t in figure(at, 2)["data"] if t["type"] == "heatmap"}
+    return {t["name"]: numbers(t["z"]) for t in figures(at)[2]["data"] if t["type"] == "heatmap"}
 
 
 @pytest.fixture
@@ -86,7 +73,7 @@ def test_the_page_shows_a_runs_weights(open_page: OpenPage, pair: tuple[Run, Run
         np.testing.assert_allclose(shown[name], table.by_stage().value[:, :, place], rtol=1e-5)
     at.segmented_control(key="layers_by").set_value(text.BLOCKS).run()
     np.testing.assert_allclose(map_of(at)["LST"], table.value[:, :, 0], rtol=1e-5)
-    assert len([key for key in figure(at, 1)["layout"] if key.startswith("yaxis")]) == BLOCKS
+    assert len([key for key in figures(at)[1]["layout"] if key.startswith("yaxis")]) == BLOCKS
 
 
 def test_at_first_a_run_that_selects_is_shown(open_page: OpenPage, runs_folder: Path) -> None:
@@ -118,7 +105,7 @@ def test_the_numbers_are_those_of_the_runs_own_shards(
         weights = np.mean([values for own, values in rows.values() if own == label], axis=0)
         for place, name in enumerate(run.selections.quantities):
             np.testing.assert_allclose(shown[name][row], weights[:, place], atol=2e-6)
-    summary = figure(at, 0)["data"][0]
+    summary = figures(at)[0]["data"][0]
     everything = np.mean([values[:, 0] for _, values in rows.values()], axis=0)
     np.testing.assert_allclose(numbers(summary["y"]), everything, atol=2e-6)
 
@@ -191,7 +178,7 @@ def test_categories_are_ordered_and_found_by_name_and_group(
     at = open_page("layers", run=pair[0].id)
 
     def order() -> list[str]:
-        return [name.split()[1] for name in figure(at, 2)["layout"]["yaxis"]["ticktext"]]
+        return [name.split()[1] for name in figures(at)[2]["layout"]["yaxis"]["ticktext"]]
 
     plain = [f"{index:03d}" for index in range(CATEGORIES)]
     assert order() == plain
@@ -211,7 +198,7 @@ def test_categories_are_ordered_and_found_by_name_and_group(
 
 def test_the_chosen_category_is_marked(open_page: OpenPage, pair: tuple[Run, Run]) -> None:
     at = open_page("layers", run=pair[0].id, of=pair[0].classes[3])
-    squares = figure(at, 2)["data"][-1]["marker"]["symbol"]
+    squares = figures(at)[2]["data"][-1]["marker"]["symbol"]
     assert [symbol == "square" for symbol in squares] == [i == 3 for i in range(CATEGORIES)]
 
 
@@ -252,7 +239,7 @@ def test_which_block_matters_is_drawn_for_the_categories_shown(
     save_effects(found, runs_folder / pair[0].id)
     at = open_page("layers", run=pair[0].id, layers_search="even")
     assert block_ablation.lead(found, pair[0].classes) in page_text(at)
-    totals, drawn = figure(at, 3), figure(at, 4)
+    totals, drawn = figures(at)[3], figures(at)[4]
     rows = [row for row in range(0, CATEGORIES, 2) if found.videos[row]]
     np.testing.assert_allclose(numbers(drawn["data"][0]["z"]), 100 * found.drop[rows], rtol=1e-5)
     assert len(numbers(totals["data"][0]["y"])) == 4

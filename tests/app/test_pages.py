@@ -283,19 +283,6 @@ def test_a_video_unlike_the_training_data_is_marked(
     assert "95.0% of the validation videos" in page_text(at)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_page_exports_its_data(open_page: OpenPage, page: str) -> None:
-    model = "sda_tsn_synth" if page == "dependencies" else "dsa_i3d_synth"
-    at = open_page(page, video=SAMPLE, model=model)
-    models = 2 if page == "compare" else 1
-    labels = [button.label for button in at.download_button]
-    reports = [label for label in labels if label == "Report (HTML)"]
-    assert len(reports) == (page in ("inspect", "compare"))
-    assert len(labels) == 2 * models + len(reports)
-    assert sum("JSON" in label for label in labels) == models
-    assert sum("CSV" in label for label in labels) == models
-
-
 def test_without_weights_the_page_says_how_to_get_them(
     open_page: OpenPage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

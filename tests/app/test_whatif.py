@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from typing import Any
 
 import numpy as np
@@ -16,10 +14,11 @@ from dsanet_core import checkpoints, synthetic
 from dsanet_core.records import Analysis
 from dsanet_core.report import attribution_text
 from dsanet_core.report.text import escape
+from dsanet_core.serialize import analysis_from_json
 from dsanet_core.text_format import percent
 from dsanet_core.whatif import rank_blocks, what_if
 from dsanet_core.whatif.changes import OtherKernel
-from tests.app.conftest import OpenPage, go, page_text, settle
+from tests.app.conftest import Download, OpenPage, figures, go, numbers, page_text, settle
 from tests.factory import make_analysis
 from tests.why_factory import make_effects
 
@@ -39,17 +38,6 @@ def says(analysis: Analysis) -> tuple[str, str]:
     return f"Prediction ({percent(probability)})", f"#### {escape(category)}"
 
 
-def charts(at: AppTest) -> list[dict[str, Any]]:
-    return [json.loads(drawn.proto.spec) for drawn in at.get("plotly_chart")]
-
-
-def numbers(packed: Any) -> Any:
-    """An array as Plotly packs it."""
-    if isinstance(packed, dict):
-        return np.frombuffer(base64.b64decode(packed["bdata"]), packed["dtype"])
-    return packed
-
-
 def chips(at: AppTest) -> list[str]:
     return [button.label for button in at.button if str(button.key).startswith("chip_")]
 
@@ -58,11 +46,13 @@ def test_without_changes_the_page_says_what_to_do(open_page: OpenPage) -> None:
     at = open_page("whatif", **SAMPLE)
     assert not at.error and "No changes yet" in at.info[0].value
     assert "changes" not in at.query_params and not chips(at)
-    assert len(charts(at)) == 1
+    assert len(figures(at)) == 1
     assert "Upload a video" in open_page("whatif").info[0].value
 
 
-def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None:
+def test_a_change_shows_the_answer_before_and_after(
+    open_page: OpenPage, download: Download
+) -> None:
     at = open_page("whatif", **SAMPLE)
     at = settle(at.selectbox(key="whatif_order").set_value("reverse").run())
     assert at.query_params["changes"] == "reverse"
@@ -73,10 +63,15 @@ def test_a_change_shows_the_answer_before_and_after(open_page: OpenPage) -> None
     assert text.prediction_change(before, after) in page_text(at)
     assert "their order can change the prediction" in page_text(at)
     assert chips(at) == ["snippets in reverse order, the frames of each as they were"]
-    assert len(charts(at)) == 4
+    assert len(figures(at)) == 4
     labels = [button.label for button in at.download_button]
     assert len(labels) == 5 and sum("modified" in label for label in labels) == 2
     assert labels[-1] == "Report (HTML)"
+    exports = [label for label in labels if label.endswith("(JSON)")]
+    for label, analysis in zip(exports, (before, after), strict=True):
+        exported = analysis_from_json(download(at, label))
+        np.testing.assert_allclose(exported.video_scores, analysis.video_scores, atol=1e-6)
+        assert exported.changes == analysis.changes
 
 
 def test_changes_stand_in_the_address_and_come_back_from_it(
@@ -171,7 +166,7 @@ def test_the_blocks_are_ranked_at_a_click_and_kept(open_page: OpenPage) -> None:
     at.segmented_control(key="rank_order").set_value("strongest first").run()
     drawn = {
         int(y): x
-        for trace in charts(at)[-1]["data"]
+        for trace in figures(at)[-1]["data"]
         for y, x in zip(numbers(trace["y"]), numbers(trace["x"]), strict=True)
     }
     bars = [drawn[place] for place in sorted(drawn)]

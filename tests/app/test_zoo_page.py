@@ -18,7 +18,7 @@ from dsanet_core.catalogue import Network
 from dsanet_core.counting import Complexity, complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo.paper_tables import published_rows
-from tests.app.conftest import OpenPage, go, page_text
+from tests.app.conftest import OpenPage, figures, go, page_text
 
 OpenZoo = Callable[[], AppTest]
 SYNTH = "synth:seed=7,n=2500"
@@ -80,14 +80,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-def figure(at: AppTest, place: int) -> dict[str, Any]:
-    drawn: dict[str, Any] = json.loads(at.get("plotly_chart")[place].proto.spec)
-    return drawn
-
-
 def points(at: AppTest, place: int) -> list[dict[str, Any]]:
     """The traces of a figure that hold its points."""
-    return [trace for trace in figure(at, place)["data"] if "markers" in trace["mode"]]
+    return [trace for trace in figures(at)[place]["data"] if "markers" in trace["mode"]]
 
 
 def test_the_page_needs_no_video_and_runs_no_network(open_zoo: OpenZoo) -> None:
@@ -129,14 +124,14 @@ def test_another_data_set_shows_its_own_points_and_counts_nothing_again(
     at = open_zoo()
     assert len(counted) > 4
     counted.clear()
-    kinetics = figure(at, 0)
+    kinetics = figures(at)[0]
     at.selectbox(key="zoo_chart").select_index(1).run()
-    sthv1 = figure(at, 0)
+    sthv1 = figures(at)[0]
     at.selectbox(key="zoo_table").select_index(1).run()
     at.text_input(key="zoo_search").set_value("sda").run()
     at = go(go(at, "inspect"), "zoo")
     assert not counted
-    assert kinetics != sthv1 == figure(at, 0), "the choice outlives a visit to another page"
+    assert kinetics != sthv1 == figures(at)[0], "the choice outlives a visit to another page"
     v1 = {row.top1[text.V1] for row in published_rows() if row.label == "GST"}
     assert v1 <= {y for trace in sthv1["data"] for y in trace["y"]}
 

@@ -49,11 +49,16 @@ def fill(network: VideoNetwork) -> VideoNetwork:
     return network
 
 
-def golden(name: str) -> list[float]:
+def golden_clips(name: str) -> Tensor:
+    """One clip of noise in the shape that a row takes, (1, U, 3, T, 16, 24)."""
     protocol = model_spec(name).protocol
-    shape = (1, protocol.group_size, 3, protocol.sampling.frames_per_snippet, 16, 24)
+    frames = protocol.sampling.frames_per_snippet
+    return noise("clips", (1, protocol.group_size, 3, frames, 16, 24))
+
+
+def golden(name: str) -> list[float]:
     with torch.no_grad():
-        logits = fill(create_model(name))(noise("clips", shape))
+        logits = fill(create_model(name))(golden_clips(name))
     return [round(value, 8) for value in logits[:, :FIRST].flatten().tolist()]
 
 

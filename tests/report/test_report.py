@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tomllib
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
@@ -22,44 +21,10 @@ from dsanet_core.version import VERSION
 from dsanet_core.video import encode_h264
 from tests.factory import CLASSES, make_analysis
 from tests.report.hostile import ATTACK, hostile_analysis
+from tests.report.parsed import Page
 from tests.weights import save_tiny
 
 ROOT = Path(__file__).parents[2]
-
-
-class Page(HTMLParser):
-    """What a browser makes of a page: its tags, its text, and its scripts by their ids."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.scripts: dict[str, str] = {}
-        self.words: list[str] = []
-        self._script: str | None = None
-        self.feed(html)
-        self.close()
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        if tag == "script":
-            self._script = dict(attrs).get("id") or f"code {len(self.scripts)}"
-            self.scripts[self._script] = ""
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "script":
-            self._script = None
-        elif tag in ("td", "th", "p", "h1", "h2", "h3"):
-            self.words.append(" ")
-
-    def handle_data(self, data: str) -> None:
-        if self._script is None:
-            self.words.append(data)
-        else:
-            self.scripts[self._script] += data
-
-    @property
-    def text(self) -> str:
-        return " ".join("".join(self.words).split())
 
 
 def page_of(*analyses: Analysis, truth: str | None = None) -> Page:
