@@ -20,6 +20,7 @@ from app import page_file
 from app.server import samples
 from app.server.fair_queue import WAITING
 from app.server.network_process import NetworkProcess, NetworkRequest
+from app.server.sessions import server_state
 from dsanet_core import checkpoints
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.records import Array
@@ -123,8 +124,19 @@ def settle(at: AppTest) -> AppTest:
         assert not at.exception, at.exception[0]
         if not is_busy(at):
             return at
+        wait_for_a_job()
         at.run()
     raise AssertionError("the page never finished")
+
+
+def wait_for_a_job() -> None:
+    """Until a job under way has finished, at most a second: a page that is drawn again and again
+    meanwhile takes the processor from it."""
+    jobs = [job for room in server_state().all_rooms for job in list(room._jobs.values())]
+    jobs = [job for job in jobs if not job.finished.is_set()]
+    end = time.monotonic() + 1
+    while jobs and not any(job.finished.is_set() for job in jobs) and time.monotonic() < end:
+        time.sleep(0.01)
 
 
 def is_busy(at: AppTest) -> bool:

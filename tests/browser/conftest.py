@@ -1,4 +1,4 @@
-"""One Chromium, and one running app for the walks that need none of their own.
+"""One Chromium, and one running app for all walks but those that need another configuration.
 
 They end with this package: while Playwright runs, the thread of the tests can run no event loop.
 """
@@ -14,6 +14,9 @@ from playwright.sync_api import Browser
 
 from tests.browser.stage import chromium, running_app
 
+KEPT_SECONDS = 5
+"""Time for which the server keeps the session and the uploads of a lost connection."""
+
 
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
@@ -26,19 +29,28 @@ def browser() -> Iterator[Browser]:
         yield found
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """For the temporary files of an app that a file starts for itself."""
+    """The temporary files of the running app."""
     return tmp_path_factory.mktemp("server")
 
 
 @pytest.fixture(scope="package")
-def shared_scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("server")
+def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The running app's own runs; whoever puts one there removes it."""
+    return tmp_path_factory.mktemp("runs")
 
 
 @pytest.fixture(scope="package")
-def address(browser: Browser, shared_scratch: Path) -> Iterator[str]:
+def weights_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Weights of the running app's users; whoever brings some deletes them."""
+    return tmp_path_factory.mktemp("weights")
+
+
+@pytest.fixture(scope="package")
+def address(scratch: Path, runs_folder: Path, weights_folder: Path) -> Iterator[str]:
     # A session that is left ends soon, not after two minutes.
-    with running_app(shared_scratch, options=("--server.disconnectedSessionTTL", "5")) as address:
+    options = ("--server.disconnectedSessionTTL", str(KEPT_SECONDS))
+    variables = {"WEIGHTS": str(weights_folder)}
+    with running_app(scratch, runs=runs_folder, options=options, variables=variables) as address:
         yield address

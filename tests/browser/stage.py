@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
@@ -20,7 +20,7 @@ from playwright.sync_api import Browser, Page, Response, sync_playwright
 
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
-from dsanet_core.runs.summary import FILE, load_run
+from dsanet_core.runs.summary import FILE, load_run, save_run
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -147,6 +147,27 @@ def running_app(
             yield address
         finally:
             server.terminate()
+
+
+@contextmanager
+def runs_in(folder: Path, runs: Sequence[Run]) -> Iterator[None]:
+    """These runs lie in a folder while the block lasts."""
+    for run in runs:
+        (folder / run.id).mkdir()
+        save_run(run, folder / run.id / FILE)
+    try:
+        yield
+    finally:
+        for run in runs:
+            shutil.rmtree(folder / run.id)
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    """Wait until this holds."""
+    end = time.monotonic() + WAIT_MILLISECONDS / 1000
+    while not holds():
+        assert time.monotonic() < end, "it never came to be"
+        time.sleep(0.1)
 
 
 def wait_until_drawn(page: Page, text: str) -> None:

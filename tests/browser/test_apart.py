@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,14 +15,19 @@ from playwright.sync_api import Browser, Page, expect
 from app.server import samples
 from app.server.uploads import PREFIX
 from dsanet_core.records import Run
-from dsanet_core.runs.summary import FILE, save_run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from tests.browser.stage import (
+    WAIT_MILLISECONDS,
+    Watched,
+    eventually,
+    runs_in,
+    wait_until_drawn,
+)
 from tools.made_up_run import made_up_run
 
 pytestmark = pytest.mark.browser
 
-KEPT_SECONDS = 4
-"""How long the server keeps what a lost connection leaves."""
+expect.set_options(timeout=WAIT_MILLISECONDS)
+
 HOSTILE = (
     "<b id=taken>bold</b><img src=http://evil.example/a onerror='window.taken=1'> "
     "[link](http://evil.example) ![i](http://evil.example/i) http://evil.example www.evil.example "
@@ -55,19 +59,10 @@ def hostile_run(seed: int) -> Run:
     )
 
 
-@pytest.fixture(scope="module")
-def address(
-    browser: Browser, scratch: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    expect.set_options(timeout=WAIT_MILLISECONDS)
-    runs = tmp_path_factory.mktemp("runs")
-    for seed in range(2):
-        run = hostile_run(seed)
-        (runs / run.id).mkdir()
-        save_run(run, runs / run.id / FILE)
-    kept = ("--server.disconnectedSessionTTL", str(KEPT_SECONDS))
-    with running_app(scratch, runs=runs, options=kept) as address:
-        yield address
+@pytest.fixture(scope="module", autouse=True)
+def hostile_runs(runs_folder: Path) -> Iterator[None]:
+    with runs_in(runs_folder, [hostile_run(seed) for seed in range(2)]):
+        yield
 
 
 def upload(page: Page, address: str, name: str) -> str:
@@ -96,13 +91,6 @@ def folders(scratch: Path) -> set[Path]:
     return {path.parent for path in scratch.glob(f"{PREFIX}*/*.upload")}
 
 
-def eventually(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + WAIT_MILLISECONDS / 1000
-    while not holds():
-        assert time.monotonic() < end, "it never came to be"
-        time.sleep(0.1)
-
-
 def is_served(address: str) -> bool:
     try:
         with urllib.request.urlopen(address, timeout=30):
@@ -115,6 +103,7 @@ def is_served(address: str) -> bool:
 def test_an_upload_is_its_sessions_own_and_goes_with_its_tab(
     browser: Browser, address: str, scratch: Path
 ) -> None:
+    eventually(lambda: not folders(scratch))  # of the walks before
     mine, yours = Watched(browser, address), Watched(browser, address)
     played = upload(mine.page, address, "mine alone.mp4")
     (folder,) = folders(scratch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
@@ -15,17 +15,9 @@ import pytest
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
-from tests.browser.stage import running_app
-
 LISTEN, LOOPBACK = "0A", ("0100007F", "00000000000000000000000001000000")
 """As /proc/net/tcp and tcp6 write a state, and this machine alone."""
 UPLOAD = "/_stcore/upload_file/some-session/some-file"
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with running_app(tmp_path_factory.mktemp("server")) as address:
-        yield address
 
 
 def ask(

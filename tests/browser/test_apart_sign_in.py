@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,6 +11,8 @@ from tests.browser.provider import CLIENT, SECRET, Provider, running_provider
 from tests.browser.stage import WAIT_MILLISECONDS, running_app
 
 pytestmark = pytest.mark.browser
+
+expect.set_options(timeout=WAIT_MILLISECONDS)
 
 ASKED, LET_IN = "This server asks who you are.", "Upload a video"
 
@@ -23,8 +24,10 @@ def provider() -> Iterator[Provider]:
 
 
 @pytest.fixture(scope="module")
-def address(browser: Browser, scratch: Path, provider: Provider) -> Iterator[str]:
-    expect.set_options(timeout=WAIT_MILLISECONDS)
+def address(
+    browser: Browser, tmp_path_factory: pytest.TempPathFactory, provider: Provider
+) -> Iterator[str]:
+    scratch = tmp_path_factory.mktemp("server")
     file = scratch / "secrets.toml"
     file.write_text(f"""
         [auth]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import av
@@ -11,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dsanet_core import synthetic
 from dsanet_core.serialize import analysis_from_json
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, eventually, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -35,9 +34,14 @@ def choice(page: Page, label: str) -> str:
     return str(page.get_by_role("combobox", name=label).input_value())
 
 
+def uploads(scratch: Path) -> list[Path]:
+    return list(scratch.rglob("*.upload"))
+
+
 def test_upload_inspect_compare_kernels_and_deep_links(
-    browser: Browser, address: str, shared_scratch: Path, old_avi: Path, tmp_path: Path
+    browser: Browser, address: str, scratch: Path, old_avi: Path, tmp_path: Path
 ) -> None:
+    eventually(lambda: not uploads(scratch))  # of the walks before
     watched = Watched(browser, address)
     page = watched.page
     page.goto(address)
@@ -110,9 +114,6 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     other.check()
     other.context.close()
 
-    assert len(list(shared_scratch.rglob("*.upload"))) == 2
+    assert len(uploads(scratch)) == 2
     watched.context.close()
-    end = time.monotonic() + WAIT_MILLISECONDS / 1000
-    while list(shared_scratch.rglob("*.upload")) and time.monotonic() < end:
-        time.sleep(0.1)
-    assert not list(shared_scratch.rglob("*.upload")), "the session ended, and its files with it"
+    eventually(lambda: not uploads(scratch))  # the session ended, and its files with it

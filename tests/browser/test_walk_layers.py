@@ -12,8 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dsanet_core.records import Run
-from dsanet_core.runs.summary import FILE, save_run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, runs_in, wait_until_drawn
 from tools.made_up_run import made_up_run
 
 pytestmark = pytest.mark.browser
@@ -24,20 +23,10 @@ LAST = "Camera button of a figure saves"
 
 
 @pytest.fixture(scope="module")
-def runs() -> list[Run]:
-    return [made_up_run(240, 24, 8, seed=seed, name=name) for seed, name in enumerate(("a", "b"))]
-
-
-@pytest.fixture(scope="module")
-def address(
-    browser: Browser, scratch: Path, runs: list[Run], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("runs")
-    for run in runs:
-        (folder / run.id).mkdir()
-        save_run(run, folder / run.id / FILE)
-    with running_app(scratch, runs=folder) as address:
-        yield address
+def runs(runs_folder: Path) -> Iterator[list[Run]]:
+    made = [made_up_run(240, 24, 8, seed=seed, name=name) for seed, name in enumerate(("a", "b"))]
+    with runs_in(runs_folder, made):
+        yield made
 
 
 def test_layers_of_a_run_from_order_to_category_and_back(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.runs.summary import FILE, load_run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -19,15 +20,12 @@ RUN_MILLISECONDS = 3 * WAIT_MILLISECONDS
 LAST = "Table (CSV)"
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("runs")
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, scratch: Path, runs: Path) -> Iterator[str]:
-    with running_app(scratch, runs=runs) as address:
-        yield address
+@pytest.fixture
+def runs(runs_folder: Path) -> Iterator[Path]:
+    """The folder of the app's runs, empty again afterwards."""
+    yield runs_folder
+    for run in runs_folder.iterdir():
+        shutil.rmtree(run)
 
 
 def start(page: Page, videos: int) -> None:

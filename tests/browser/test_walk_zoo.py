@@ -4,13 +4,12 @@ that are brought, used and deleted."""
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, running_app, wait_until_drawn
+from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
 from tests.weights import save_tiny
 
 pytestmark = pytest.mark.browser
@@ -27,20 +26,6 @@ NAMES_STAND_APART = """() => {
         && boxes.every(box => box.left >= 0 && box.right <= 768)
         && boxes.every((a, place) => !boxes.slice(place + 1).some(b => meet(a, b)))
 }"""
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where users' weights lie while these walks last."""
-    return tmp_path_factory.mktemp("weights")
-
-
-@pytest.fixture(scope="module")
-def address(browser: Browser, scratch: Path, weights: Path) -> Iterator[str]:
-    with running_app(
-        scratch, runs=scratch / "runs", variables={"WEIGHTS": str(weights)}
-    ) as address:
-        yield address
 
 
 def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
@@ -90,7 +75,7 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
 
 
 def test_weights_are_brought_used_for_a_sample_and_deleted(
-    browser: Browser, address: str, scratch: Path, weights: Path, tmp_path: Path
+    browser: Browser, address: str, scratch: Path, weights_folder: Path, tmp_path: Path
 ) -> None:
     watched = Watched(browser, address)
     page = watched.page
@@ -106,7 +91,8 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     name.press("Enter")
     page.get_by_role("button", name="Check and keep").click()
     expect(page.get_by_text("is one of the models of every page now")).to_be_visible()
-    assert sorted(path.name for path in weights.iterdir()) == ["tiny.json", "tiny.safetensors"]
+    kept = sorted(path.name for path in weights_folder.iterdir())
+    assert kept == ["tiny.json", "tiny.safetensors"]
     assert not list(scratch.glob("dsanet-lens-*/weights-*"))
     expect(page.get_by_role("table").get_by_text("nothing: random weights")).to_be_visible()
     page.set_viewport_size({"width": 768, "height": 1000})
@@ -128,7 +114,7 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     page.get_by_role("button", name="Delete tiny").click()
     page.get_by_role("button", name="Yes, delete them").click()
     expect(page.get_by_text("Weights brought here")).to_have_count(0)
-    assert not list(weights.iterdir())
+    assert not list(weights_folder.iterdir())
     page.get_by_role("link", name="Inspect").click()
     expect(page.get_by_text("tiny is not available")).to_be_visible()
     wait_until_drawn(page, "all data (JSON)")
