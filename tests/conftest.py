@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.clips import save_clip
 
 WALKS = "tests/browser/"
 
@@ -31,3 +34,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Walks come first where there are several processes: they take longest."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         items.sort(key=lambda item: not item.nodeid.startswith(WALKS))
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video of four seconds, 128 x 96."""
+    return save_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", 1, seed=5, size=(96, 128))

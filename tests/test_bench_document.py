@@ -9,8 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 from dsanet_core.records import Sampling
-from dsanet_core.synthetic import make_video
-from dsanet_core.video import encode_h264, read_clips
+from dsanet_core.video import read_clips
+from tests.clips import save_clip
 from tools.bench import __main__ as tool
 from tools.bench import growth, processes
 from tools.bench.figure import growth_svg
@@ -26,11 +26,6 @@ def grown(axis: str, *values: float) -> list[Line]:
         for value in values
         for unit, median in (("s", value / 100), ("MB", 300 + value))
     ]
-
-
-def small_clip(path: Path) -> Path:
-    encode_h264(make_video(0, 0).rgb, fps=16, path=path)
-    return path
 
 
 def test_the_figure_has_a_chart_of_time_and_of_memory_for_every_axis() -> None:
@@ -87,7 +82,7 @@ def test_peak_memory_is_that_of_the_process_that_is_asked() -> None:
 
 
 def test_peak_memory_of_a_decoder_is_heard_of(tmp_path: Path) -> None:
-    clip = small_clip(tmp_path / "clip.mp4")
+    clip = save_clip(tmp_path / "clip.mp4")
     with processes.DecoderPeaks() as decoder:
         read_clips(clip, Sampling(2, 2, 1))
     first = decoder.megabytes
@@ -106,7 +101,7 @@ def test_a_point_of_growth_changes_its_axis_alone() -> None:
 
 
 def test_growth_is_measured_along_an_axis(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(growth, "write_clip", small_clip)
+    monkeypatch.setattr(growth, "write_clip", save_clip)
     lines = list(growth.measure_growth(1, axes={growth.LENGTH: (10, 20)}))
     assert [(line.at, line.unit) for line in lines] == [
         ((growth.LENGTH, value), unit) for unit in ("s", "MB") for value in (10, 20)

@@ -17,18 +17,10 @@ import pytest
 from dsanet_core import cli, synthetic
 from dsanet_core.analysis import analyze
 from dsanet_core.serialize import analysis_from_json
-from dsanet_core.video import encode_h264
 from dsanet_core.zoo import list_models
 from tests.weights import save_tiny
 
 ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    encode_h264(synthetic.make_video(5, 1, size=(96, 128)).rgb, fps=16, path=path)
-    return path
 
 
 @pytest.fixture(scope="module")

@@ -15,15 +15,10 @@ from dsanet_core import synthetic
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError
 from dsanet_core.records import Sampling
-from dsanet_core.video import encode_h264
+from tests.clips import save_clip
 from tests.dataset_files import rows, touch, write_list
 
 SAMPLING = Sampling(num_snippets=4, frames_per_snippet=2, frame_stride=4)
-
-
-def write_drawn(path: Path, label: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encode_h264(synthetic.make_video(0, label).rgb[:16], fps=16, path=path)
 
 
 def test_synthetic_rows_are_the_videos_of_the_seed() -> None:
@@ -77,8 +72,8 @@ def test_descriptions_that_make_no_sense_are_refused(description: str, says: str
 
 def test_a_folder_has_a_category_per_sub_folder(tmp_path: Path) -> None:
     for name in ("b/2.mp4", "b/1.mp4", "a/3.mp4", ".hidden/4.mp4", "a/.hidden.mp4"):
-        write_drawn(tmp_path / name)
-    write_drawn(tmp_path / "outside.mp4")
+        save_clip(tmp_path / name, frames=16)
+    save_clip(tmp_path / "outside.mp4", frames=16)
     dataset = open_dataset(str(tmp_path))
     assert rows(dataset) == [("a/3.mp4", "a"), ("b/1.mp4", "b"), ("b/2.mp4", "b")]
     assert dataset.path(1) == tmp_path / "b/1.mp4"
@@ -184,7 +179,7 @@ def test_the_fingerprint_of_files_moves_with_them_and_not_without(
 
 @pytest.mark.parametrize("kind", ["synth", "h264", "folder", "list", "limited"])
 def test_datasets_survive_pickling(tmp_path: Path, kind: str) -> None:
-    write_drawn(tmp_path / "a" / "1.mp4")
+    save_clip(tmp_path / "a" / "1.mp4", frames=16)
     listed = write_list(tmp_path / "list.csv", "path,label,start,end", "a/1.mp4,a,0.25,0.75")
     dataset = {
         "synth": lambda: open_dataset("synth:seed=3,n=4"),

@@ -21,16 +21,9 @@ from dsanet_core.records import Clips, Sampling
 from dsanet_core.runs import load_run
 from dsanet_core.runs.export import average_runs, run_to_dict
 from dsanet_core.untrimmed import analyze_untrimmed
-from dsanet_core.video import encode_h264, read_clips
+from dsanet_core.video import read_clips
 from dsanet_core.zoo import ENSEMBLES, create_model, list_models, model_spec, with_protocol
 from tests.weights import save_tiny, tiny_network
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    encode_h264(synthetic.make_video(5, 1, size=(96, 128)).rgb, fps=16, path=path)
-    return path
 
 
 def test_an_ensemble_says_the_mean_of_what_its_members_say(clip: Path) -> None:

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from dsanet_core import cli, synthetic
+from dsanet_core import cli
 from dsanet_core.analysis import analyze
 from dsanet_core.counting import complexity
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Protocol
 from dsanet_core.runs.inference import Answer, answer_each
-from dsanet_core.video import encode_h264, snippet_indices
+from dsanet_core.video import snippet_indices
 from dsanet_core.zoo import TEST_PROTOCOLS, create_model, list_models, model_spec, with_protocol
 from tests.weights import save_tiny, tiny_network
 
@@ -175,13 +175,6 @@ def test_the_given_network_keeps_its_protocol_and_shares_its_parameters() -> Non
     assert np.abs(own.scores - three.scores).max() > 1e-4
     clips = dataset.clips(0, other.spec.protocol.sampling)
     np.testing.assert_array_equal(analyze(clips, other).video_scores, three.scores)
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    encode_h264(synthetic.make_video(5, 1, size=(96, 128)).rgb, fps=16, path=path)
-    return path
 
 
 def answer(capsys: pytest.CaptureFixture[str], *args: Any) -> Any:

@@ -40,11 +40,10 @@ def upload(at: AppTest, name: str, content: bytes) -> AppTest:
     return settle(at.run())
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    path = tmp_path_factory.mktemp("clip") / "clip.mp4"
-    video.encode_h264(synthetic.make_video(1, 3).rgb, synthetic.FPS, path)
-    return path.read_bytes()
+@pytest.fixture
+def clip(clip: Path) -> bytes:
+    """The bytes of a video that a user uploads."""
+    return clip.read_bytes()
 
 
 @pytest.mark.parametrize("page", PAGES)

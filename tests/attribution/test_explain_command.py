@@ -13,16 +13,14 @@ from dsanet_core import cli, synthetic
 from dsanet_core.attribution import attribute, trust
 from dsanet_core.cli.explain import METHODS as COMMAND_METHODS
 from dsanet_core.records import METHODS
-from dsanet_core.video import encode_h264
+from tests.clips import save_clip
 from tests.weights import save_tiny
 from tests.why_factory import make_trust
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    encode_h264(synthetic.make_video(5, 13, size=(96, 128)).rgb, fps=16, path=path)
-    return path
+    return save_clip(tmp_path_factory.mktemp("videos") / "clip.mp4", 13, seed=5, size=(96, 128))
 
 
 @pytest.fixture(scope="module")

@@ -17,15 +17,10 @@ from dsanet_core.runs import load_run, run_dataset
 from dsanet_core.runs.export import average_runs, run_to_dict
 from dsanet_core.runs.store import Progress, RunFolder
 from dsanet_core.runs.summarise import matrix
-from dsanet_core.video import encode_h264
+from tests.clips import save_clip
 from tests.weights import preferring, tiny_network
 
 COUNT = len(synthetic.CATEGORIES)
-
-
-def write_video(path: Path, label: int = 0) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encode_h264(synthetic.make_video(0, label).rgb[:16], fps=16, path=path)
 
 
 def folder_of(run: Run, root: Path) -> RunFolder:
@@ -118,8 +113,8 @@ def test_unreadable_videos_go_to_the_errors_table_and_the_run_goes_on(tmp_path: 
     names = ("good", "bad", "other")
     classes = (*names[1:], names[0], *network.spec.classes[3:])
     network.spec = replace(network.spec, classes=classes)
-    write_video(data / "good" / "a.mp4")
-    write_video(data / "other" / "b.mp4")
+    save_clip(data / "good" / "a.mp4", frames=16)
+    save_clip(data / "other" / "b.mp4", frames=16)
     (data / "bad").mkdir()
     (data / "bad" / "c.mp4").write_text("no video")
     run = run_dataset(open_dataset(str(data)), network, folder=tmp_path)

@@ -15,16 +15,11 @@ from dsanet_core.runs import run_dataset
 from dsanet_core.runs.export import average_runs
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.runs.summarise import OTHER_LABELS, judged, matrix
-from dsanet_core.video import encode_h264
+from tests.clips import save_clip
 from tests.published_data.files import write, write_json
 from tests.weights import save_tiny, tiny_network
 
 NAMES = synthetic.CATEGORIES
-
-
-def write_drawn(path: Path, label: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    encode_h264(synthetic.make_video(0, label).rgb[:16], fps=16, path=path)
 
 
 def by_the_curve(scores: np.ndarray, labels: np.ndarray) -> float:
@@ -77,7 +72,7 @@ def test_a_run_over_activitynet_counts_every_label_of_a_video(tmp_path: Path) ->
         annotations = [{"label": NAMES[label], "segment": [0, 1]} for label in labels]
         database[f"id{index}"] = {"subset": "validation", "annotations": annotations}
         if index != 2:
-            write_drawn(tmp_path / f"root/v_id{index}.mp4", index)
+            save_clip(tmp_path / f"root/v_id{index}.mp4", index, frames=16)
     write_json(tmp_path / "root", "activity_net.v1-3.min.json", {"database": database})
     dataset = open_dataset(f"activitynet:{tmp_path / 'root'}", split="validation")
     runs = [run_dataset(dataset, network, folder=tmp_path / "runs", workers=0)
@@ -102,7 +97,7 @@ def kinetics(tmp_path: Path) -> Path:
     lines = [f"{NAMES[label]},{'abc'[label] * 11},0,10,val" for label in range(3)]
     write(tmp_path / "root", "val.csv", "label,youtube_id,time_start,time_end,split", *lines)
     for label in range(2):
-        write_drawn(tmp_path / f"root/{'abc'[label] * 11}.mp4", label)
+        save_clip(tmp_path / f"root/{'abc'[label] * 11}.mp4", label, frames=16)
     return tmp_path
 
 

@@ -15,11 +15,11 @@ from dsanet_core import cli
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import CheckpointError, DatasetError
 from dsanet_core.hooks import capture
-from dsanet_core.synthetic import CATEGORIES, make_video
+from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES, open_data, pipeline
 from dsanet_core.training.open_data import called, look_at, require_writable
 from dsanet_core.training.recipe import DATASETS, Norm, Optimizer, Precision
-from dsanet_core.video import encode_h264
+from tests.clips import save_clip
 from tests.dataset_files import write_list
 from tests.weights import save_tiny
 
@@ -30,9 +30,7 @@ NAMES = ("left", "right", "up")
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("videos") / "clip.mp4"
-    encode_h264(make_video(5, 1, size=(48, 64)).rgb, fps=16, path=path)
-    return path
+    return save_clip(tmp_path_factory.mktemp("videos") / "clip.mp4", 1, seed=5, size=(48, 64))
 
 
 @pytest.fixture
