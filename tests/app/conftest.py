@@ -6,24 +6,29 @@ import base64
 import json
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.testing.v1 import AppTest
+from streamlit.util import calc_hash
 
 from app import page_file
 from app.server import samples
 from app.server.fair_queue import WAITING
 from app.server.network_process import NetworkProcess, NetworkRequest
 from app.server.sessions import server_state
-from dsanet_core import checkpoints
+from dsanet_core import catalogue, checkpoints
+from dsanet_core.counting import Complexity, complexity
 from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array
+from dsanet_core.zoo.paper_tables import published_rows
 from tests.weights import tiny_network
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +37,7 @@ QUICK_SECONDS = 60
 
 OpenPage = Callable[..., AppTest]
 Download = Callable[[AppTest, str], str]
+COSTS: dict[str, Complexity] = {}
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +64,15 @@ def samples_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("samples")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def scan_packages_once() -> Iterator[None]:
+    """An `AppTest` reads the metadata of every installed package, in search of components."""
+    scan = cache(manifest_scanner.scan_component_manifests)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", scan)
+        yield
+
+
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """(weights, task) of everything that is given to the process with the networks; of
@@ -72,6 +87,28 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 
     monkeypatch.setattr(NetworkProcess, "run", spy)
     return seen
+
+
+@pytest.fixture
+def few_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The page Zoo with a few networks and a few of the papers' rows, each counted once for all
+    tests: to count every network takes half a minute."""
+    chosen = [row for row in published_rows() if row.label in {"GST", "TEA", "TSN", "LST"}]
+    chosen += [row for row in published_rows() if row.label in {"DSA+I3D, 4×8", "SDA-TSN"}]
+    names = ["tsn_r50", "sda_tsn_r50", "i3d_synth", "dsa_i3d_synth"]
+
+    def count_once(network: VideoNetwork, **choices: Any) -> Complexity:
+        key = f"{network.spec} {choices}"
+        if key not in COSTS:
+            COSTS[key] = complexity(network, **choices)
+        return COSTS[key]
+
+    monkeypatch.setattr(catalogue, "published_rows", lambda: chosen)
+    monkeypatch.setattr(catalogue, "list_models", lambda: names)
+    monkeypatch.setattr(catalogue, "complexity", count_once)
+    st.cache_data.clear()
+    yield
+    st.cache_data.clear()
 
 
 @pytest.fixture
@@ -106,8 +143,9 @@ def open_page(
     def open_(page: str = "inspect", **query: str) -> AppTest:
         at = AppTest.from_file(str(ROOT / "streamlit_app.py"), default_timeout=60)
         at.query_params.update(query)
-        at.run()
-        return go(at, page) if page != "inspect" else settle(at)
+        if page != "inspect":
+            at._page_hash = calc_hash(page)  # the path of its address, as a browser asks for it
+        return settle(at.run())
 
     yield open_
     st.cache_resource.clear()

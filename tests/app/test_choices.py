@@ -39,6 +39,7 @@ def runs_of_a_dataset(runs_folder: Path, real_runs: tuple[Path, list[Run]]) -> N
     put(runs_folder, *real_runs[1])
 
 
+@pytest.mark.usefixtures("few_rows")
 @pytest.mark.parametrize("page", [*OF_ONE_VIDEO, *OF_A_DATASET])
 def test_a_page_that_is_drawn_again_writes_over_no_input(open_page: OpenPage, page: str) -> None:
     """A browser may be ahead: who types while a page is drawn must not lose it."""
@@ -70,6 +71,7 @@ def choose_videos_of(at: AppTest, kind: str) -> AppTest:
     return chooser.set_value(kind).run()
 
 
+@pytest.mark.usefixtures("few_rows")
 def test_what_was_typed_is_there_after_other_pages_and_after_it_was_hidden(
     open_page: OpenPage,
 ) -> None:

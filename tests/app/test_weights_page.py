@@ -24,7 +24,14 @@ from dsanet_core import checkpoints, child_process
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
 from dsanet_core.zoo.paper_tables import published_rows
-from tests.app.conftest import QUICK_SECONDS, OpenPage, go, page_text, settle
+from tests.app.conftest import (
+    QUICK_SECONDS,
+    OpenPage,
+    go,
+    page_text,
+    settle,
+    wait_for_a_job,
+)
 from tests.checkpoints.makers import archive_of, shell
 from tests.weights import save_tiny
 
@@ -76,6 +83,7 @@ def check(at: AppTest) -> AppTest:
     end = time.monotonic() + QUICK_SECONDS
     while any(button.label == "Stop" for button in at.button):
         assert time.monotonic() < end
+        wait_for_a_job()
         at.run()
     return settle(at)
 

@@ -3,48 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.pages.zoo import text
 from app.server import services
 from dsanet_core import catalogue, checkpoints
 from dsanet_core.catalogue import Network
-from dsanet_core.counting import Complexity, complexity
+from dsanet_core.counting import Complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo.paper_tables import published_rows
 from tests.app.conftest import OpenPage, figures, go, page_text
 
 OpenZoo = Callable[[], AppTest]
 SYNTH = "synth:seed=7,n=2500"
-COSTS: dict[str, Complexity] = {}
-
-
-@pytest.fixture(autouse=True)
-def few_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Counting every network takes seconds: here stand a few of them and a few of the papers'
-    rows, and each is counted once for all tests."""
-    chosen = [row for row in published_rows() if row.label in {"GST", "TEA", "TSN", "LST"}]
-    chosen += [row for row in published_rows() if row.label in {"DSA+I3D, 4×8", "SDA-TSN"}]
-    names = ["tsn_r50", "sda_tsn_r50", "i3d_synth", "dsa_i3d_synth"]
-
-    def count_once(network: VideoNetwork, **choices: Any) -> Complexity:
-        key = f"{network.spec} {choices}"
-        if key not in COSTS:
-            COSTS[key] = complexity(network, **choices)
-        return COSTS[key]
-
-    monkeypatch.setattr(catalogue, "published_rows", lambda: chosen)
-    monkeypatch.setattr(catalogue, "list_models", lambda: names)
-    monkeypatch.setattr(catalogue, "complexity", count_once)
-    st.cache_data.clear()
-    yield
-    st.cache_data.clear()
+pytestmark = pytest.mark.usefixtures("few_rows")
 
 
 @pytest.fixture
