@@ -16,6 +16,8 @@ FLOORS = {
     "records": 0,
     "version": 0,
     "hooks": 0,
+    "json_values": 0,
+    "csv_text": 0,
     "lazy": 0,
     "video": 1,
     "models": 1,

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, fields, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from dsanet_core.records import Clips, Frames, Kernel, Protocol, Sampling, Video
-from tests.factory import make_analysis, make_selection
+from tests.factory import make_analysis, make_kernel, make_selection
+from tests.why_factory import make_attribution, make_effects, make_faithfulness, make_run_effects
+from tools.made_up_run import made_up_run
 
 VIDEO = Video("a.mp4", "0" * 64, "mp4", "h264", 4, 2, 25.0, 1.0, 25)
 HALF = (0.5, 0.5, 0.5)
@@ -225,3 +227,52 @@ def test_frames_of_a_view_stand_in_the_order_of_its_snippets() -> None:
         expected = [time for snippet in snippets for time in analysis.pts_seconds[snippet]]
         assert frames.tolist() == expected
     assert analysis.frames_of_view(analysis.thumbnails, 0).shape == (8, 6, 8, 3)
+
+
+def many_records() -> list[Any]:
+    return [
+        make_analysis(3, consensus="sda"), make_analysis(3), make_attribution(make_analysis()), make_faithfulness(),
+        make_effects(), make_run_effects(4), frames(), made_up_run(30, 6, 3),
+        Clips(frames(), Sampling(2, 1, 1), np.array([[0], [2]])), make_kernel(), make_selection(),
+        made_up_run(30, 6, 3).calibration(), made_up_run(30, 6, 3).selections,
+    ]
+
+
+def test_a_record_prints_on_one_screen_with_the_shapes_of_its_arrays() -> None:
+    for record in many_records():
+        lines = repr(record).splitlines()
+        assert len(lines) <= 36 and max(map(len, lines)) <= 100, type(record)
+        for entry in fields(record):
+            value = getattr(record, entry.name)
+            if isinstance(value, np.ndarray):
+                shape = ",".join(map(str, value.shape))
+                assert f"{entry.name}={value.dtype}[{shape}]" in repr(record)
+    many = replace(make_analysis().model, classes=tuple(map(str, range(400))))
+    scores = np.full((8, 400), 1 / 400, np.float32)
+    text = repr(replace(make_analysis(), model=many, snippet_scores=scores,
+                        video_scores=scores[0], changes=("x" * 500,) * 90))
+    assert len(text.splitlines()) <= 36 and "400 in all" in text and "float32[8,400]" in text
+
+
+def test_equality_of_records_answers_whatever_they_hold() -> None:
+    ones, others = many_records(), many_records()
+    for place, record in enumerate(ones):
+        assert record == others[place] and hash(record) == hash(others[place])
+        assert not any(record == other for other in ones[:place] + ones[place + 1 :])
+        assert record != 3 and record is not None
+
+
+def test_one_value_of_an_array_makes_records_unequal_and_nan_equals_nan() -> None:
+    analysis = make_analysis(3, consensus="sda")
+    for name in ("frame_index", "pts_seconds", "thumbnails", "snippet_scores"):
+        changed = getattr(analysis, name).copy()
+        changed.flat[-1] += 1
+        assert replace(analysis, **{name: changed}) != analysis
+    selection = analysis.selections[-1]
+    gate = selection.gate * np.float16(0.5)
+    others = (*analysis.selections[:-1], replace(selection, gate=gate))
+    assert replace(analysis, selections=others) != analysis
+    assert replace(analysis, seconds={}) != analysis
+    effects = make_run_effects(4)
+    empty = replace(effects, before=np.full(4, np.nan))
+    assert empty == replace(empty, before=np.full(4, np.nan)) and empty != effects

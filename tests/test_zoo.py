@@ -226,7 +226,7 @@ def test_an_unknown_name_names_close_ones() -> None:
 
 def test_a_spec_that_is_not_understood_says_why() -> None:
     values = model_spec("i3d_synth").to_dict()
-    with pytest.raises(CheckpointError, match="KeyError: 'protocol'"):
+    with pytest.raises(CheckpointError, match="missing required field `protocol`"):
         ModelSpec.from_dict({key: v for key, v in values.items() if key != "protocol"})
     with pytest.raises(CheckpointError, match="do not divide by 3"):
         ModelSpec.from_dict(values | {"protocol": values["protocol"] | {"group_size": 3}})

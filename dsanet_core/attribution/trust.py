@@ -10,7 +10,8 @@ from pathlib import Path
 
 from dsanet_core import atomic
 from dsanet_core.checkpoints import FOLDER
-from dsanet_core.records import METHODS, Method, Rate, Trust
+from dsanet_core.json_values import parse_json, record_from
+from dsanet_core.records import METHODS, Method, Trust
 
 FILE = FOLDER / "trust.json"
 """Written by `python -m tools.trust`."""
@@ -39,11 +40,7 @@ def read_trust(path: Path) -> tuple[Trust, ...]:
     """What `write_trust` wrote; nothing without a file."""
     if not path.is_file():
         return ()
-    entries = json.loads(path.read_text(encoding="utf-8"))
-    for entry in entries:
-        for name in ("pointing", "timing"):
-            entry[name] = entry[name] and Rate(*entry[name])
-    return tuple(Trust(**entry) for entry in entries)
+    return record_from(tuple[Trust, ...], parse_json(path.read_text(encoding="utf-8"), list))
 
 
 def write_trust(path: Path, measured: Iterable[Trust]) -> None:

@@ -12,8 +12,8 @@ import torch
 
 from dsanet_core.checkpoints.contents import Contents, refusal
 from dsanet_core.checkpoints.limits import CheckpointLimits
-from dsanet_core.checkpoints.plain_json import parse_json, require_plain
 from dsanet_core.errors import CheckpointError, LensError
+from dsanet_core.json_values import parse_json, require_plain
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Protocol
 from dsanet_core.text_format import file_size

@@ -17,8 +17,8 @@ from dsanet_core.checkpoints.facts import read_facts
 from dsanet_core.checkpoints.folders import embedded_folder, user_folder
 from dsanet_core.checkpoints.kinds import open_checkpoint
 from dsanet_core.checkpoints.limits import DEFAULT_LIMITS
-from dsanet_core.checkpoints.plain_json import parse_json, require_plain
 from dsanet_core.errors import CheckpointError, printable
+from dsanet_core.json_values import parse_json, require_plain
 
 Entry = dict[str, Any]
 SAFE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}")

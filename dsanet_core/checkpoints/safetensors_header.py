@@ -13,7 +13,7 @@ import torch
 
 from dsanet_core.checkpoints.contents import Contents, TensorPlace, refusal, require_fitting
 from dsanet_core.checkpoints.limits import CheckpointLimits
-from dsanet_core.checkpoints.plain_json import parse_json
+from dsanet_core.json_values import parse_json
 from dsanet_core.text_format import file_size
 
 _DTYPES = {

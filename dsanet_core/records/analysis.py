@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dsanet_core.records.base import Array, best_of, require
+from dsanet_core.records.base import Array, Record, best_of, require
 from dsanet_core.records.captures import Kernel, Selection
 from dsanet_core.records.model import Familiarity, Model, Protocol
 from dsanet_core.records.video import Video
 
 
-@dataclass(frozen=True)
-class Analysis:
+@dataclass(frozen=True, eq=False, repr=False)
+class Analysis(Record):
     """What one network says of one video, and on what grounds. Opens without torch.
 
     frame_index, pts_seconds: (snippets, frames) of what each snippet saw.
@@ -50,7 +50,10 @@ class Analysis:
         ):
             actual = getattr(self, name).shape
             require(actual == shape, f"{name} is {actual}; expected {shape}")
-        require(self.thumbnails.shape[:2] == frames, f"thumbnails {self.thumbnails.shape}")
+        shape, dtype = self.thumbnails.shape, self.thumbnails.dtype
+        require(dtype == np.uint8, f"thumbnails are {dtype}; expected uint8")
+        fits = len(shape) == 5 and shape[:2] == frames and shape[4] == 3
+        require(fits, f"thumbnails are {shape}; expected {frames} pictures of RGB")
         scores = np.concatenate([self.snippet_scores.ravel(), self.video_scores])
         finite = bool(np.isfinite(scores).all())
         require(finite and scores.min() >= 0, "scores must be finite probabilities")

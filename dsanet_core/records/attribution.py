@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from dsanet_core.records.base import Array, require
+from dsanet_core.records.base import Array, Record, require
 from dsanet_core.records.model import Model, Protocol
 from dsanet_core.records.video import Video
 
@@ -21,8 +21,8 @@ METHOD_NAMES: dict[Method, str] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
-class Attribution:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Attribution(Record):
     """How much every part of what a network saw speaks for a category.
 
     Explained is the category's logit: at video level the mean over the views, or that of one
@@ -82,8 +82,8 @@ class Attribution:
         return float(abs(self.per_frame.sum() - difference) / max(abs(difference), 1e-12))
 
 
-@dataclass(frozen=True)
-class Faithfulness:
+@dataclass(frozen=True, eq=False, repr=False)
+class Faithfulness(Record):
     """Insertion and deletion curves of an attribution (Petsiuk et al., 2018), random orders beside.
 
     shares: (steps,) of the parts that are absent (deletion) or present (insertion), 0 to 1.
@@ -158,8 +158,8 @@ class Trust:
         return self.gain > self.random_gain
 
 
-@dataclass(frozen=True)
-class Effects:
+@dataclass(frozen=True, eq=False, repr=False)
+class Effects(Record):
     """What the prediction hangs on: probabilities of a category as it is, and with one block after
     the other made neutral.
 
@@ -187,8 +187,8 @@ class Effects:
         return np.asarray(self.before - self.after)
 
 
-@dataclass(frozen=True)
-class RunEffects:
+@dataclass(frozen=True, eq=False, repr=False)
+class RunEffects(Record):
     """Which block matters for which category, over the videos of a run.
 
     blocks, changes: as of `Effects`. videos: (classes,) how many were tried. before: (classes,)

@@ -7,13 +7,13 @@ from typing import Literal
 
 import numpy as np
 
-from dsanet_core.records.base import Array, require
+from dsanet_core.records.base import Array, Record, require
 
 Aggregation = Literal["avg", "sec"]
 
 
-@dataclass(frozen=True)
-class Kernel:
+@dataclass(frozen=True, eq=False, repr=False)
+class Kernel(Record):
     """The dynamic kernels one DSA block made for a video (DSANet, Eq. 2).
 
     block: dotted name of the DSA module. values: (views, channels, taps), the taps of a channel
@@ -43,8 +43,8 @@ class Kernel:
         return float(np.abs(self.values - 1 / self.values.shape[-1]).sum(-1).mean() / 2)
 
 
-@dataclass(frozen=True)
-class Selection:
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Record):
     """What one SDA block selected for a video, and the gate it made of it (SDA, Eqs. 2 to 8).
 
     block: dotted name of the SDA module. dependencies: their names (M). aggregation: "avg" (Eq. 5)

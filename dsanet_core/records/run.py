@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from dsanet_core.records.base import Array, require
+from dsanet_core.records.base import Array, Record, require
 from dsanet_core.records.model import Model, Protocol
 
 DISTANCES = ("distance from identity", "distance from averaging")
 """What is kept of the dynamic kernels of a DSA block, as of `Kernel`."""
 
 
-@dataclass(frozen=True)
-class Layers:
+@dataclass(frozen=True, eq=False, repr=False)
+class Layers(Record):
     """One or more quantities of every block, for every category (SDA, Figure 5).
 
     blocks: dotted names, from the input on. quantities: the dependencies of SDA blocks, whose QSA
@@ -36,7 +36,8 @@ class Layers:
             require(actual == shape, f"{name} is {actual}; expected {shape}")
 
 
-class Calibration(NamedTuple):
+@dataclass(frozen=True, eq=False, repr=False)
+class Calibration(Record):
     """Confidence against correctness, in bins of equal width (Guo et al., 2017).
 
     edges: (bins + 1,) from 0 to 1. videos: (bins,) how many. confidence, accuracy: (bins,) means,
@@ -51,8 +52,8 @@ class Calibration(NamedTuple):
     error: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class Run:
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Run(Record):
     """A finished run: what one network said of every readable video of a dataset.
 
     id: name of the run's folder. dataset: its name for people; opened_as: the arguments of

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from dsanet_core.records.base import Array, require
+from dsanet_core.records.base import Array, Record, require
 
 ShortVideoPolicy = Literal["repeat_last", "loop"]
 
@@ -64,8 +64,8 @@ class Sampling:
         require(self.policy in ("repeat_last", "loop"), f"unknown policy {self.policy!r}")
 
 
-@dataclass(frozen=True)
-class Frames:
+@dataclass(frozen=True, eq=False, repr=False)
+class Frames(Record):
     """Decoded frames. rgb: (F, H, W, 3) uint8; frame_index: (F,) places on the video's timeline,
     strictly increasing; pts_seconds: (F,) presentation times."""
 
@@ -84,8 +84,8 @@ class Frames:
         require(bool((np.diff(self.frame_index) > 0).all()), "frame_index must increase")
 
 
-@dataclass(frozen=True)
-class Clips:
+@dataclass(frozen=True, eq=False, repr=False)
+class Clips(Record):
     """The snippets of one video: `position` (S, T) points into `frames` (row of `frames.rgb`)."""
 
     frames: Frames

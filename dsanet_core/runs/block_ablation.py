@@ -17,6 +17,7 @@ from dsanet_core.analysis import describe_model, protocol_of
 from dsanet_core.atomic import atomic_file
 from dsanet_core.datasets import Dataset, open_dataset
 from dsanet_core.errors import DatasetError, RecordError, RunError, VideoError
+from dsanet_core.json_values import record_from
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, RunEffects
 from dsanet_core.runs.inference import network_inputs
@@ -156,15 +157,12 @@ def load_effects(folder: Path) -> RunEffects | None:
     try:
         table = pq.read_table(path)
         facts = json.loads(table.schema.metadata[_KEY])
-        blocks = tuple(facts["blocks"])
+        blocks = facts["blocks"]
         values = {
             name: np.array(table[name].to_pylist(), np.float64).reshape(table.num_rows, *shape)
             for name, shape in zip(_VALUES, ((), (len(blocks),), (len(blocks),)), strict=True)
         }
-        return RunEffects(
-            blocks, tuple(facts["changes"]), table["videos"].to_numpy(), **values,
-            seconds=dict(facts["seconds"]),
-        )
+        return record_from(RunEffects, facts | values | {"videos": table["videos"].to_numpy()})
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise RecordError(
             f"{FILE} of {folder.name} is not readable ({type(error).__name__}: {error})",

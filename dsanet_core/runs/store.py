@@ -18,7 +18,7 @@ import json
 import logging
 import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ import pyarrow as pa
 
 from dsanet_core import atomic
 from dsanet_core.errors import RunError
+from dsanet_core.json_values import record_from
 from dsanet_core.records import Array
 from dsanet_core.runs.files import DAMAGED, keeping, set_aside
 from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of, write_shard
@@ -90,12 +91,6 @@ class Progress:
             time_left = f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
             said.append(f"{time_left} left")
         return ", ".join(said)
-
-
-_KINDS: dict[str, Callable[[Any], Any]] = {
-    "done": int, "failed": int, "total": int, "process": int, "rate": float, "updated": float,
-    "host": str,
-}
 
 
 class RunFolder:
@@ -262,8 +257,8 @@ class RunFolder:
         """What was last reported where somebody is at work, else what the shards say."""
         if self.is_at_work:
             try:
-                return _progress(json.loads((self.path / PROGRESS).read_text()))
-            except (OSError, ValueError, TypeError, KeyError, AttributeError):
+                return record_from(Progress, json.loads((self.path / PROGRESS).read_text()))
+            except (OSError, ValueError):
                 pass  # at work, and not so far yet
         answered, failed = self.counts()
         return Progress(done=answered + failed, failed=failed, total=self.total)
@@ -277,13 +272,6 @@ class RunFolder:
         table = pa.table(columns, schema)
         with keeping(f"{table.num_rows} videos", self.path):
             write_shard(self.path, kind, table)
-
-
-def _progress(values: dict[str, Any]) -> Progress:
-    """What was reported, each value of its kind. Raises ValueError, TypeError or KeyError."""
-    left = values.pop("seconds_left", None)
-    checked = {name: _KINDS[name](value) for name, value in values.items()}
-    return Progress(**checked, seconds_left=None if left is None else float(left))
 
 
 def _flat(values: dict[str, Array]) -> Array:

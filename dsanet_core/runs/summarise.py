@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 
 from dsanet_core.errors import DatasetError
-from dsanet_core.records import DISTANCES, Array, Layers, Run
+from dsanet_core.json_values import record_from
+from dsanet_core.records import DISTANCES, Array, Layers, Model, Protocol, Run
 from dsanet_core.runs.metrics import label_matrix, label_ranks, mean_average_precision
 from dsanet_core.runs.store import RunFolder
-from dsanet_core.runs.summary import model_from, protocol_from
 
 OTHER_LABELS = "other_labels"
 """In a manifest: further class indices of the videos that have some, by row."""
@@ -36,7 +36,7 @@ def summarise(folder: RunFolder) -> Run:
     layout = folder.layout()
     label = table["label"].to_numpy()
     scores = matrix(table, "scores")
-    model = model_from(facts["model"])
+    model = record_from(Model, facts["model"])
 
     def layers(column: str, blocks: list[str], quantities: tuple[str, ...]) -> Layers | None:
         if not blocks:
@@ -51,7 +51,7 @@ def summarise(folder: RunFolder) -> Run:
         opened_as=facts["opened_as"],
         groups={name: tuple(members) for name, members in facts["groups"].items()},
         model=model,
-        protocol=protocol_from(facts["protocol"]),
+        protocol=record_from(Protocol, facts["protocol"]),
         protocol_in_words=facts["protocol_in_words"],
         untrimmed=facts["untrimmed"],
         row=table["row"].to_numpy(),

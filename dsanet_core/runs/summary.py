@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 
 from dsanet_core.atomic import atomic_file
 from dsanet_core.errors import RecordError
-from dsanet_core.records import Array, Layers, Model, Protocol, Run, Sampling
+from dsanet_core.json_values import record_from
+from dsanet_core.records import Array, Run
 from dsanet_core.runs.files import keeping
 
 FILE = "summary.parquet"
@@ -50,16 +51,9 @@ def load_run(path: Path) -> Run:
     try:
         table = pq.read_table(path, page_checksum_verification=True)
         facts = json.loads(table.schema.metadata[_KEY])
-        facts["protocol"] = protocol_from(facts["protocol"])
-        facts["model"] = model_from(facts["model"])
-        facts["failed"] = tuple((name, reason) for name, reason in facts["failed"])
-        facts["groups"] = {name: tuple(members) for name, members in facts["groups"].items()}
-        for name in _LAYERS:
-            if facts[name] is not None:
-                facts[name] = _layers(facts[name])
         columns = {name: table[name].to_numpy().astype(kind) for name, kind in _COLUMNS.items()}
         video = np.array(table["video"].to_pylist(), dtype=object)
-        return Run(**facts, **columns, video=video)
+        return record_from(Run, facts | columns | {"video": video}, unpack=_from_lists)
     except (OSError, pa.ArrowException, KeyError, TypeError, ValueError) as error:
         raise RecordError(
             f"{path.name} of {path.parent.name} is no run ({type(error).__name__}: {error})",
@@ -68,29 +62,11 @@ def load_run(path: Path) -> Run:
         ) from error
 
 
-def model_from(values: dict[str, Any]) -> Model:
-    """Inverse of `asdict`, also after a trip through JSON."""
-    return Model(**values | {"classes": tuple(values["classes"])})
-
-
-def protocol_from(values: dict[str, Any]) -> Protocol:
-    """Inverse of `asdict`, also after a trip through JSON."""
-    fields = dict(values) | {
-        "sampling": Sampling(**values["sampling"]),
-        "mean": tuple(values["mean"]),
-        "std": tuple(values["std"]),
-    }
-    return Protocol(**fields)
-
-
-def _layers(values: dict[str, Any]) -> Layers:
-    return Layers(
-        tuple(values["blocks"]),
-        tuple(values["quantities"]),
-        *(np.array(values[key], np.float64) for key in ("mean", "spread")),
-    )
-
-
 def _to_lists(values: Array) -> Any:
     """Nested lists with null for what is not a number."""
     return np.where(np.isnan(values), np.array(None), values).tolist()
+
+
+def _from_lists(values: Any) -> Array:
+    """Inverse of `_to_lists`."""
+    return np.array(values, np.float64)

@@ -14,13 +14,14 @@ from typing import Any
 import torch
 
 from dsanet_core.errors import CheckpointError, ModelError
+from dsanet_core.json_values import record_from
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.baselines import group_convolutions, insert_4d, insert_se
 from dsanet_core.models.dsa import insert_dsa
 from dsanet_core.models.resnet import Axis, Temporal, VideoResNet
 from dsanet_core.models.sda import insert_sda
 from dsanet_core.models.tsm import insert_shift
-from dsanet_core.records import Protocol, Sampling
+from dsanet_core.records import Protocol
 
 
 @dataclass(frozen=True)
@@ -58,17 +59,10 @@ class ModelSpec:
     def from_dict(cls, values: Mapping[str, Any]) -> ModelSpec:
         """Inverse of `to_dict`, also after a trip through JSON. Raises CheckpointError."""
         try:
-            protocol = dict(values["protocol"])
-            protocol["sampling"] = Sampling(**protocol["sampling"])
-            protocol["mean"], protocol["std"] = tuple(protocol["mean"]), tuple(protocol["std"])
-            fields = dict(values) | {
-                "protocol": Protocol(**protocol),
-                "classes": tuple(str(name) for name in values["classes"]),
-            }
-            return cls(**fields)
-        except (KeyError, TypeError, ValueError) as error:
+            return record_from(cls, dict(values))
+        except ValueError as error:
             raise CheckpointError(
-                f"model spec is not understood ({type(error).__name__}: {error})",
+                f"model spec is not understood ({error})",
                 "the fields of ModelSpec as to_dict() writes them",
                 "Save the checkpoint again with this version.",
             ) from error

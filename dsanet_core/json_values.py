@@ -1,11 +1,19 @@
-"""JSON from files that come from anywhere."""
+"""JSON from files that come from anywhere: values and records, checked."""
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Never
+from typing import Any, Never, TypeVar
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+T = TypeVar("T")
 
 MAX_DEPTH = 8
 MAX_TEXT, MAX_PARTS = 2000, 100_000
@@ -24,6 +32,44 @@ def parse_json(text: str, kind: type | UnionType) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise ValueError(f"a {type(value).__name__} instead of {getattr(kind, '__name__', kind)}")
     return value
+
+
+def record_from(
+    kind: type[T], values: Any, *, unpack: Callable[[Any], NDArray[Any]] | None = None
+) -> T:
+    """A record from the JSON values of its fields, checked against its type hints.
+
+    kind: a dataclass, also one that holds others, or another type that hints name. Numbers must be
+    of their type, lists become tuples, fields that have a default may be absent. unpack: makes an
+    array of a JSON value; arrays that are there already are kept. Raises ValueError, which names
+    the field.
+    """
+    def decode(_: type, value: Any) -> Any:
+        if unpack is None or isinstance(value, np.ndarray):
+            return value
+        return unpack(value)
+
+    try:
+        record = msgspec.convert(values, kind, dec_hook=decode)
+    except msgspec.ValidationError as error:
+        reason, _, place = str(error).partition(" - at `$")
+        place = place.strip("`.")
+        raise ValueError(f"{place}: {reason}" if place else reason) from error
+    _require_known(record, values, kind.__name__)
+    return record
+
+
+def _require_known(record: Any, values: Any, where: str) -> None:
+    """Raises ValueError for fields that a record does not have."""
+    if is_dataclass(record) and isinstance(values, dict):
+        known = {entry.name for entry in fields(record)}
+        if unknown := sorted(set(values) - known):
+            raise ValueError(f"unknown field {unknown[0]!r} of {where}")
+        for name, value in values.items():
+            _require_known(getattr(record, name), value, name)
+    elif isinstance(record, tuple) and isinstance(values, list):
+        for part, value in zip(record, values, strict=True):
+            _require_known(part, value, where)
 
 
 def require_plain(value: Any, depth: int = 0) -> None:
