@@ -231,7 +231,8 @@ def test_frames_of_a_view_stand_in_the_order_of_its_snippets() -> None:
 
 def many_records() -> list[Any]:
     return [
-        make_analysis(3, consensus="sda"), make_analysis(3), make_attribution(make_analysis()), make_faithfulness(),
+        make_analysis(3, consensus="sda"), make_analysis(3), make_attribution(make_analysis()),
+        make_faithfulness(),
         make_effects(), make_run_effects(4), frames(), made_up_run(30, 6, 3),
         Clips(frames(), Sampling(2, 1, 1), np.array([[0], [2]])), make_kernel(), make_selection(),
         made_up_run(30, 6, 3).calibration(), made_up_run(30, 6, 3).selections,
