@@ -11,13 +11,19 @@ import pytest
 from dsanet_core.analysis import analyze
 from dsanet_core.serialize import analysis_from_json
 from dsanet_core.whatif import OtherKernel, rank_blocks, what_if
-from tests.test_cli import answer, call, clip, weights  # noqa: F401
+from tests.test_cli import answer, call
+from tests.weights import save_tiny
 
 CHANGES = ("reverse", "identity:layer2.1.dsa")
 
 
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("weights"))
+
+
 def test_whatif_gives_both_answers_and_the_ranking_of_the_library(
-    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path  # noqa: F811
+    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path
 ) -> None:
     asked = [part for change in CHANGES for part in ("--change", change)]
     given = answer(capsys, "whatif", clip, "--model", weights, *asked, "--rank")
@@ -35,7 +41,7 @@ def test_whatif_gives_both_answers_and_the_ranking_of_the_library(
 
 
 def test_whatif_prints_what_was_done_and_both_shares(
-    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path  # noqa: F811
+    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path
 ) -> None:
     asked = ("--change", "freeze", "--rank", "--top", 1)
     code, out, _ = call(capsys, "whatif", clip, "--model", weights, *asked)
@@ -51,7 +57,7 @@ def test_whatif_prints_what_was_done_and_both_shares(
 
 
 def test_a_kernel_of_another_file_is_what_the_network_makes_for_it(
-    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path, tmp_path: Path  # noqa: F811
+    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other: one.mp4"
     other.write_bytes(clip.read_bytes())
@@ -69,7 +75,7 @@ def test_a_kernel_of_another_file_is_what_the_network_makes_for_it(
     (("--rank", "--category", "nobody"), "category 'nobody'; expected one of the 25"),
 ])  # fmt: skip
 def test_mistakes_end_with_one_readable_line(
-    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path,  # noqa: F811
+    capsys: pytest.CaptureFixture[str], clip: Path, weights: Path,
     asked: tuple[str, ...], said: str,
 ) -> None:  # fmt: skip
     code, out, err = call(capsys, "whatif", clip, "--model", weights, *asked)

@@ -170,7 +170,8 @@ def settle(at: AppTest) -> AppTest:
 def wait_for_a_job() -> None:
     """Until a job under way has finished, at most a second: a page that is drawn again and again
     meanwhile takes the processor from it."""
-    jobs = [job for room in server_state().all_rooms for job in list(room._jobs.values())]
+    queues = server_state().all_queues
+    jobs = [job for queue in queues for job in list(queue._jobs.values())]
     jobs = [job for job in jobs if not job.finished.is_set()]
     end = time.monotonic() + 1
     while jobs and not any(job.finished.is_set() for job in jobs) and time.monotonic() < end:

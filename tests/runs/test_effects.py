@@ -17,7 +17,7 @@ from dsanet_core.runs import load_effects, run_dataset, run_effects, save_effect
 from dsanet_core.runs.block_ablation import FILE, in_turns, measure_run
 from dsanet_core.runs.store import Progress
 from dsanet_core.whatif import rank_blocks
-from tests.runs.test_engine import write_video
+from tests.clips import save_clip
 from tests.weights import save_tiny, tiny_network
 
 
@@ -71,7 +71,7 @@ def test_categories_take_turns(limit: int, rows: list[int]) -> None:
 def test_unreadable_videos_are_left_out(tmp_path: Path) -> None:
     names = synthetic.CATEGORIES[:2]
     for label, name in enumerate(names):
-        write_video(tmp_path / name / "good.mp4", label)
+        save_clip(tmp_path / name / "good.mp4", label, frames=16)
     (tmp_path / names[0] / "bad.mp4").write_bytes(b"no video")
     said: list[Progress] = []
     effects = run_effects(open_dataset(str(tmp_path)), tiny_network(), report=said.append)
@@ -131,10 +131,10 @@ def test_the_command_measures_a_finished_run_and_keeps_it_beside_the_summary(
 
 def test_effects_of_other_videos_or_of_untrimmed_runs_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "videos"
-    write_video(folder / synthetic.CATEGORIES[0] / "a.mp4")
+    save_clip(folder / synthetic.CATEGORIES[0] / "a.mp4", frames=16)
     network = tiny_network()
     run = run_dataset(open_dataset(str(folder)), network, folder=tmp_path)
-    write_video(folder / synthetic.CATEGORIES[0] / "b.mp4")
+    save_clip(folder / synthetic.CATEGORIES[0] / "b.mp4", frames=16)
     with pytest.raises(RunError, match="is not what it was"):
         measure_run(tmp_path / run.id, network)
     dataset = open_dataset("synth:seed=12,n=1")
