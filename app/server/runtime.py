@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from streamlit import cache_resource as cache_resource
 from streamlit import config
@@ -63,14 +63,6 @@ def drop_upload(file: UploadedFile) -> None:
         context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)
 
 
-class MediaManager(Protocol):
-    """What is used of Streamlit's `MediaFileManager`: called with nothing by the thread that draws
-    a page, `clear_session_refs` when it begins and `remove_orphaned_files` when it has ended."""
-
-    clear_session_refs: Callable[..., None]
-    remove_orphaned_files: Callable[[], None]
-
-
 @dataclass
 class DeferredCleanup:
     """Deletes pictures and videos of pages only while no page is being drawn.
@@ -103,9 +95,10 @@ class DeferredCleanup:
         self.remove()
 
 
-def defer_cleanup(manager: MediaManager | None = None) -> None:
-    """From now on this manager, by default the server's, deletes files only while no page is being
-    drawn."""
+def defer_cleanup(manager: Any = None) -> None:
+    """From now on a `MediaFileManager` of Streamlit, by default the server's, deletes files only
+    while no page is being drawn. The thread that draws a page calls its `clear_session_refs` with
+    nothing when it begins and its `remove_orphaned_files` when it has ended."""
     manager = manager or streamlit_runtime.get_instance().media_file_mgr
     deferred = DeferredCleanup(manager.clear_session_refs, manager.remove_orphaned_files)
     manager.clear_session_refs = deferred.clear_session_refs
