@@ -19,7 +19,7 @@ Intervention = Callable[[Tensor], Tensor]
 
 
 class Captured(dict[str, Tensor]):
-    """What one `capture()` saw: hook point name -> tensor on the host, in order of execution.
+    """Values of one `capture()`: hook point name -> tensor on the host, in order of execution.
 
     A point that fires several times inside one `with` keeps every value, concatenated along the
     first dimension (clips, or snippets of clips, in the order they were run).
@@ -74,7 +74,7 @@ class HookPoint(nn.Module):
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody listens here, for values that are only made to be seen."""
+        """True if a collector wants this point, for values that are computed for it alone."""
         collector = _collector.get()
         return collector is not None and collector.wants(self.name)
 

@@ -33,7 +33,7 @@ from dsanet_core.workers import pick_local
 from dsanet_core.zoo import ModelSpec
 
 FAMILIARITY = "familiarity."
-"""What the names of the tensors of a familiarity calibration begin with."""
+"""Prefix of the names of the tensors of a familiarity calibration."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def pick_device(device: str = "auto") -> torch.device:
 
 
 def _facts(file: CheckpointFile, choices: Choices) -> tuple[Facts, Understood | None]:
-    """What a file says of its network; for one of another code, also what was understood."""
+    """Description of the network in a file; for one of another code, also how it was understood."""
     contents = file.contents
     understood = None if "format" in contents.metadata else understand(contents, file.name, choices)
     if understood is None:

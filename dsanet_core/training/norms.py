@@ -1,4 +1,4 @@
-"""How BatchNorm learns while a network is trained."""
+"""BatchNorm in training: synchronised, partial, frozen."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def keep_frozen(network: nn.Module, norm: Norm) -> None:
 
 
 def is_norm(module: nn.Module) -> bool:
-    """Whether it is BatchNorm of any kind."""
+    """True for BatchNorm of any kind."""
     return isinstance(module, _BatchNorm)
 
 

@@ -1,4 +1,4 @@
-"""What a row of the zoo is, and how a network is built from one.
+"""Rows of the zoo, and building a network from one.
 
 A model is a row, not a branch: builder and arguments, the protocol that turns a video into its
 input, and its class names, all that must travel with weights.
@@ -26,7 +26,7 @@ from dsanet_core.records import Protocol
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """One network: what builds it, how a video becomes its input, what its outputs are called.
+    """One network: its builder, its test protocol and the names of its classes.
 
     build: key of `BUILDERS`; args: the builder's keyword arguments, JSON values only.
     protocol: the test protocol; its group_size is the U of one forward.
@@ -42,7 +42,8 @@ class ModelSpec:
 
     @property
     def consensus(self) -> str:
-        """How snippets meet before their scores are averaged: a key of `records.SNIPPET_MIXING`."""
+        """The part that mixes snippets before scores are averaged: a key of
+        `records.SNIPPET_MIXING`."""
         if "dsa" in self.args or "fourd" in self.args:
             return "dsa" if "dsa" in self.args else "4d"
         if self.args.get("axis") != "clip":
@@ -76,7 +77,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "sda": insert_sda,
     "fourd": insert_4d,
 }
-"""What can be put into a backbone: argument of a row -> what puts it there."""
+"""Modules that a backbone takes: argument of a row -> function that inserts them."""
 
 
 def _resnet(
