@@ -26,8 +26,8 @@ Temporal = Literal["none", "i3d", "c3d"]
 """Where temporal kernels of 3 stand. none: nowhere, a 2D network. i3d: in res4 and res5, on both
 convolutions of a basic block, on the first (1x1) one of a bottleneck. c3d: on every 3x3."""
 Axis = Literal["snippet", "clip"]
-"""Frames along which temporal modules work. snippet: the T frames of one snippet. clip: all U*T frames of
-a clip in order, as networks do whose snippets are single frames (TSM, SDA)."""
+"""Frames along which temporal modules work. snippet: the T frames of one snippet. clip: all U*T
+frames of a clip in order, as in networks whose snippets are single frames (TSM, SDA)."""
 
 
 class BasicBlock(nn.Module):
