@@ -40,7 +40,7 @@ VARIANTS: dict[str, tuple[Literal["light", "dark"], int]] = {
 }
 """Suffix of a picture -> colour scheme and width in pixels."""
 QUIET_MILLISECONDS = 2000
-SETTLED = """([busy, quiet]) => {
+PAGE_IS_QUIET = """([busy, quiet]) => {
     const content = document.querySelector('[data-testid="stMainBlockContainer"]');
     const video = document.querySelector('video');
     const isDrawn = content && content.querySelector('h1') && !document.querySelector(busy)
@@ -69,11 +69,11 @@ def take(browser: Browser, address: str, page_name: str, variant: str) -> Path:
     path = ADDRESSES[page_name]
     page.goto(f"{address}/{path}{'&' if '?' in path else '?'}video={SAMPLE}")
     waiting = [BUSY, QUIET_MILLISECONDS]
-    page.wait_for_function(SETTLED, arg=waiting, timeout=WAIT_MILLISECONDS)
+    page.wait_for_function(PAGE_IS_QUIET, arg=waiting, timeout=WAIT_MILLISECONDS)
     # The page scrolls inside its own frame, so the window has to be as high as its content.
     height = page.locator('[data-testid="stMainBlockContainer"]').evaluate("e => e.scrollHeight")
     page.set_viewport_size({"width": width, "height": int(height)})
-    page.wait_for_function(SETTLED, arg=waiting, timeout=WAIT_MILLISECONDS)
+    page.wait_for_function(PAGE_IS_QUIET, arg=waiting, timeout=WAIT_MILLISECONDS)
     failed = page.locator('[data-testid="stException"], [data-testid="stAlertContentError"]')
     if failed.count():
         raise RuntimeError(f"{page_name} shows an error: {failed.first.inner_text()}")
