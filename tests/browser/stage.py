@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -14,9 +15,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-from playwright.sync_api import Browser, Page, Response, sync_playwright
+from playwright.sync_api import Browser, Page, Response, expect, sync_playwright
 
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
@@ -50,6 +52,23 @@ NOT_SHOWN = """() => [
     ...[...document.images].filter(image => image.complete && !image.naturalWidth),
     ...[...document.querySelectorAll('video')].filter(video => video.error),
 ].map(each => each.currentSrc || each.src)"""
+
+
+LABELS_THAT_MEET = """() => {
+    const meet = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1
+        && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 2
+    const found = [...document.querySelectorAll('.js-plotly-plot')].map(plot => {
+        const labels = [...plot.querySelectorAll('.annotation-text, .xtick text, .ytick text, '
+            + '.y2tick text, .legendtext, .cbaxis text, .xtitle, .ytitle, .y2title')]
+            .filter(label => label.textContent.trim())
+        const boxes = labels.map(label => label.getBoundingClientRect())
+        const meeting = boxes.flatMap((a, i) => boxes.slice(i + 1).flatMap((b, j) =>
+            meet(a, b) ? [labels[i].textContent + ' on ' + labels[i + 1 + j].textContent] : []))
+        return [labels.length, meeting]
+    })
+    return [found.reduce((sum, each) => sum + each[0], 0), found.flatMap(each => each[1])]
+}"""
+"""How many labels the figures of a page have, and which of them lie upon each other."""
 
 
 class Watched:
@@ -168,6 +187,27 @@ def eventually(holds: Callable[[], object]) -> None:
     while not holds():
         assert time.monotonic() < end, "it never came to be"
         time.sleep(0.1)
+
+
+def query(page: Page) -> dict[str, str]:
+    """The query of the address of a page."""
+    return {key: value[0] for key, value in parse_qs(urlsplit(page.url).query).items()}
+
+
+def shown(page: Page) -> dict[str, Any]:
+    """What the page exports as JSON."""
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Data (JSON)").click()
+    found: dict[str, Any] = json.loads(download.value.path().read_text())
+    return found
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """By the keyboard alone: a list opened by a click closes where the page still scrolls."""
+    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
+    page.keyboard.type(option)
+    expect(page.get_by_role("option", name=option).first).to_be_visible()
+    page.keyboard.press("Enter")
 
 
 def wait_until_drawn(page: Page, text: str) -> None:

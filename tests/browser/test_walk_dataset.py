@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-from urllib.parse import parse_qs, urlsplit
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from dsanet_core.records import Run
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, embedded_run, wait_until_drawn
+from tests.browser.stage import (
+    WAIT_MILLISECONDS,
+    Watched,
+    embedded_run,
+    query,
+    shown,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -36,24 +39,12 @@ def runs() -> tuple[Run, Run]:
     return embedded_run("tsn_synth"), embedded_run("sda_tsn_synth")
 
 
-def query(page: Page) -> dict[str, str]:
-    return {key: value[0] for key, value in parse_qs(urlsplit(page.url).query).items()}
-
-
 def link(address: str, chosen: tuple[Run, Run]) -> str:
     return f"{address}/categories?runs={'~'.join(run.id for run in chosen)}"
 
 
 def chosen_category(page: Page) -> str:
     return str(page.get_by_role("combobox", name="Category", exact=True).input_value())
-
-
-def shown(page: Page) -> dict[str, Any]:
-    """What the page exports as JSON."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Data (JSON)").click()
-    found: dict[str, Any] = json.loads(download.value.path().read_text())
-    return found
 
 
 def test_from_a_bar_to_a_video_and_back(

@@ -9,29 +9,13 @@ from playwright.sync_api import Browser, Page, expect
 
 from dsanet_core.report import text
 from dsanet_core.serialize import analysis_from_json
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
+from tests.browser.stage import LABELS_THAT_MEET, WAIT_MILLISECONDS, Watched, wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
 VIDEO = "video=sample-11"
-LABELS_THAT_MEET = """() => {
-    const meet = (a, b) => Math.min(a.right, b.right) > Math.max(a.left, b.left) + 1
-        && Math.min(a.bottom, b.bottom) > Math.max(a.top, b.top) + 2
-    const found = [...document.querySelectorAll('.js-plotly-plot')].map(plot => {
-        const labels = [...plot.querySelectorAll('.annotation-text, .xtick text, .ytick text, '
-            + '.y2tick text, .legendtext, .cbaxis text, .xtitle, .ytitle, .y2title')]
-            .filter(label => label.textContent.trim())
-        const boxes = labels.map(label => label.getBoundingClientRect())
-        const meeting = boxes.flatMap((a, i) => boxes.slice(i + 1).flatMap((b, j) =>
-            meet(a, b) ? [labels[i].textContent + ' on ' + labels[i + 1 + j].textContent] : []))
-        return [labels.length, meeting]
-    })
-    return [found.reduce((sum, each) => sum + each[0], 0), found.flatMap(each => each[1])]
-}"""
-
-
 def times_here(page: Page) -> str:
     """What the analysis on the page took: another one would have taken another time."""
     return page.get_by_text("Time here:").first.inner_text()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
@@ -13,7 +11,14 @@ from playwright.sync_api import Browser, Page, expect
 from app.pages.errors import selection
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import confused_pairs
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, embedded_run, wait_until_drawn
+from tests.browser.stage import (
+    WAIT_MILLISECONDS,
+    Watched,
+    embedded_run,
+    query,
+    shown,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -36,10 +41,6 @@ def runs() -> list[Run]:
     return [embedded_run("tsn_i3d_synth"), embedded_run("dsa_i3d_synth")]
 
 
-def query(page: Page) -> dict[str, str]:
-    return {key: value[0] for key, value in parse_qs(urlsplit(page.url).query).items()}
-
-
 def click(page: Page, key: str, x: float, y: float) -> None:
     """A click at a place of a figure, in the numbers of its axes, once it has stopped moving."""
     place = page.evaluate(PLACE, [key, x, y])
@@ -49,14 +50,6 @@ def click(page: Page, key: str, x: float, y: float) -> None:
     page.mouse.move(*place)
     page.locator(".hoverlayer .hovertext").first.wait_for()
     page.mouse.click(*place)
-
-
-def shown(page: Page) -> dict[str, Any]:
-    """What the page exports as JSON."""
-    with page.expect_download() as download:
-        page.get_by_role("button", name="Data (JSON)").click()
-    found: dict[str, Any] = json.loads(download.value.path().read_text())
-    return found
 
 
 def names(run: Run, chosen: Any) -> list[str]:

@@ -6,10 +6,15 @@ import json
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, expect
 
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
-from tests.browser.test_walk_dependencies import LABELS_THAT_MEET
+from tests.browser.stage import (
+    LABELS_THAT_MEET,
+    WAIT_MILLISECONDS,
+    Watched,
+    choose,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -17,14 +22,6 @@ expect.set_options(timeout=WAIT_MILLISECONDS)
 
 LAST = "all data (JSON)"
 MODEL = "sda_tsn_synth"
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """By the keyboard alone: a list opened by a click closes where the page still scrolls."""
-    page.get_by_role("combobox", name=label, exact=True).press("ArrowDown")
-    page.keyboard.type(option)
-    expect(page.get_by_role("option", name=option).first).to_be_visible()
-    page.keyboard.press("Enter")
 
 
 def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -> None:

@@ -6,9 +6,13 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from dsanet_core.serialize import analysis_from_json
-from tests.browser.stage import WAIT_MILLISECONDS, Watched, wait_until_drawn
-from tests.browser.test_walk_dependencies import LABELS_THAT_MEET
-from tests.browser.test_walk_explain import choose
+from tests.browser.stage import (
+    LABELS_THAT_MEET,
+    WAIT_MILLISECONDS,
+    Watched,
+    choose,
+    wait_until_drawn,
+)
 
 pytestmark = pytest.mark.browser
 
