@@ -90,6 +90,21 @@ def analysis_to_csv(analysis: Analysis) -> str:
     )
 
 
+def kernels_to_csv(analysis: Analysis) -> str:
+    """The kernels of every DSA block: one row per block, view and channel; a column per tap, named
+    by the offset of its snippet."""
+    taps = max((kernel.values.shape[-1] for kernel in analysis.kernels), default=0)
+    return csv_text(
+        ["block", "view", "channel", *(f"offset_{tap - taps // 2:+d}" for tap in range(taps))],
+        (
+            [kernel.block, view, channel, *map(str, weights)]
+            for kernel in analysis.kernels
+            for view, channels in enumerate(kernel.values)
+            for channel, weights in enumerate(channels)
+        ),
+    )
+
+
 def dependencies_to_csv(analysis: Analysis) -> str:
     """The selections of every SDA block: one row per block, view and dependency.
 

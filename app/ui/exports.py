@@ -9,15 +9,19 @@ import streamlit as st
 
 from app.server import services
 from app.server.run_videos import Source
-from app.ui import text
 from dsanet_core.records import Analysis, Attribution, Effects
 from dsanet_core.report import report_name, report_to_html
 from dsanet_core.report.text import escape
-from dsanet_core.serialize import analysis_to_csv, analysis_to_json, dependencies_to_csv
+from dsanet_core.serialize import (
+    analysis_to_csv,
+    analysis_to_json,
+    dependencies_to_csv,
+    kernels_to_csv,
+)
 
 TABLES: dict[str, Callable[[Analysis], str]] = {
     "scores": analysis_to_csv,
-    "kernels": text.kernels_to_csv,
+    "kernels": kernels_to_csv,
     "dependencies": dependencies_to_csv,
 }
 MIME_TYPES = {"JSON": "application/json", "CSV": "text/csv"}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import math
 
-from dsanet_core.records import Analysis, Video
+from dsanet_core.records import Video
 from dsanet_core.report.text import escape
-from dsanet_core.serialize import CsvTable
 from dsanet_core.text_format import plural
 from dsanet_core.video.frame_folder import PICTURES
 
@@ -31,20 +29,6 @@ def played_seconds(window: tuple[float, float] | None) -> tuple[float, float | N
     """Start and end of the played part in seconds; None: to the end of the video."""
     start, end = window or (0.0, math.inf)
     return start, None if math.isinf(end) else end
-
-
-def kernels_to_csv(analysis: Analysis) -> str:
-    """One row per block, view and channel; a column per tap, named by its offset."""
-    out = io.StringIO()
-    table = CsvTable(out)
-    taps = max((kernel.values.shape[-1] for kernel in analysis.kernels), default=0)
-    offsets = [f"offset_{tap - taps // 2:+d}" for tap in range(taps)]
-    table.writerow(["block", "view", "channel", *offsets])
-    for kernel in analysis.kernels:
-        for view, channels in enumerate(kernel.values):
-            for channel, weights in enumerate(channels):
-                table.writerow([kernel.block, view, channel, *map(str, weights)])
-    return out.getvalue()
 
 
 def queue_place(ahead: int) -> str:

@@ -6,18 +6,23 @@ import numpy as np
 import pytest
 
 from app.server import samples
-from app.ui import text
 from dsanet_core import checkpoints
 from dsanet_core.analysis import analyze
 from dsanet_core.records import Analysis
-from dsanet_core.serialize import analysis_from_json, analysis_to_csv, dependencies_to_csv
+from dsanet_core.report import text
+from dsanet_core.serialize import (
+    analysis_from_json,
+    analysis_to_csv,
+    dependencies_to_csv,
+    kernels_to_csv,
+)
 from tests.app.conftest import Download, OpenPage
 from tests.report.parsed import Page
 
 SAMPLE = "sample-15"
 CSV = {
     "scores": analysis_to_csv,
-    "kernels": text.kernels_to_csv,
+    "kernels": kernels_to_csv,
     "dependencies": dependencies_to_csv,
 }
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from app.ui import text as ui_text
-from app.ui.text import queue_place
 from dsanet_core.figures.style import shorten, snippet_word
 from dsanet_core.records import SNIPPET_MIXING, Familiarity, Kernel
 from dsanet_core.report import captions, text
+from dsanet_core.serialize import kernels_to_csv
 from tests.factory import make_analysis
 
 ANALYSIS = make_analysis(0)
@@ -218,7 +218,7 @@ def test_costs_multiply_views_by_multiply_adds() -> None:
 
 
 def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
-    rows = list(csv.DictReader(io.StringIO(ui_text.kernels_to_csv(ANALYSIS))))
+    rows = list(csv.DictReader(io.StringIO(kernels_to_csv(ANALYSIS))))
     assert len(rows) == sum(kernel.values[..., 0].size for kernel in ANALYSIS.kernels)
     first = ANALYSIS.kernels[0].values[0, 0]
     taps = [float(rows[0][f"offset_{offset}"]) for offset in ("-1", "+0", "+1")]
@@ -226,6 +226,6 @@ def test_kernels_as_a_table_have_a_row_for_every_channel() -> None:
 
 
 def test_a_place_in_line_is_said_in_words() -> None:
-    assert queue_place(0) == "Queued: next in line"
-    assert queue_place(1) == "Queued: 1 analysis ahead"
-    assert queue_place(7).endswith("7 analyses ahead")
+    assert ui_text.queue_place(0) == "Queued: next in line"
+    assert ui_text.queue_place(1) == "Queued: 1 analysis ahead"
+    assert ui_text.queue_place(7).endswith("7 analyses ahead")

@@ -133,7 +133,7 @@ def test_the_name_of_an_upload_is_only_a_name(browser: Browser, address: str) ->
     assert SHORT in shown, "every character of it"
     check_names_are_only_names(watched)
     watched.page.get_by_role("link", name="Compare", exact=True).click()
-    wait_until_drawn(watched.page, "What each costs")
+    wait_until_drawn(watched.page, "Compute cost")
     check_names_are_only_names(watched)
     watched.context.close()
 

@@ -93,7 +93,7 @@ def test_the_pages_give_the_report_of_what_they_show(
     watched = Watched(browser, address)
     page = watched.page
     page.goto(f"{address}/compare?video=sample-11&model=dsa_i3d_synth&other=i3d_synth")
-    wait_until_drawn(page, "What each costs")
+    wait_until_drawn(page, "Compute cost")
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (HTML)").click()
     assert download.value.suggested_filename.endswith("_dsa_i3d_synth_i3d_synth.html")

@@ -55,7 +55,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     page.set_input_files("input[type=file]", old_avi)
     wait_until_drawn(page, "Model, input and weights")
     expect(page.get_by_text(f"{old_avi.name} · choose another video")).to_be_visible()
-    expect(page.get_by_text("the original is mpeg4 in avi")).to_be_visible()
+    expect(page.get_by_text("The original is mpeg4 in avi")).to_be_visible()
     film = page.locator("video")
     page.wait_for_function("() => document.querySelector('video')?.readyState >= 2")
     assert film.evaluate("film => [film.videoWidth, film.videoHeight]") == [160, 120]
@@ -74,7 +74,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     watched.check()
 
     page.get_by_role("link", name="Compare").click()
-    wait_until_drawn(page, "What each costs")
+    wait_until_drawn(page, "Compute cost")
     page.wait_for_url("**other=i3d_synth*")
     for name in ("dsa_i3d_synth: Prediction", "i3d_synth: Prediction", "Multiply-adds per video"):
         expect(page.get_by_text(name).first).to_be_visible()
@@ -87,7 +87,7 @@ def test_upload_inspect_compare_kernels_and_deep_links(
     page.get_by_role("combobox", name="DSA block").click()
     page.get_by_role("option", name="res4").first.click()
     page.wait_for_url("**block=layer3.*")
-    wait_until_drawn(page, "What this block looks at")
+    wait_until_drawn(page, "Mean weights:")
     block = choice(page, "DSA block")
     watched.check()
 

@@ -18,7 +18,7 @@ expect.set_options(timeout=WAIT_MILLISECONDS)
 VIDEO = "video=sample-11"
 def times_here(page: Page) -> str:
     """What the analysis on the page took: another one would have taken another time."""
-    return page.get_by_text("Time here:").first.inner_text()
+    return page.get_by_text("Time:").first.inner_text()
 
 
 def test_dependencies_of_a_video_from_block_to_export(browser: Browser, address: str) -> None:
@@ -30,7 +30,7 @@ def test_dependencies_of_a_video_from_block_to_export(browser: Browser, address:
     expect(plots).to_have_count(7)
     pictures = plots.nth(1).locator("image")
     expect(pictures).to_have_count(4 * 8)  # what the network saw, two gates, their difference
-    for said in ("Which dependency leads", "This block leans on", "LST: the whole video at once"):
+    for said in ("Largest weight per block", "Largest weight: ", "LST: the whole video"):
         expect(page.get_by_text(said).first).to_be_visible()
     spent = times_here(page)
     watched.check()
@@ -38,7 +38,7 @@ def test_dependencies_of_a_video_from_block_to_export(browser: Browser, address:
     page.get_by_role("combobox", name="SDA block").click()
     page.get_by_role("option", name="res4, block 2").click()
     page.wait_for_url("**block=layer3.1.sda*")
-    wait_until_drawn(page, "The gate of res4, block 2 (layer3.1.sda)")
+    wait_until_drawn(page, "Gate of res4, block 2 (layer3.1.sda)")
     with page.expect_download() as download:
         page.get_by_role("button", name="sda_tsn_synth: all data (JSON)").click()
     analysis = analysis_from_json(download.value.path().read_text())
@@ -56,7 +56,7 @@ def test_dependencies_of_a_video_from_block_to_export(browser: Browser, address:
     page.set_viewport_size({"width": 768, "height": 1000})
     page.goto(page.url)
     wait_until_drawn(page, "dependencies (CSV)")
-    expect(page.get_by_text("The gate of res4, block 2")).to_be_visible()
+    expect(page.get_by_text("Gate of res4, block 2")).to_be_visible()
     expect(plots).to_have_count(7)
     assert page.evaluate("document.documentElement.scrollWidth") <= 768
     labels, meeting = page.evaluate(LABELS_THAT_MEET)
@@ -71,11 +71,11 @@ def test_other_pages_take_a_network_of_single_frames(browser: Browser, address: 
     page = watched.page
     page.goto(f"{address}/?{VIDEO}&model=sda_tsn_synth&other=dsa_i3d_synth")
     wait_until_drawn(page, "scores (CSV)")
-    expect(page.get_by_text("Frame by frame")).to_be_visible()
+    expect(page.get_by_text("Scores per frame")).to_be_visible()
     assert page.locator(".js-plotly-plot image").count() == 8
     page.get_by_role("link", name="Compare").click()
-    wait_until_drawn(page, "What each costs")
-    expect(page.get_by_text("each snippet stands at its own time")).to_be_visible()
+    wait_until_drawn(page, "Compute cost")
+    expect(page.get_by_text("each snippet is drawn at its own time")).to_be_visible()
     watched.check()
 
     page.get_by_role("link", name="Kernels").click()
@@ -84,6 +84,6 @@ def test_other_pages_take_a_network_of_single_frames(browser: Browser, address: 
     page.wait_for_url("**model=dsa_i3d_synth*")
     page.get_by_role("link", name="Dependencies").click()
     page.get_by_role("button", name="Show sda_tsn_synth").click()
-    wait_until_drawn(page, "What each dependency answered")
+    wait_until_drawn(page, "Response per dependency")
     watched.check()
     watched.context.close()

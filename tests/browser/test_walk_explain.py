@@ -37,7 +37,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     ):
         expect(page.get_by_text(said).first).to_be_visible()
     plots.nth(1).locator(".hm image").first.hover(force=True)
-    expect(plots.nth(1).locator(".hoverlayer")).to_contain_text("logit per 1% of the picture")
+    expect(plots.nth(1).locator(".hoverlayer")).to_contain_text("logit per 1% of the image")
     watched.check()
 
     slider = page.get_by_role("slider")
@@ -52,7 +52,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
 
     choose(page, "Method", "Ablation of snippets and frames")
     page.wait_for_url("**method=ablation*")
-    wait_until_drawn(page, "a frame has one colour")
+    wait_until_drawn(page, "each frame has a single colour")
     with page.expect_download() as download:
         page.get_by_role("button", name=LAST).click()
     exported = json.loads(download.value.path().read_text())
@@ -66,7 +66,7 @@ def test_explain_a_video_from_method_to_export(browser: Browser, address: str) -
     choose(page, "Second model", "tsn_synth")
     page.wait_for_url("**beside=*tsn_synth*")
     expect(plots).to_have_count(6)
-    expect(page.get_by_text("Both networks share the scale")).to_be_visible()
+    expect(page.get_by_text("Both models share one scale")).to_be_visible()
     wait_until_drawn(page, LAST)
     watched.check()
 

@@ -35,7 +35,7 @@ def test_the_drawings_lead_to_their_pages_within_the_session(
     gate.focus()
     page.keyboard.press("Enter")
     page.wait_for_url("**/dependencies?**video=sample-11*")
-    wait_until_drawn(page, "What each SDA block leaned on")
+    wait_until_drawn(page, "Dependency weights per SDA block")
     assert page.evaluate("window.stillHere")
     watched.check()
 

@@ -29,18 +29,18 @@ def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
     page.goto(f"{address}/whatif?video=sample-11")
     wait_until_drawn(page, LAST)
     plots = page.locator(".js-plotly-plot")
-    expect(page.get_by_text("Nothing is changed yet")).to_be_visible()
+    expect(page.get_by_text("No changes yet")).to_be_visible()
     expect(plots).to_have_count(1)
 
-    choose(page, "Order of the snippets", "reversed")
+    choose(page, "Snippet order", "reversed")
     page.wait_for_url("**changes=reverse*")
-    expect(page.get_by_text("their order can change the answer")).to_be_visible()
+    expect(page.get_by_text("their order can change the prediction")).to_be_visible()
     wait_until_drawn(page, LAST)
     expect(plots).to_have_count(4)
     choose(page, "All blocks", "identity kernel")
     chip = page.get_by_role("button", name="every block: identity kernel").first
     expect(chip).to_be_visible()
-    expect(page.get_by_text("only averages its snippets")).to_be_visible()
+    expect(page.get_by_text("only averages snippet scores")).to_be_visible()
     page.wait_for_url("**identity*")  # written last: what stands below is of this run too
     wait_until_drawn(page, LAST)
     with page.expect_download() as download:
@@ -51,11 +51,11 @@ def test_what_if_from_a_change_to_the_ranking_and_back_by_a_link(
     expect(page.get_by_text(share)).to_be_visible()
     watched.check()
 
-    page.get_by_role("button", name="Rank the blocks").click()
+    page.get_by_role("button", name="Compute block importance").click()
     page.wait_for_url("**ranked=1*")
-    expect(page.get_by_text("each block alone is made neutral")).to_be_visible()
+    expect(page.get_by_text("each block in turn is made neutral")).to_be_visible()
     expect(plots).to_have_count(5)
-    page.get_by_text("strongest first", exact=True).click()
+    page.get_by_text("Largest first", exact=True).click()
     page.wait_for_url("**rank_order=*")
     wait_until_drawn(page, LAST)
     watched.check()
