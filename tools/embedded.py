@@ -45,11 +45,11 @@ SEEDS = dict.fromkeys(
 )
 """Three trainings of these, whose comparison asks for a spread; of the others one."""
 FAMILIES = {
-    "Snippets: what joins them": (
+    "Combining snippets": (
         "dsa_i3d_synth", "v4d_i3d_synth", "se_i3d_synth", "tsn_i3d_synth", "i3d_synth",
         "dsa_tsm_synth",
     ),
-    "Single frames: single dependencies, all averaged, all selected": (
+    "Single frames: one dependency, average, selection": (
         "sda_tsn_synth", "sda_tsn_avg_synth", "sda_tsn_lst_synth", "sda_tsn_lt_synth",
         "sda_tsn_ls_synth", "sda_tsn_s122_synth", "tsn_synth",
     ),
@@ -164,17 +164,17 @@ def overview(
 
 
 def page(found: dict[str, list[Run]]) -> str:
-    """The whole of docs/embedded.md."""
+    """Text of docs/embedded.md."""
     recipe = EMBEDDED["dsa_i3d_synth"]
     videos = open_synthetic(str(recipe.train_on), None)
     parts = [
-        "# The embedded networks on the embedded benchmark",
+        "# The embedded models on the embedded benchmark",
         "Written by `python -m tools.embedded tables` from the run summaries in "
-        "`checkpoints/runs/`, which `make runs` makes again.",
-        f"Every network: ResNet-18 of width 16, trained on {len(videos)} videos (seed "
+        "`checkpoints/runs/`, which `make runs` recreates.",
+        f"Every model: ResNet-18 of width 16, trained on {len(videos)} videos (seed "
         f"{videos.seed}) for {recipe.epochs} epochs, batches of {recipe.videos_per_step}, "
         f"in {recipe.precision}; measured on 2500 unseen videos (`{VALIDATION}`, 100 of each "
-        "category) in float32. Mean over trainings, lowest and highest in brackets.",
+        "class) in float32. Mean over trainings, with the lowest and highest in brackets.",
         overview(found),
     ]
     for title, names in FAMILIES.items():
@@ -183,12 +183,12 @@ def page(found: dict[str, list[Run]]) -> str:
         parts += [
             "\n".join(
                 f"- `{name}`: {model_spec(name).description}; {of[0].model.params / 1e6:.2f} M "
-                f"parameters, {of[0].model.macs / 1e6:.0f} M multiply-adds a view; "
+                f"parameters, {of[0].model.macs / 1e6:.0f} M multiply-adds per view; "
                 f"{of[0].protocol_in_words}"
                 for name, of in runs.items()
             ),
             table(runs),
-            "### Per category",
+            "### Per class",
             table(runs, categories=True),
         ]
     return "\n\n".join(parts) + "\n"

@@ -214,7 +214,7 @@ def write(name: str) -> None:
 
 def table(measured: Iterable[Trust]) -> str:
     """Markdown: a row per network and method."""
-    head = ("network", "method", "points at the object (chance)",
+    head = ("model", "method", "points at the object (chance)",
             "most important moment in the event (chance)", "insertion minus deletion (random)",
             "rank correlation with random weights")
     rows = []
@@ -232,34 +232,35 @@ def table(measured: Iterable[Trust]) -> str:
 
 
 def page(measured: tuple[Trust, ...]) -> str:
-    """The whole of docs/trust.md."""
+    """Text of docs/trust.md."""
     parts = [
-        "# How far attributions can be trusted",
+        "# Reliability of attributions",
         "Written by `python -m tools.trust` from `checkpoints/trust.json`.",
         f"Measured on unseen videos of the embedded benchmark (seed {SEED}), whose generator knows "
-        "where the objects are and when it happens; explained is the true category's logit of the "
-        "whole video. What is absent, and on which grid maps point, was settled on other videos.",
+        "the position of the objects and the time of the events. The true class's logit of the "
+        "whole video is explained. The baseline and the grid of each map were chosen on other "
+        "videos.",
         "\n".join(
             [
-                "- **Points at the object**: the highest place of the map lies on a visible pixel "
-                "of an object that carries the category, in that frame, resized and cropped as "
-                "the network's input is; no tolerance. Fine maps are averaged to the "
-                f"{CELLS} x {CELLS} cells they are shown on; the place is the middle of the "
-                "highest cell. Chance: the objects' mean share of the pixels. (After Zhang et "
-                "al., 2018.)",
-                "- **Most important moment in the event**: the frame with the largest share lies "
-                "within an event of the category; where a method tells no frames of a snippet "
-                "apart, the snippet with the largest share holds such a frame. Of videos whose "
-                f"events take at most {COVERED:.0%} of the time. Chance: the share of frames, or "
-                "snippets, for which that holds.",
+                "- **Points at the object**: the maximum of the map is on a visible pixel of an "
+                "object that defines the class, in that frame, resized and cropped like the "
+                "model's input, without tolerance. Fine maps are averaged to the "
+                f"{CELLS} x {CELLS} cells in which they are shown, and the centre of the highest "
+                "cell counts. Chance: the objects' mean share of the pixels. (After Zhang et al., "
+                "2018.)",
+                "- **Most important moment in the event**: the frame with the largest share is "
+                "within an event of the class; for methods that do not distinguish the frames of "
+                "a snippet, the snippet with the largest share contains such a frame. Only videos "
+                f"whose events take at most {COVERED:.0%} of the time. Chance: the share of frames "
+                "or snippets for which this holds.",
                 f"- **Insertion minus deletion**: difference of the areas under the two curves "
                 f"(Petsiuk et al., 2018), mean over the first {CURVE_VIDEOS} videos at most; "
-                "random: the same parts in random order. Methods compete on their own parts, so "
-                "compare each with its random. A method that is not above it is not offered for "
-                "that network.",
-                "- **Rank correlation with random weights**: Spearman's, of the map with that of "
-                "the same network before training (Adebayo et al., 2018), mean over the first "
-                f"{SANITY_VIDEOS} videos at most; near 0 is sound.",
+                "random: the same parts in random order. Each method ranks its own parts, so "
+                "compare it with its random order only. A method that is not above random is not "
+                "offered for that model.",
+                "- **Rank correlation with random weights**: Spearman's correlation of the map "
+                "with the map of the same model before training (Adebayo et al., 2018), mean over "
+                f"the first {SANITY_VIDEOS} videos at most; it should be near 0.",
             ]
         ),
         table(measured),

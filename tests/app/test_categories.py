@@ -13,9 +13,9 @@ import pytest
 from sklearn.metrics import confusion_matrix
 from streamlit.testing.v1 import AppTest
 
-from app.pages.categories import widgets
+from app.pages.categories import text
 from app.server import runs
-from app.ui import run_text
+from app.ui import run_text, run_widgets
 from dsanet_core import checkpoints
 from dsanet_core.figures import compare_categories, most_improved
 from dsanet_core.records import Layers, Run
@@ -51,7 +51,7 @@ def test_without_runs_the_page_says_how_to_make_one(
 ) -> None:
     at = open_page("categories")
     assert not at.error and not at.get("plotly_chart")
-    assert "No run has been finished here" in at.info[0].value
+    assert "There is no finished run yet" in at.info[0].value
     assert "python -m dsanet_core run" in at.info[0].value
 
 
@@ -62,8 +62,8 @@ def test_the_page_shows_what_the_runs_say(open_page: OpenPage, three: list[Run])
     shown = most_improved(table.rows, 15)
     assert names(at) == [row.name for row in shown]
     assert [len(trace["y"]) for trace in figures(at)[0]["data"][:3]] == [15] * 3
-    assert run_text.categories_lead(table, shown) in page_text(at)
-    for said in ("SDA, footnote 2", "Made up:", "360 videos, 0 unreadable"):
+    assert text.lead(table, shown) in page_text(at)
+    for said in ("SDA, footnote 2", "Made-up numbers:", "360 videos, 0 unreadable"):
         assert said in page_text(at)
 
 
@@ -110,9 +110,9 @@ def test_without_a_network_that_selects_there_are_bars_alone(
     open_page: OpenPage, three: list[Run]
 ) -> None:
     at = open_page("categories", **query(three[:1]))
-    assert run_text.NO_WEIGHTS in at.info[0].value
+    assert text.NO_WEIGHTS in at.info[0].value
     assert {trace["type"] for trace in figures(at)[0]["data"]} == {"bar"}
-    assert "alone: choose another run" in page_text(at)
+    assert "add another run above" in page_text(at)
 
 
 def test_a_category_is_chosen_kept_and_comes_back_with_the_link(
@@ -135,43 +135,44 @@ def test_a_category_is_chosen_kept_and_comes_back_with_the_link(
 
 
 def test_videos_that_most_runs_get_wrong_stand_first(three: list[Run]) -> None:
-    rows = run_text.wrong_first(three, 4, np.arange(360))
+    rows = text.wrong_first(three, 4, np.arange(360))
     assert (three[0].label[rows] == 4).all() and len(rows) == 20
     wrong = sum((~run.correct[rows]).astype(int) for run in three)
     assert (np.diff(wrong) <= 0).all()
     table = run_text.video_table(three, rows)
     for run in three:
-        for row, said in zip(rows, table[f"{run.model.name} says"], strict=True):
+        for row, said in zip(rows, table[f"{run.model.name}: prediction"], strict=True):
             mark = "✓" if run.predicted[row] == run.label[row] else "✗"
             assert said == f"{mark} {run.classes[run.predicted[row]]}"
-    assert "It is" not in table
-    assert "It is" in run_text.video_table(three, np.arange(5))
+    assert "True class" not in table
+    assert "True class" in run_text.video_table(three, np.arange(5))
 
 
 @pytest.mark.parametrize(
-    ("event", "label"),
+    ("event", "data"),
     [
         (None, None),
         ({}, None),
         ({"selection": {"points": []}}, None),
         ({"selection": {"points": [{"x": 1}]}}, None),
-        ({"selection": {"points": [{"customdata": [7, "text"]}]}}, 7),
+        ({"selection": {"points": [{"customdata": [7, "text"]}]}}, [7, "text"]),
     ],
 )
-def test_a_click_gives_the_class_behind_a_bar(event: Any, label: int | None) -> None:
-    assert run_text.picked_category(event) == label
+def test_a_click_gives_the_class_behind_a_bar(event: Any, data: list[Any] | None) -> None:
+    assert run_text.clicked_data(event) == data
 
 
 def test_exports_hold_what_is_shown(three: list[Run]) -> None:
     table = compare_categories(three, 2)
     shown = most_improved(table.rows, 5)
-    lines = list(csv.DictReader(run_text.categories_to_csv(table, shown).splitlines()))
+    lines = list(csv.DictReader(text.to_csv(table, shown).splitlines()))
     assert [line["category"] for line in lines] == [row.name for row in shown]
     for line, row in zip(lines, shown, strict=True):
         assert float(line["accuracy two"]) == row.accuracy[2]
         assert float(line["centred weight S122"]) == row.weights[3]
         assert line["gains most"] == ("" if row.best is None else table.runs[row.best])
-    found = json.loads(run_text.categories_to_json(three, table, shown, 4, np.arange(360)))
+    videos = text.wrong_first(three, 4, np.arange(360))
+    found = json.loads(text.to_json(three, table, shown, 4, videos))
     assert [one["category"] for one in found["categories"]] == [row.name for row in shown]
     assert found["categories"][0]["accuracy"]["one"] == shown[0].accuracy[1]
     assert [run["id"] for run in found["runs"]] == [run.id for run in three]
@@ -204,5 +205,5 @@ def test_at_first_stand_the_runs_of_figure_4_in_the_papers_order(
         replace(shift, model=replace(shift.model, consensus="shift")), run(6, "lst", "LST"),
         replace(run(7, "elsewhere", "LT"), dataset_sha256="1" * 64),
     )  # fmt: skip
-    found = [runs.find(name).model.name for name in widgets.default_runs()]
+    found = [runs.find(name).model.name for name in run_widgets.runs_of_figure_4()]
     assert found == ["plain", "lst", "lt", "avg", "sec"]

@@ -18,15 +18,16 @@ from streamlit.testing.v1 import AppTest
 
 from app.pages.errors import selection, text
 from app.pages.errors.selection import (
-    APART,
-    EVERY,
-    LEAST_SURE,
+    ALL,
+    DIFFERENT,
+    HIGHEST_CONFIDENCE,
+    LOWEST_CONFIDENCE,
     OUTCOME_KEYS,
-    SUREST,
     Choice,
     View,
 )
 from app.server import runs
+from app.ui.run_text import clicked_data
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs.statistics import compare, confused_pairs
@@ -62,12 +63,12 @@ def other() -> Run:
 
 @pytest.fixture(scope="module")
 def alone(run: Run) -> View:
-    return selection.view(run, None)
+    return selection.make_view(run, None)
 
 
 @pytest.fixture(scope="module")
 def both(run: Run, other: Run) -> View:
-    return selection.view(run, other)
+    return selection.make_view(run, other)
 
 
 @pytest.fixture
@@ -96,12 +97,12 @@ def test_one_run_says_how_often_it_is_right_and_lists_its_mistakes(
 ) -> None:
     at = open_errors(run)
     hits = int((run.predicted == run.label).sum())
-    assert f"right in {hits} of {VIDEOS} videos" in page_text(at)
+    assert f"{hits} of {VIDEOS} videos correct" in page_text(at)
     assert f"**{VIDEOS - hits} of {VIDEOS} videos**" in page_text(at)
     wrong = np.flatnonzero(run.predicted != run.label)
     expected = run.video[wrong[np.argsort(-run.confidence[wrong], kind="stable")]]
     assert [line["Video"] for line in videos(at)] == list(expected)
-    assert all(line["net says"].startswith("✗") for line in videos(at))
+    assert all(line["net: prediction"].startswith("✗") for line in videos(at))
     assert len(at.get("plotly_chart")) == 3
 
 
@@ -113,7 +114,7 @@ def test_the_boxes_list_the_videos_of_a_cell(open_errors: OpenErrors, run: Run) 
     cell = (run.label == first.true) & (run.predicted == first.predicted)
     assert {line["Video"] for line in videos(at)} == set(run.video[cell])
     assert len(videos(at)) == first.mistaken
-    assert f": {first.mistaken} are listed below" in page_text(at)
+    assert f"Selected: {first.mistaken} videos of" in page_text(at)
     assert at.query_params["true"] == run.classes[first.true]
     at = go(go(at, "inspect"), "errors")
     assert len(videos(at)) == first.mistaken, "the choice outlives a visit to another page"
@@ -122,7 +123,7 @@ def test_the_boxes_list_the_videos_of_a_cell(open_errors: OpenErrors, run: Run) 
 def test_a_deep_link_opens_a_cell(open_errors: OpenErrors, run: Run) -> None:
     right = (run.label == 2) & (run.predicted == 2)
     name = run.classes[2]
-    at = open_errors(run, true=name, predicted=name, outcome=EVERY)
+    at = open_errors(run, true=name, predicted=name, outcome=ALL)
     assert {line["Video"] for line in videos(at)} == set(run.video[right])
     drawn = [json.loads(chart.proto.spec) for chart in at.get("plotly_chart")]
     shape = drawn[1]["layout"]["shapes"][0]
@@ -141,7 +142,7 @@ def test_a_link_that_makes_no_sense_falls_back(
 
 
 def test_an_address_restores_every_filter(open_errors: OpenErrors, run: Run) -> None:
-    at = open_errors(run, outcome=EVERY)
+    at = open_errors(run, outcome=ALL)
     middle = float(np.median(run.confidence))
     at.slider(key="errors_sure").set_value((0, int(100 * middle))).run()
     found = {line["Video"] for line in videos(at)}
@@ -158,8 +159,8 @@ def test_two_runs_are_compared_on_the_videos_that_both_read(
     at = open_errors(run, other, against=other.id)
     a, b = run.predicted[10:] == run.label[10:], other.predicted == other.label
     said = page_text(at)
-    assert f"b = {(a & ~b).sum()} videos" in said and f"c = {(b & ~a).sum()} that" in said
-    assert f"Compared on the {VIDEOS - 10} videos" in said and "10 that only net could" in said
+    assert f"b = {(a & ~b).sum()} videos" in said and f"c = {(b & ~a).sum()} only" in said
+    assert f"each of the {VIDEOS - 10} videos" in said and "10 that only net could" in said
     found = compare(a, b)
     assert f"({text.p_value(found.p_value)}, McNemar" in said
     assert "10000 resamples" in said
@@ -205,7 +206,7 @@ def test_runs_of_other_videos_are_not_compared_and_the_page_says_why(
 def test_a_run_without_a_mistake_says_so(open_errors: OpenErrors, run: Run) -> None:
     at = open_errors(always_right(run))
     infos = " ".join(info.value for info in at.info)
-    assert "No video is taken for another category" in infos and "is wrong in no video" in infos
+    assert "No video is predicted as another class" in infos and "makes no mistakes" in infos
     at.selectbox(key="outcome").select_index(2).run()
     assert len(videos(at)) == VIDEOS
 
@@ -213,8 +214,8 @@ def test_a_run_without_a_mistake_says_so(open_errors: OpenErrors, run: Run) -> N
 def test_two_runs_that_never_part_say_so(open_errors: OpenErrors, run: Run) -> None:
     twin = replace(run, id="twin", model=replace(run.model, name="twin"))
     at = open_errors(run, twin, against="twin")
-    assert "right and wrong on the very same videos" in page_text(at)
-    assert "The two runs give the same answer to every video" in at.info[0].value
+    assert "correct on exactly the same videos" in page_text(at)
+    assert "The two runs make the same prediction for every video" in at.info[0].value
 
 
 def test_without_a_run_the_page_says_how_to_make_one(
@@ -227,8 +228,8 @@ def test_without_a_run_the_page_says_how_to_make_one(
 def test_filters_that_nothing_fits_can_be_taken_back(open_errors: OpenErrors, run: Run) -> None:
     at = open_errors(run)
     at.text_input(key="errors_video_search").set_value("no such video").run()
-    assert "No video fits all filters" in at.info[0].value
-    next(button for button in at.button if button.label.startswith("Take back")).click().run()
+    assert "No video matches all filters" in at.info[0].value
+    next(button for button in at.button if button.label.startswith("Reset")).click().run()
     assert len(videos(at)) == (~run.correct).sum()
 
 
@@ -261,7 +262,7 @@ def test_filters_compose(both: View) -> None:
     assert pair is not None
     choice = Choice(
         true=run.classes[1], outcome=OUTCOME_KEYS[1], sure=(30, 80), search="VIDEO 1",
-        order=LEAST_SURE,
+        order=LOWEST_CONFIDENCE,
     )
     expected = [
         place for place in range(len(run.row))
@@ -271,14 +272,14 @@ def test_filters_compose(both: View) -> None:
     found = selection.select(both, choice)
     assert set(found) == set(expected) and len(expected) > 1
     assert (np.diff(run.confidence[found]) >= 0).all()
-    surest = selection.select(both, replace(choice, order=SUREST))
+    surest = selection.select(both, replace(choice, order=HIGHEST_CONFIDENCE))
     assert list(surest) == list(found[::-1])
 
 
 def test_the_outcomes_and_all_answers_divide_the_videos(both: View, alone: View) -> None:
     parts = [selection.select(both, Choice(outcome=key)) for key in OUTCOME_KEYS]
     assert sorted(np.concatenate(parts)) == list(range(len(both.run.row)))
-    apart = selection.select(both, Choice(outcome=APART))
+    apart = selection.select(both, Choice(outcome=DIFFERENT))
     assert len(apart) == sum(len(parts[place]) for place in (1, 2, 4))
     assert len(selection.select(alone, Choice())) == VIDEOS
 
@@ -293,23 +294,23 @@ def test_a_search_finds_categories_and_their_partners() -> None:
     classes = ("push left", "push right", "pull", "lift", "drop")
     confusion = np.diag([9, 9, 9, 9, 9])
     confusion[2, 3], confusion[0, 4], confusion[1, 0] = 5, 2, 1
-    assert selection.shown_categories(confusion, classes, EVERY, "") == [0, 1, 2, 3, 4]
-    assert selection.shown_categories(confusion, classes, "2", "") == [2, 3]
-    assert selection.shown_categories(confusion, classes, EVERY, "PUSH") == [0, 1, 4]
-    assert selection.shown_categories(confusion, classes, EVERY, "left push") == [0, 4, 1]
-    assert selection.shown_categories(confusion, classes, "2", "push") == [0, 1]
-    assert selection.shown_categories(confusion, classes, EVERY, "none") == []
+    assert selection.matrix_classes(confusion, classes, ALL, "") == [0, 1, 2, 3, 4]
+    assert selection.matrix_classes(confusion, classes, "2", "") == [2, 3]
+    assert selection.matrix_classes(confusion, classes, ALL, "PUSH") == [0, 1, 4]
+    assert selection.matrix_classes(confusion, classes, ALL, "left push") == [0, 4, 1]
+    assert selection.matrix_classes(confusion, classes, "2", "push") == [0, 1]
+    assert selection.matrix_classes(confusion, classes, ALL, "none") == []
 
 
 def test_a_click_is_read_from_the_mark_under_it() -> None:
     event = {"selection": {"points": [{"x": 1, "customdata": [3, -1, "a", "b", "c"]}]}}
-    assert selection.picked(event) == [3, -1, "a", "b", "c"]
-    assert selection.picked({"selection": {"points": []}}) is None
-    assert selection.picked(None) is None
+    assert clicked_data(event) == [3, -1, "a", "b", "c"]
+    assert clicked_data({"selection": {"points": []}}) is None
+    assert clicked_data(None) is None
 
 
 def test_the_csv_has_a_line_per_listed_video(both: View) -> None:
-    places = selection.select(both, Choice(outcome=APART))
+    places = selection.select(both, Choice(outcome=DIFFERENT))
     lines = list(csv.DictReader(io.StringIO(text.to_csv(both, places))))
     assert len(lines) == len(places)
     run = both.runs[1]
@@ -321,7 +322,7 @@ def test_the_csv_has_a_line_per_listed_video(both: View) -> None:
 
 
 def test_the_json_has_everything_the_page_shows(both: View) -> None:
-    choice = Choice(outcome=APART)
+    choice = Choice(outcome=DIFFERENT)
     places = selection.select(both, choice)
     facts = json.loads(text.to_json(both, choice, places))
     assert both.pair is not None

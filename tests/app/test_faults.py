@@ -66,7 +66,7 @@ def test_killed_in_decode_and_in_forward_and_a_damaged_shard_a_run_comes_to_its_
     at = open_page("runs", run=run_id)
     assert shown_rows(at)[0]["State"] == "stopped"
     warning = at.warning[0].value
-    assert "6 of 14 videos are done and kept" in warning
+    assert "6 of 14 videos are complete and saved" in warning
     assert "killed by signal SIGKILL, as the system does where memory runs out" in warning
 
     with monkeypatch.context() as patch:
@@ -77,7 +77,7 @@ def test_killed_in_decode_and_in_forward_and_a_damaged_shard_a_run_comes_to_its_
     shard = shards_of(folder.path, "videos")[1]
     shard.write_bytes(shard.read_bytes()[:-1] + b"?")
     at = open_page("runs", run=run_id)
-    assert "8 of 14 videos are done and kept" in at.warning[0].value
+    assert "8 of 14 videos are complete and saved" in at.warning[0].value
 
     press(at, "Resume")
     wait_until(lambda: queue.turn(run_id) is None)

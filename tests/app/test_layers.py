@@ -14,8 +14,9 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.pages.layers import block_ablation, text, widgets
+from app.pages.layers import block_ablation, text
 from app.server import runs
+from app.ui.run_text import clicked_data
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
 from dsanet_core.records import DISTANCES, Array, Layers, Run
 from dsanet_core.runs import save_effects
@@ -28,11 +29,11 @@ __all__ = ["real_runs", "runs_folder"]
 
 CATEGORIES, BLOCKS = 12, 8
 SECTIONS = [
-    "Through the network, over all videos",
-    "Category by category",
-    "As a map",
-    "Which block matters for which category",
-    "On what grounds",
+    "Over all videos",
+    "Class by class",
+    "Class map",
+    "Block importance per class",
+    "Model, input and weights",
 ]
 
 
@@ -117,7 +118,7 @@ def test_kernels_of_the_same_run_are_one_choice_away(
     at.segmented_control(key="layers_of").set_value(text.KERNELS).run()
     assert not at.error
     assert list(map_of(at)) == ["distance from identity", "distance from averaging"]
-    assert "1 − 1/L" in page_text(at) and "kernels lie farthest from identity in" in page_text(at)
+    assert "1 − 1/L" in page_text(at) and "**Distance from identity:** largest in" in page_text(at)
     assert not at.expander, "the paper's statements are about weights"
 
 
@@ -148,7 +149,7 @@ def test_a_difference_without_another_run_says_so(open_page: OpenPage, runs_fold
     put(runs_folder, made_up(0, "one"), made_up(1, "plain", sda=False))
     at = open_page("layers", run="one-0")
     at.toggle(key="layers_difference").set_value(True).run()
-    assert "No other run here has SDA weights" in at.info[0].value
+    assert "No other run has SDA weights" in at.info[0].value
 
 
 def test_equal_weights_are_said_not_drawn_and_other_runs_are_offered(
@@ -156,7 +157,7 @@ def test_equal_weights_are_said_not_drawn_and_other_runs_are_offered(
 ) -> None:
     put(runs_folder, averaging(made_up(5, "avg")), made_up(6, "plain", sda=False))
     at = open_page("layers", run="avg-5")
-    assert "weighs 25% in every block" in at.info[0].value
+    assert "is 25% in every block" in at.info[0].value
     assert not at.get("plotly_chart")
     at = open_page("layers", run="plain-6")
     assert "neither SDA nor DSA" in at.info[0].value
@@ -169,7 +170,7 @@ def test_without_runs_the_page_says_how_to_make_one(
     open_page: OpenPage, runs_folder: Path
 ) -> None:
     at = open_page("layers")
-    assert not at.error and "No run has been finished here" in at.info[0].value
+    assert not at.error and "There is no finished run yet" in at.info[0].value
 
 
 def test_categories_are_ordered_and_found_by_name_and_group(
@@ -189,7 +190,7 @@ def test_categories_are_ordered_and_found_by_name_and_group(
     assert "average linkage of Euclidean distances" in page_text(at)
     at.text_input(key="layers_search").set_value("ODD 00").run()
     assert sorted(order()) == ["001", "003", "005", "007", "009"]
-    assert "5 of 12 categories" in page_text(at)
+    assert "5 of 12 classes" in page_text(at)
     at = go(go(at, "categories"), "layers")
     assert sorted(order()) == ["001", "003", "005", "007", "009"], "a visit elsewhere keeps it"
     at.text_input(key="layers_search").set_value("*no* such").run()
@@ -206,11 +207,10 @@ def test_a_click_names_its_category_and_nothing_else_does() -> None:
     def event(*points: Any) -> dict[str, Any]:
         return {"selection": {"points": list(points)}}
 
-    names = ("a", "b")
-    assert widgets.clicked(event({"customdata": "b"}), names) == "b"
-    assert widgets.clicked(event({"customdata": ["a"]}), names) == "a"
-    for nothing in (None, event(), event({}), event({"customdata": [0.5]})):
-        assert widgets.clicked(nothing, names) is None
+    assert clicked_data(event({"customdata": "b"})) == ["b"]
+    assert clicked_data(event({"customdata": ["a"]})) == ["a"]
+    for nothing in (None, event(), event({}), event({"customdata": []})):
+        assert clicked_data(nothing) is None
 
 
 def test_a_deep_link_brings_back_every_choice_and_is_short_without_any(
@@ -250,7 +250,7 @@ def test_which_block_matters_is_drawn_for_the_categories_shown(
 
 def test_a_run_whose_blocks_were_not_tried_names_the_command(runs_folder: Path) -> None:
     run = replace(made_up(0, "real"), made_up=False)
-    assert f"python -m dsanet_core effects {run.id}" in block_ablation.how_to_make(run)
+    assert f"python -m dsanet_core effects {run.id}" in block_ablation.missing(run)
 
 
 def test_blocks_that_average_can_matter_all_the_same(
@@ -260,8 +260,8 @@ def test_blocks_that_average_can_matter_all_the_same(
     put(runs_folder, run)
     save_effects(make_run_effects(CATEGORIES), runs_folder / run.id)
     at = open_page("layers", run=run.id)
-    assert "weighs 25% in every block" in at.info[0].value
-    assert [h.value for h in at.subheader] == ["Which block matters for which category"]
+    assert "is 25% in every block" in at.info[0].value
+    assert [h.value for h in at.subheader] == ["Block importance per class"]
     assert len(at.get("plotly_chart")) == 2
 
 
@@ -278,22 +278,22 @@ def stages_run(weights: Any) -> LayerTable:
 def test_the_papers_statements_hold_where_its_figure_is_drawn_and_not_upside_down() -> None:
     as_printed = stages_run([[0.4, 0.2, 0.2, 0.2], [0.3, 0.1, 0.1, 0.5], [0.15, 0.45, 0.2, 0.2],
                              [0.1, 0.2, 0.6, 0.1]])  # fmt: skip
-    found = text.claims(as_printed)
+    found = text.check_claims(as_printed)
     assert len(found) == 7 and all(holds for _, holds, _ in found)
-    said = text.verdict(found)
+    said = text.claims_list(found)
     assert "7 of 7" in said and "res2 40.0%, res3 30.0%, res4 15.0%, res5 10.0%" in said
     upside_down = replace(as_printed, value=as_printed.value[:, ::-1])
-    said = text.verdict(text.claims(upside_down))
-    assert "0 of 7" in said and "✗ **Not as the paper says**" in said
+    said = text.claims_list(text.check_claims(upside_down))
+    assert "0 of 7" in said and "✗ **Does not hold:**" in said
     equal = replace(as_printed, value=np.full_like(as_printed.value, 0.25))
-    assert not any(holds for _, holds, _ in text.claims(equal))
+    assert not any(holds for _, holds, _ in text.check_claims(equal))
 
 
 def test_the_lead_reads_the_largest_weights_and_how_far_they_look() -> None:
     said = text.lead(stages_run([[0.4, 0.2, 0.2, 0.2], [0.1, 0.1, 0.1, 0.7],
                                         [0.2, 0.5, 0.2, 0.1], [0.1, 0.1, 0.5, 0.3]]))  # fmt: skip
-    for part in ("in res2 LST (40.0%)", "in res3 S122 (70.0%)", "in res4 LT (50.0%)",
-                 "most in res4 (90.0%) and least in res3 (30.0%)"):  # fmt: skip
+    for part in ("LST in res2 (40.0%)", "S122 in res3 (70.0%)", "LT in res4 (50.0%)",
+                 "largest weight in res4 (90.0%), smallest in res3 (30.0%)"):  # fmt: skip
         assert part in said
 
 
@@ -310,7 +310,7 @@ def test_exports_are_what_is_shown() -> None:
     np.testing.assert_allclose(document["standard_deviation"], table.spread, atol=1e-6)
     assert document["runs"][0]["id"] == run.id and document["videos"] == table.videos.tolist()
     change = difference(table, table_of(made_up(1, "two")))
-    document = json.loads(text.to_json(change, [run], text.AS_THEY_COME))
+    document = json.loads(text.to_json(change, [run], text.MODEL_ORDER))
     np.testing.assert_allclose(
         np.array(document["first"]) - document["second"], document["difference"], atol=3e-6
     )

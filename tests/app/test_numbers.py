@@ -14,8 +14,8 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import accuracy_score, confusion_matrix, recall_score
 from streamlit.testing.v1 import AppTest
 
+from app.pages.categories.text import ALL
 from app.server import runs
-from app.ui.run_text import EVERY
 from dsanet_core.records import Array, Run
 from tests.app.conftest import OpenPage, page_text
 from tests.app.run_fixtures import real_runs
@@ -53,7 +53,7 @@ def recalls(table: pd.DataFrame) -> dict[int, float]:
 def test_categories_shows_the_recalls_of_scikit_learn_and_the_shards_mean_weights(
     open_page: OpenPage, tables: dict[str, pd.DataFrame]
 ) -> None:
-    at = open_page("categories", runs="~".join(tables), shown=EVERY)
+    at = open_page("categories", runs="~".join(tables), shown=ALL)
     assert not at.error
     drawn = figures(at)[0]["data"]
     bars = [trace for trace in drawn if trace["type"] == "bar"]
@@ -82,7 +82,7 @@ def test_errors_shows_the_confusions_accuracy_and_calibration_of_scikit_learn(
         assert not at.error
         truth, said = table["label"], table["predicted"]
         right = accuracy_score(truth, said, normalize=False)
-        assert f"right in {int(right)} of {len(table)} videos" in page_text(at)
+        assert f"{int(right)} of {len(table)} videos correct" in page_text(at)
         drawn = figures(at)
         expected = confusion_matrix(truth, said, labels=range(25))
         marks = next(
@@ -112,7 +112,7 @@ def test_errors_compares_two_runs_as_the_binomial_test_does(
     assert not at.error
     only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
     said = page_text(at)
-    assert f"b = {only_a} videos" in said and f"c = {only_b} that" in said
+    assert f"b = {only_a} videos" in said and f"c = {only_b} only" in said
     p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
     shown = said.split("p = ")[1].split(",")[0]
     assert float(shown) == pytest.approx(p, rel=0.06)

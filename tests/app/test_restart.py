@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from app.pages.runs import table
-from app.pages.runs.table import State
+from app.pages.runs import entries, text
+from app.pages.runs.entries import State
 from app.server import run_jobs, run_queue, runs, settings
 from app.server.run_queue import Turn
 from dsanet_core.checkpoints import load_model
@@ -72,7 +72,7 @@ def another_server(
 
 
 def state_of(run_id: str) -> State:
-    return next(entry.state for entry in table.entries() if entry.id == run_id)
+    return next(entry.state for entry in entries.all_entries() if entry.id == run_id)
 
 
 def process_of(run_id: str) -> int:
@@ -154,9 +154,9 @@ def test_what_waited_and_is_another_run_by_now_is_not_begun_and_says_so(
     wait_until(lambda: queue.turn(changed) is queue.turn(gone) is None)
     assert state_of(changed) is state_of(gone) is State.STOPPED
     assert "have changed since it was put into the queue" in str(
-        table.last_words(runs_folder / changed)
+        text.exit_reason(runs_folder / changed)
     )
-    assert "does not exist" in str(table.last_words(runs_folder / gone))
+    assert "does not exist" in str(text.exit_reason(runs_folder / gone))
     assert not list(runs_folder.glob(f"*/{run_queue.ENTRY}"))
 
 
@@ -200,7 +200,7 @@ def test_all_runs_deleted_under_the_server_leave_an_empty_queue(
     wait_until(lambda: is_reported(ids[0]))
     process = process_of(ids[0])
     shutil.rmtree(runs_folder)
-    assert all(entry.is_embedded for entry in table.entries())
+    assert all(entry.is_embedded for entry in entries.all_entries())
     for act in (run_jobs.resume, run_jobs.delete):
         with pytest.raises(RunError, match="no run that was made here"):
             act(ids[0])

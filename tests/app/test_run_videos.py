@@ -14,7 +14,7 @@ from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from app.server import run_videos, runs
-from app.ui.run_text import of_run
+from app.ui.run_text import prediction_in_run
 from dsanet_core import synthetic, video
 from dsanet_core.analysis import analyze
 from dsanet_core.checkpoints import load_model
@@ -66,7 +66,7 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     place = int(np.flatnonzero(sda.row == int(row))[0])
     assert sda.label[place] == 3
     assert at.query_params["model"] == "sda_tsn_synth"
-    assert of_run(sda, place) in page_text(at)
+    assert prediction_in_run(sda, place) in page_text(at)
     says = f"Prediction ({100 * sda.confidence[place]:.1f}%)"
     assert says in page_text(at), "the page's own analysis and the run agree"
     assert f"#### {sda.classes[sda.predicted[place]]}" in [m.value for m in at.markdown]
@@ -278,7 +278,7 @@ def test_a_copy_for_the_browser_never_lies_beside_the_file(
 
 def test_another_protocol_of_the_run_is_said(known_runs: list[Run]) -> None:
     run = replace(known_runs[0], protocol_in_words="4 x 9 frames, stride 1")
-    assert "4 x 9 frames, stride 1" in of_run(run, 0)
+    assert "4 x 9 frames, stride 1" in prediction_in_run(run, 0)
 
 
 def test_weights_that_are_not_at_hand_are_said_and_another_network_can_look(
@@ -288,9 +288,9 @@ def test_weights_that_are_not_at_hand_are_said_and_another_network_can_look(
     model = replace(known_runs[1].model, weights_sha256="0" * 64)
     put(runs_folder, replace(known_runs[1], model=model))
     at = open_page("categories")
-    assert r"tiny\_sda\_tsn\_synth are not at hand" in page_text(at)
+    assert r"No weights found for tiny\_sda\_tsn\_synth" in page_text(at)
     (button,) = at.button
-    assert button.label == "Inspect with another network"
+    assert button.label == "Inspect with another model"
     button.click()
     at = follow(at, "Inspect")
     assert not at.error

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.pages.runs import table
-from app.pages.runs.table import State
+from app.pages.runs import text
+from app.pages.runs.entries import Entry, State
 from app.server import run_jobs, run_queue
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
@@ -85,7 +85,7 @@ def test_a_finished_run_shows_what_its_record_says(
     assert row["SHA-256 of weights"] == run.model.weights_sha256[:12]
     assert at.metric[0].value == f"{100 * run.accuracy():.1f}%"
     groups = at.dataframe[1].value.to_dict("records")
-    assert {line["Group of categories"]: line["Top-1 (%)"] / 100 for line in groups} == (
+    assert {line["Group of classes"]: line["Top-1 (%)"] / 100 for line in groups} == (
         pytest.approx(run.accuracy_per_group())
     )
     said = page_text(at)
@@ -135,12 +135,12 @@ def test_a_stopped_run_says_how_far_it_came_and_why_it_ended(
     at = open_page("runs")
     assert shown_rows(at)[0]["Videos"] == "2 of 40"
     warning = at.warning[0].value
-    assert "2 of 40 videos are done and kept" in warning
+    assert "2 of 40 videos are complete and saved" in warning
     assert r"a disk is full \<b\>\*bold\*" in warning
     errors = at.dataframe[1].value
     assert list(errors["Video"]) == ["a.mp4", "c.mp4"]
     assert list(errors["Why it was not read"]) == ["cut off", f"no video {EVIL}"]
-    written = table.errors_to_csv(folder.errors())
+    written = text.columns_to_csv(text.error_columns(folder.errors()))
     assert written == f"Video,Why it was not read\na.mp4,cut off\nc.mp4,no video {EVIL}\n"
     at = press(at, "Resume")
     assert "nowhere" in at.error[0].value
@@ -154,14 +154,14 @@ def test_delete_asks_once_more_and_the_rest_stays(
     make_stopped(runs_folder, "one")
     make_stopped(runs_folder, "two", created="2026-05-05T00:00:00Z")
     at = press(open_page("runs", run="one"), "Delete")
-    assert "Delete the run one" in at.warning[-1].value
+    assert "Delete run one" in at.warning[-1].value
     assert (runs_folder / "one").exists()
-    at = press(at, "No, keep it")
-    assert "Yes, delete it" not in labels(at)
-    at = press(press(at, "Delete"), "Yes, delete it")
+    at = press(at, "Cancel")
+    assert "Yes, delete" not in labels(at)
+    at = press(press(at, "Delete"), "Yes, delete")
     assert [path.name for path in runs_folder.iterdir()] == ["two"]
     assert [row["Folder"] for row in shown_rows(at)] == ["two"]
-    assert "Yes, delete it" not in labels(at), "the next run is not asked about"
+    assert "Yes, delete" not in labels(at), "the next run is not asked about"
 
 
 @pytest.mark.usefixtures("queue")
@@ -181,7 +181,7 @@ def test_damaged_folders_are_rows_with_a_reason_and_can_be_deleted(
         assert name in at.error[0].value or "manifest" in at.error[0].value
         assert "Traceback" not in page_text(at)
         assert ("Resume" in labels(at)) == (name == "torn")
-        press(press(at, "Delete"), "Yes, delete it")
+        press(press(at, "Delete"), "Yes, delete")
     assert [path.name for path in runs_folder.iterdir()] == ["films"], "no run, so not ours"
 
 
@@ -208,11 +208,11 @@ def test_a_run_is_started_watched_and_stopped(
     at.number_input(key="new_run_seed").set_value(12)
     at = press(at.run(), "Start")
     assert {row["State"] for row in shown_rows(at)} == {"running", "waiting"}
-    assert "waits for the run before it" in at.get("progress")[1].proto.text
-    at = press(at, "Take out of the queue")
+    assert "queued behind 1 run" in at.get("progress")[1].proto.text
+    at = press(at, "Remove from queue")
     assert sorted(row["State"] for row in shown_rows(at)) == ["running", "stopped"]
 
-    at = press(at, "Stop this run")
+    at = press(at, "Stop run")
     wait_until(lambda: queue.turn(run_id) is None)
     at.run()
     assert {row["State"] for row in shown_rows(at)} == {"stopped"}
@@ -253,7 +253,7 @@ def test_starting_what_has_been_finished_chooses_it(
     at.number_input(key="new_run_videos").set_value(count)
     at = press(at.run(), "Start")
     assert at.query_params["run"] == finished[1].id
-    assert "finished already" in at.toast[0].value
+    assert "already finished" in at.toast[0].value
     assert queue.turn(finished[1].id) is None
 
 
@@ -294,31 +294,31 @@ def test_no_weights_here_is_said_and_the_table_stays(
 
 
 def test_words_of_a_run_that_goes_on() -> None:
-    entry = table.Entry(
+    entry = Entry(
         "one", Path("one"), False, State.RUNNING, None, Progress(5, 0, 9), "2026"
     )
-    said = table.watched
-    assert "getting ready" in said(entry, 0)
+    said = text.progress
+    assert "loading packages" in said(entry, 0)
     busy = Progress(5, 0, 9, rate=2, seconds_left=2.0, process=7, updated=0)
-    assert "last heard of" in said(replace(entry, progress=busy), 0)
-    assert "making the summary" in said(replace(entry, progress=replace(busy, done=9)), 0)
-    assert said(replace(entry, state=State.WAITING), 3) == "waits for 3 runs before it"
+    assert "no update for" in said(replace(entry, progress=busy), 0)
+    assert "writing the summary" in said(replace(entry, progress=replace(busy, done=9)), 0)
+    assert said(replace(entry, state=State.WAITING), 3) == "queued behind 3 runs"
     assert "stopping" in said(replace(entry, state=State.STOPPING), 0)
 
 
 @pytest.mark.parametrize(
     ("log", "said"),
     [
-        ("", table.ENDED_WITHOUT_A_WORD),
-        ("3 of 9 videos, 1.0 videos/s\n", table.ENDED_WITHOUT_A_WORD),
+        ("", text.NO_EXIT_MESSAGE),
+        ("3 of 9 videos, 1.0 videos/s\n", text.NO_EXIT_MESSAGE),
         ("error: no disk; expected one. Buy it.\n", "no disk; expected one. Buy it."),
         ("stopped\nTraceback (most recent call last):\nOSError: gone\n", "it was stopped"),
         ("Traceback (most recent call last):\n  File x\nValueError: no\n", "with ValueError: no"),
     ],
 )
 def test_the_last_words_of_a_process_are_a_sentence(tmp_path: Path, log: str, said: str) -> None:
-    assert table.last_words(tmp_path) is None
+    assert text.exit_reason(tmp_path) is None
     (tmp_path / run_queue.LOG).write_text(log)
-    words = str(table.last_words(tmp_path))
+    words = str(text.exit_reason(tmp_path))
     assert said in words
     assert "Traceback" not in words

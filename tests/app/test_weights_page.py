@@ -14,12 +14,11 @@ import torch
 import torchvision
 from streamlit.testing.v1 import AppTest
 
-from app.pages.zoo import weights_panel
+from app.pages.zoo import weights_panel, widgets
 from app.server import settings, user_weights, weights_check
 from app.server.fair_queue import Job
 from app.server.network_process import WorkerError
 from app.server.sessions import server_state
-from app.ui import zoo_counts
 from dsanet_core import checkpoints, child_process
 from dsanet_core.catalogue import Comparison
 from dsanet_core.errors import CheckpointError
@@ -41,9 +40,9 @@ ANALYSES = ("inspect", "compare", "kernels", "dependencies", "explain", "whatif"
 @pytest.fixture(autouse=True)
 def other_parts_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting every network takes seconds, and is tested elsewhere."""
-    monkeypatch.setattr(zoo_counts, "networks", list)
+    monkeypatch.setattr(widgets, "models", list)
     row = Comparison(published_rows()[0], None, None)
-    monkeypatch.setattr(zoo_counts, "comparisons", lambda: [row])
+    monkeypatch.setattr(widgets, "comparisons", lambda: [row])
 
 
 @pytest.fixture
@@ -99,7 +98,7 @@ def files(folder: Path) -> list[str]:
 
 def account(at: AppTest) -> dict[str, str]:
     shown = at.table[0].value
-    return dict(zip(shown["What"], shown["How"], strict=True))
+    return dict(zip(shown["Setting"], shown["Value"], strict=True))
 
 
 def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
@@ -112,7 +111,7 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
     at.text_input(key="weights_name").set_value("mine").run()
     at = check(at)
     assert not at.error, at.error[0].value
-    assert "is one of the models of every page now" in at.success[0].value
+    assert "is now available on every page" in at.success[0].value
     assert files(users) == ["mine.json", "mine.safetensors"]
     row = at.dataframe[0].value.iloc[0]
     assert (row["Name"], row["Classes"]) == ("mine", len(checkpoints.read_spec("mine").classes))
@@ -135,7 +134,7 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
 
     at = go(at, "zoo")
     at.button(key="delete_mine").click().run()
-    at.button(key="weights_delete_yes").click().run()
+    at.button(key="weights_delete_asked_yes").click().run()
     at = go(at, "inspect")
     assert not at.error
     assert "mine is not at hand" in page_text(at)
@@ -185,7 +184,7 @@ def test_names_of_the_wrong_number_and_hostile_files_are_refused_and_leave_nothi
     hostile = archive_of(tmp_path, {"metadata": {"format": shell(canary)}, "tensors": {}})
     at = check(bring(at, hostile))
     assert "asks to run" in at.error[0].value
-    assert "Nothing of the file was kept" in page_text(at)
+    assert "Nothing was stored" in page_text(at)
     assert not at.exception and not canary.exists()
     assert not files(users) and not spooled(users)
 
@@ -247,15 +246,15 @@ def test_a_damaged_entry_is_named_without_its_place_and_deleted_after_a_second_q
     assert list(at.dataframe[0].value["Name"]) == ["mine"]
     at.button(key="delete_lost").click().run()
     assert "lost.json" in files(users), "asked once more first"
-    at.button(key="weights_delete_no").click().run()
+    at.button(key="weights_delete_asked_no").click().run()
     at.button(key="delete_lost").click().run()
-    at.button(key="weights_delete_yes").click().run()
+    at.button(key="weights_delete_asked_yes").click().run()
     assert not at.error
     assert files(users) == ["mine.json", "mine.safetensors"]
     at.button(key="delete_mine").click().run()
-    at.button(key="weights_delete_yes").click().run()
+    at.button(key="weights_delete_asked_yes").click().run()
     assert not files(users)
-    assert "Weights brought here" not in page_text(at)
+    assert "Your weights" not in page_text(at)
 
 
 def test_nothing_that_came_with_the_project_can_be_deleted_or_named_by_a_path(

@@ -68,18 +68,18 @@ def test_the_page_needs_no_video_and_runs_no_network(open_zoo: OpenZoo) -> None:
     assert [box.label for box in at.file_uploader] == ["Upload a checkpoint"]
     assert services.network_runs() == 0
     assert [h.value for h in at.subheader] == [
-        "Bring your own weights",
+        "Add your own weights",
         "Accuracy against cost",
-        "Embedded networks, measured here",
-        "All networks",
-        "The papers' numbers and ours",
+        "Embedded models, measured here",
+        "All models",
+        "Paper figures and ours",
     ]
 
 
 def test_the_papers_points_and_ours_have_their_own_axes(open_zoo: OpenZoo) -> None:
     at = open_zoo()
     papers, ours = ({trace.get("name") for trace in points(at, place)} for place in (0, 1))
-    assert all("as the paper prints them" in name for name in papers)
+    assert all("as printed in the paper" in name for name in papers)
     assert ours == {f"Measured here on {SYNTH}"}
     assert len(at.get("plotly_chart")) == 2
 
@@ -87,7 +87,7 @@ def test_the_papers_points_and_ours_have_their_own_axes(open_zoo: OpenZoo) -> No
 def test_ours_are_the_accuracy_of_the_manifest_at_our_cost(open_zoo: OpenZoo) -> None:
     at = open_zoo()
     drawn = points(at, 1)[0]
-    rows = {row["Network"]: row for row in at.dataframe[0].value.to_dict("records")}
+    rows = {row["Model"]: row for row in at.dataframe[0].value.to_dict("records")}
     assert [name for name, _ in drawn["customdata"]] == ["dsa_i3d_synth", "i3d_synth"]
     assert drawn["y"] == [75.0, 25.0]
     for (name, _), gmacs in zip(drawn["customdata"], drawn["x"], strict=True):
@@ -117,8 +117,8 @@ def test_search_keeps_the_networks_that_have_every_word(open_zoo: OpenZoo) -> No
     at = open_zoo()
     assert len(at.dataframe[0].value) == 4
     at.text_input(key="zoo_search").set_value("SDA every block").run()
-    assert list(at.dataframe[0].value["Network"]) == ["sda_tsn_r50"]
-    assert "1 of 4 networks" in page_text(at)
+    assert list(at.dataframe[0].value["Model"]) == ["sda_tsn_r50"]
+    assert "1 of 4 models" in page_text(at)
 
 
 def test_a_search_without_result_says_what_to_do(open_zoo: OpenZoo) -> None:
@@ -126,7 +126,7 @@ def test_a_search_without_result_says_what_to_do(open_zoo: OpenZoo) -> None:
     at.text_input(key="zoo_search").set_value("*no* <b>such</b>").run()
     assert not at.exception
     assert r"\*no\* \<b\>such" in at.info[0].value
-    assert "0 of 4 networks" in page_text(at)
+    assert "0 of 4 models" in page_text(at)
     assert len(at.dataframe) == 1, "the papers' table is still there"
 
 
@@ -138,7 +138,7 @@ def test_unmatched_rows_stand_with_their_reason(open_zoo: OpenZoo) -> None:
     }
     gst = rows["SDA, Table 3", "GST", "8×1×1"]
     assert (gst["Matches"], gst["MACs: paper (G)"]) == ("no", 29.5)
-    assert gst["Off by (%)"] == pytest.approx(-1.7, abs=0.05)
+    assert gst["MACs: difference (%)"] == pytest.approx(-1.7, abs=0.05)
     assert rows["SDA, Table 1", "LST", "8×1×1"]["Matches"] == "yes"
     assert rows["DSANet, Table 4", "TEA", "8×10×3"]["Remark"] == "not built here"
     assert "2 do not" in page_text(at) and "whose counter is not known" in page_text(at)
@@ -158,7 +158,7 @@ def test_without_weights_the_page_says_how_to_get_some(
     at.run()
     assert "make train-embedded" in at.info[0].value
     assert len(at.get("plotly_chart")) == 1
-    assert set(at.dataframe[0].value["Weights here"]) == {"none"}
+    assert set(at.dataframe[0].value["Weights"]) == {"none"}
 
 
 def make_network(name: str, **accuracy: Any) -> Network:

@@ -142,9 +142,9 @@ def test_the_name_of_an_upload_is_only_a_name(browser: Browser, address: str) ->
     ("path", "last"),
     {
         "runs?run=hostile-0": "Calibration error",
-        "categories?runs=hostile-0~hostile-1": "On what grounds",
-        "layers?run=hostile-0": "On what grounds",
-        "errors?run=hostile-0": "On what grounds",
+        "categories?runs=hostile-0~hostile-1": "Model, input and weights",
+        "layers?run=hostile-0": "Model, input and weights",
+        "errors?run=hostile-0": "Model, input and weights",
     }.items(),
 )
 def test_names_of_a_run_are_only_names(

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-LAST = "Camera button of a figure saves"
+LAST = "Figure format"
 NAMES_STAND_APART = """() => {
     const names = [...document.querySelectorAll('.js-plotly-plot .ytick text, '
         + '.js-plotly-plot .annotation-text, .js-plotly-plot .legendtext, '
@@ -44,7 +44,7 @@ def link(address: str, chosen: tuple[Run, Run]) -> str:
 
 
 def chosen_category(page: Page) -> str:
-    return str(page.get_by_role("combobox", name="Category", exact=True).input_value())
+    return str(page.get_by_role("combobox", name="Class", exact=True).input_value())
 
 
 def test_from_a_bar_to_a_video_and_back(
@@ -89,7 +89,7 @@ def test_from_a_bar_to_a_video_and_back(
     opened = videos["videos"][0]
     assert query(page)["video"] == f"run-{sda.id}-{opened['row']}"
     said = opened["said"]["sda_tsn_synth"]
-    expect(page.get_by_text("In the run, sda_tsn_synth said").first).to_be_visible()
+    expect(page.get_by_text("In this run, sda_tsn_synth predicted").first).to_be_visible()
     confidence = f"sda_tsn_synth: Prediction ({100 * said['confidence']:.1f}%)"
     expect(page.get_by_text(confidence).first).to_be_visible()
     expect(page.get_by_role("heading", name=said["category"])).to_be_visible()
@@ -113,7 +113,7 @@ def test_keyboard_search_and_a_narrow_window(
     page = watched.page
     page.goto(link(address, runs), timeout=WAIT_MILLISECONDS)
     wait_until_drawn(page, LAST)
-    box = page.get_by_role("combobox", name="Category", exact=True)
+    box = page.get_by_role("combobox", name="Class", exact=True)
     box.focus()
     box.press_sequentially("collide")
     box.press("Enter")

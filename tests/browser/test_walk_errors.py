@@ -24,7 +24,7 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-LAST = "Camera button of a figure saves"
+LAST = "Figure format"
 OUTCOMES, PAIRS, MATRIX = "st-key-errors_outcomes", "st-key-errors_pairs", "st-key-errors_matrix"
 PLACE = """([key, x, y]) => {
     const plot = document.querySelector(`.${key} .js-plotly-plot`)
@@ -81,7 +81,7 @@ def test_from_a_cell_to_a_video_and_back(
 
     page.get_by_role("button", name="Inspect with tsn_i3d_synth").click()
     wait_until_drawn(page, "all data (JSON)")
-    expect(page.get_by_text("In the run, tsn_i3d_synth said").first).to_be_visible()
+    expect(page.get_by_text("In this run, tsn_i3d_synth predicted").first).to_be_visible()
     expect(page.get_by_role("heading", name=run.classes[first.predicted])).to_be_visible()
     page.get_by_role("button", name="Back to Errors").click()
     wait_until_drawn(page, "listed below")
@@ -89,14 +89,14 @@ def test_from_a_cell_to_a_video_and_back(
     assert {key: query(page)[key] for key in chosen} == chosen
     assert sorted(each["video"] for each in shown(page)["videos"]) == names(run, cell)
 
-    shown_there = selection.shown_categories(
-        run.confusion(), run.classes, selection.default_size(len(run.classes)), ""
+    shown_there = selection.matrix_classes(
+        run.confusion(), run.classes, selection.default_matrix_size(len(run.classes)), ""
     )
     x, y = shown_there.index(first.predicted), shown_there.index(first.true)
     click(page, MATRIX, x, y)
     page.wait_for_url("**outcome=wrong*")
     wait_until_drawn(page, LAST)
-    assert "true" not in query(page), "a click on the chosen cell lets go of it"
+    assert "true" not in query(page), "a click on the chosen cell clears it"
     click(page, MATRIX, x, y)
     page.wait_for_url("**outcome=all*")
     wait_until_drawn(page, "listed below")
@@ -114,7 +114,7 @@ def test_two_runs_and_a_narrow_window(
     page.goto(f"{address}/errors?run={a.id}&against={b.id}")
     wait_until_drawn(page, LAST)
     only_second = ~a.correct & b.correct
-    expect(page.get_by_text(f"c = {only_second.sum()} that only").first).to_be_visible()
+    expect(page.get_by_text(f"c = {only_second.sum()} only").first).to_be_visible()
     assert only_second.any()
     click(page, OUTCOMES, 0.2, 2)
     page.wait_for_url("**outcome=only-second*")

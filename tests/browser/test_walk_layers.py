@@ -19,7 +19,7 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-LAST = "Camera button of a figure saves"
+LAST = "Figure format"
 
 
 @pytest.fixture(scope="module")
@@ -38,12 +38,12 @@ def test_layers_of_a_run_from_order_to_category_and_back(
     wait_until_drawn(page, LAST)
     plots = page.locator(".js-plotly-plot")
     expect(plots).to_have_count(3)
-    expect(page.get_by_text("statements of the paper hold here")).not_to_be_visible()
-    page.get_by_text("Against the paper's Figure 5").click()
-    expect(page.get_by_text("of 7 statements of the paper hold here")).to_be_visible()
+    expect(page.get_by_text("statements of the paper hold")).not_to_be_visible()
+    page.get_by_text("Comparison with the paper's Figure 5").click()
+    expect(page.get_by_text("of 7 statements of the paper hold")).to_be_visible()
 
     page.get_by_text("By similarity", exact=True).click()
-    expect(page.get_by_text("24 of 24 categories, so that neighbours resemble")).to_be_visible()
+    expect(page.get_by_text("24 of 24 classes, sorted so that neighbours")).to_be_visible()
     page.get_by_text("Every block", exact=True).click()
     expect(plots.nth(1).get_by_text("res4, block 3")).to_be_visible()
     wait_until_drawn(page, LAST)
@@ -68,15 +68,15 @@ def test_layers_of_a_run_from_order_to_category_and_back(
     square.click(force=True)
     page.wait_for_url("**/categories?**")
     wait_until_drawn(page, LAST)
-    assert page.get_by_role("combobox", name="Category", exact=True).input_value() == chosen
+    assert page.get_by_role("combobox", name="Class", exact=True).input_value() == chosen
     watched.check()
 
     page.get_by_role("link", name="Layers").click()
-    wait_until_drawn(page, "24 of 24 categories, so that neighbours resemble")
+    wait_until_drawn(page, "24 of 24 classes, sorted so that neighbours")
     expect(plots.nth(1).get_by_text("res4, block 3")).to_be_visible()
     expect(plots).to_have_count(3)
     page.get_by_text("Difference from another run").click()
-    expect(page.get_by_text("Over all videos they differ most in:")).to_be_visible()
+    expect(page.get_by_text("Largest differences over all videos:")).to_be_visible()
     wait_until_drawn(page, LAST)
     page.set_viewport_size({"width": 768, "height": 1000})
     page.wait_for_function("document.documentElement.scrollWidth <= 768")

@@ -33,7 +33,7 @@ def start(page: Page, videos: int) -> None:
     count = page.get_by_role("spinbutton", name="Number of videos")
     if not count.is_visible():
         page.get_by_text("Start a run", exact=True).click()
-    page.get_by_role("combobox", name="Network").click()
+    page.get_by_role("combobox", name="Model").click()
     page.get_by_role("option", name="tsn_synth", exact=True).click()
     # At once, as the page is being drawn for the network: nothing that is typed is lost.
     count.fill(str(videos))
@@ -68,22 +68,22 @@ def test_a_run_is_started_and_watched_and_another_stopped_and_resumed(
     expect(bar.get_by_text("of 20000 videos").first).to_be_visible()
     expect(bar.get_by_text("videos/s").first).to_be_visible()
     watched.check()
-    page.get_by_role("button", name="Stop this run").first.click()
-    expect(page.get_by_text("it was stopped, and what it had done was kept")).to_be_visible()
+    page.get_by_role("button", name="Stop run").first.click()
+    expect(page.get_by_text("it was stopped; completed results were kept")).to_be_visible()
     expect(bar).to_have_count(0)
     folder = RunFolder(next(path for path in runs.iterdir() if "n-20000" in path.name))
     done = folder.progress().done
     assert 0 < done < 20000
-    expect(page.get_by_text(f"{done} of 20000 videos are done and kept")).to_be_visible()
+    expect(page.get_by_text(f"{done} of 20000 videos are complete and saved")).to_be_visible()
     page.get_by_role("button", name="Resume").click()
     expect(bar.get_by_text("videos/s").first).to_be_visible()
     assert folder.progress().done >= done
-    page.get_by_role("button", name="Stop this run").first.click()
+    page.get_by_role("button", name="Stop run").first.click()
     expect(bar).to_have_count(0)
 
     page.set_viewport_size({"width": 768, "height": 1000})
     page.get_by_role("button", name="Delete").click()
-    page.get_by_role("button", name="Yes, delete it").click()
+    page.get_by_role("button", name="Yes, delete").click()
     expect(page.get_by_text("Calibration error")).to_be_visible()
     assert [each.name for each in runs.iterdir()] == [run.id]
     assert page.evaluate("document.documentElement.scrollWidth") <= 768

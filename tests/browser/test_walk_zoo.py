@@ -38,7 +38,7 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
     expect(plots).to_have_count(2)
     for name in ("DSA+I3D, 8×8", "SlowFast R101, 8+32", "X3D-L"):
         expect(plots.nth(0).get_by_text(name)).to_be_visible()
-    expect(plots.nth(0).get_by_text("DSA networks, as the paper prints them")).to_be_visible()
+    expect(plots.nth(0).get_by_text("DSA models, as printed in the paper")).to_be_visible()
     expect(plots.nth(1).get_by_text("Measured here on synth")).to_be_visible()
     for name in ("dsa_i3d_synth", "sda_tsn_synth"):
         expect(plots.nth(1).get_by_text(name)).to_be_visible()
@@ -46,7 +46,7 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
     expect(page.get_by_text("2 do not:")).to_be_visible()
     watched.check()
 
-    page.get_by_role("combobox", name="Data set of the papers").click()
+    page.get_by_role("combobox", name="Dataset of the papers").click()
     page.get_by_role("option", name="Something-Something V1").click()
     expect(plots.nth(0).get_by_text("SDA-TSM En")).to_be_visible()
     expect(plots.nth(0).get_by_text("X3D-L")).to_have_count(0)
@@ -54,10 +54,10 @@ def test_zoo_charts_search_and_tables(browser: Browser, address: str) -> None:
     search = page.get_by_role("textbox", name="Search")
     search.fill("spatial-temporal GST")
     search.press("Enter")
-    expect(page.get_by_text(re.compile(r"^1 of \d+ networks"))).to_be_visible()
+    expect(page.get_by_text(re.compile(r"^1 of \d+ models"))).to_be_visible()
     search.fill("no such network")
     search.press("Enter")
-    expect(page.get_by_text("networks has all words of")).to_be_visible()
+    expect(page.get_by_text("models contains all words of")).to_be_visible()
     watched.check()
 
     page.get_by_role("link", name="Inspect").click()
@@ -89,8 +89,8 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     expect(name).to_have_attribute("placeholder", re.compile("tiny_mine"))
     name.fill("tiny")
     name.press("Enter")
-    page.get_by_role("button", name="Check and keep").click()
-    expect(page.get_by_text("is one of the models of every page now")).to_be_visible()
+    page.get_by_role("button", name="Check and add").click()
+    expect(page.get_by_text("is now available on every page")).to_be_visible()
     kept = sorted(path.name for path in weights_folder.iterdir())
     assert kept == ["tiny.json", "tiny.safetensors"]
     assert not list(scratch.glob("dsanet-lens-*/weights-*"))
@@ -112,8 +112,8 @@ def test_weights_are_brought_used_for_a_sample_and_deleted(
     page.get_by_role("link", name="Zoo").click()
     wait_until_drawn(page, "rows match")
     page.get_by_role("button", name="Delete tiny").click()
-    page.get_by_role("button", name="Yes, delete them").click()
-    expect(page.get_by_text("Weights brought here")).to_have_count(0)
+    page.get_by_role("button", name="Yes, delete").click()
+    expect(page.get_by_text("Your weights")).to_have_count(0)
     assert not list(weights_folder.iterdir())
     page.get_by_role("link", name="Inspect").click()
     expect(page.get_by_text("tiny is not available")).to_be_visible()

@@ -1,42 +1,27 @@
-"""Categories: which network answers which category best, and what it leans on (SDA, Figure 4)."""
+"""Categories: accuracy of several runs per class, with SDA's weights beside it (SDA, Figure 4)."""
 
 from functools import partial
 
-import streamlit as st
-
-from app.pages.categories import widgets
-from app.ui import run_text, run_widgets
+from app.pages.categories import text, widgets
+from app.ui import run_widgets
 from app.ui.page_frame import page
-from dsanet_core.figures import category_accuracy, compare_categories, shared_rows
 
 with page(
     "Categories",
-    "Which categories each network answers better than a base, and what it leans on there.",
+    "Compare runs class by class: which classes improve over a baseline, and which dependencies "
+    "the model uses for them.",
 ):
-    chosen = widgets.choose()
-    table = compare_categories(chosen, widgets.choose_weights(chosen))
+    runs = widgets.choose_runs()
+    table = widgets.choose_table(runs)
     rows = widgets.choose_rows(table)
-    label = widgets.settle_category(table, rows)
+    class_index = widgets.chosen_class(table, rows)
 
-    st.subheader("Category by category")
-    st.markdown(run_text.categories_lead(table, rows))
-    widgets.chart(category_accuracy(table, rows, label), table)
-    st.caption(run_text.categories_reading(table))
+    widgets.accuracies(table, rows, class_index)
+    rows_of_class = widgets.one_class(runs, table, class_index)
 
-    st.subheader("One category")
-    widgets.choose_category(table)
-    shared = shared_rows(chosen)
-    widgets.confusions(chosen, label, shared)
-    st.caption(run_text.CONFUSIONS_READING)
-    run_widgets.videos(
-        chosen, run_text.wrong_first(chosen, label, shared), origin="categories", key="videos"
-    )
-    st.caption(run_text.VIDEOS_READING)
-
-    st.subheader("On what grounds")
-    run_widgets.grounds(chosen)
+    run_widgets.sources(runs)
     run_widgets.export(
         "categories",
-        csv=partial(run_text.categories_to_csv, table, rows),
-        json=partial(run_text.categories_to_json, chosen, table, rows, label, shared),
+        csv=partial(text.to_csv, table, rows),
+        json=partial(text.to_json, runs, table, rows, class_index, rows_of_class),
     )

@@ -1,144 +1,115 @@
-"""Choices of the page Categories, and what it shows of the chosen one."""
+"""Choices and sections of the page Categories."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import plotly.graph_objects as go
 import streamlit as st
 
-from app.server import runs, services
-from app.ui import page_frame, run_text, run_widgets, state
-from app.ui.page_frame import PageEnd
+from app.pages.categories import text
+from app.server import runs
+from app.ui import choices, page_frame, run_text, run_widgets, state
 from app.ui.state import Key, keyed
-from dsanet_core.figures import CategoryRow, CategoryTable, most_improved, selects
-from dsanet_core.figures.style import shorten
+from dsanet_core.figures import (
+    CategoryRow,
+    CategoryTable,
+    category_accuracy,
+    compare_categories,
+    most_improved,
+    selects,
+    shared_rows,
+)
 from dsanet_core.records import Array, Run
-from dsanet_core.report import text
-
-DEFAULT_RUNS = 8
-"""Runs that are compared at first, at the most."""
 
 
-def choose() -> list[Run]:
-    """Runs of the same videos and categories, the base first."""
-    fit = run_widgets.choose_comparable(Key.RUNS, "Runs", default_runs())
-    by_id = {run.id: run for run in fit}
-    state.ensure_option(Key.BASE, list(by_id), fit[0].id)
-    if len(fit) > 1:
-        st.selectbox(
-            "Base, from which gains are counted", list(by_id), **keyed(Key.BASE),
-            format_func=run_widgets.title,
-        )  # fmt: skip
-    base = by_id.pop(str(st.session_state[Key.BASE]))
-    return [base, *by_id.values()]
-
-
-def default_runs() -> list[str]:
-    """What SDA's Figure 4 compares, as far as it is here: a network that selects dependencies,
-    the same one with one of them or their average, and without any as the base."""
-    ids = list(runs.folders())[: runs.RUNS_KEPT]
-    if st.session_state.get(Key.RUNS) or not ids:
-        return []
-    known = [runs.find(name) for name in ids]
-    families = [_family(lead, known) for lead in known if selects(lead)]
-    if not families:
-        return [run.id for run in _family(known[0], known)][:DEFAULT_RUNS]
-    family = max(families, key=len)
-    bases = sorted(
-        (run for run in family if run.selections is None),
-        key=lambda run: run.model.consensus != "average",
+def choose_runs() -> list[Run]:
+    """Runs of the same videos and classes, the baseline first."""
+    comparable = run_widgets.choose_comparable(
+        Key.RUNS, "Runs", run_widgets.runs_of_categories()
     )
-    gated = {run.model.name: run for run in reversed(family) if run.selections is not None}
-    ordered = sorted(gated.values(), key=run_text.dependency_order)
-    return [run.id for run in (*bases[:1], *ordered)][:DEFAULT_RUNS]
+    by_id = {run.id: run for run in comparable}
+    baseline = by_id.pop(choices.select(
+        "Baseline run", list(by_id), Key.BASE, hide_single=True, format_func=runs.title
+    ))
+    return [baseline, *by_id.values()]
 
 
-def _family(lead: Run, known: Sequence[Run]) -> list[Run]:
-    """A run and those of the same videos, protocol and backbone."""
-    fit, _ = runs.comparable([lead, *(run for run in known if run is not lead)])
-    own = services.backbone(lead.model.name)
-    return [
-        run
-        for run in fit
-        if run.protocol_in_words == lead.protocol_in_words
-        and services.backbone(run.model.name) == own
-    ]
-
-
-def choose_weights(chosen: Sequence[Run]) -> int | None:
-    """Place of the run whose attention weights are drawn; None, with the reason, without one."""
-    able = {run.id: place for place, run in enumerate(chosen) if selects(run)}
-    if not able:
-        st.info(run_text.NO_WEIGHTS, icon=":material/info:")
-        return None
-    state.ensure_option(Key.WEIGHTS_OF, list(able), list(able)[-1])
-    if len(able) > 1:
-        st.selectbox(
-            "Attention weights of", list(able), **keyed(Key.WEIGHTS_OF),
-            format_func=run_widgets.title,
-        )
-    return able[str(st.session_state[Key.WEIGHTS_OF])]
+def choose_table(shown: Sequence[Run]) -> CategoryTable:
+    """Accuracies of the runs per class, and the SDA weights of a chosen one; without a run that
+    selects, the reason is shown."""
+    index_of = {run.id: index for index, run in enumerate(shown) if selects(run)}
+    if not index_of:
+        st.info(text.NO_WEIGHTS, icon=":material/info:")
+        return compare_categories(shown)
+    run_id = choices.select(
+        "SDA weights of", list(index_of), Key.WEIGHTS_OF, default=list(index_of)[-1],
+        hide_single=True, format_func=runs.title,
+    )
+    return compare_categories(shown, index_of[run_id])
 
 
 def choose_rows(table: CategoryTable) -> list[CategoryRow]:
-    """The categories to draw, as of `most_improved`; a search without a hit ends the page."""
+    """The classes to draw, as of `most_improved`; a search without a match ends the page."""
     left, right = st.columns([1, 3], gap="medium")
     with left:
-        state.ensure_option(Key.SHOWN, run_text.SHOWN, run_text.DEFAULT_SHOWN)
-        st.selectbox("Categories shown, most gained first", run_text.SHOWN, **keyed(Key.SHOWN))
+        count = choices.select(
+            "Top classes by gain", text.COUNTS, Key.SHOWN, default=text.DEFAULT_COUNT
+        )
     with right:
-        wanted = st.text_input(
-            "Search", **keyed(Key.SEARCH), placeholder="words of a class name, e.g. moving down"
+        search = choices.search_box(
+            "Search", Key.SEARCH, "words of a class name, e.g. moving down"
         )
-    found = run_text.search(table.rows, wanted)
+    found = [row for row in table.rows if run_text.has_words(search, row.name)]
     if not found:
-        st.info(
-            f"None of the {len(table.rows)} categories has all words of "
-            f"“{text.escape(shorten(wanted))}”. Search for less.",
-            icon=":material/search_off:",
-        )
-        raise PageEnd
-    shown = str(st.session_state[Key.SHOWN])
-    return most_improved(found, None if shown == run_text.EVERY else int(shown))
+        choices.end_without_match(len(table.rows), "classes", search)
+    return most_improved(found, None if count == text.ALL else int(count))
 
 
-def settle_category(table: CategoryTable, rows: Sequence[CategoryRow]) -> int:
-    """Class index of the chosen category, at first the one on top."""
+def chosen_class(table: CategoryTable, rows: Sequence[CategoryRow]) -> int:
+    """Index of the chosen class, the top one without a choice."""
     state.ensure_option(Key.TRUE_CATEGORY, [row.name for row in table.rows], rows[0].name)
     chosen = st.session_state[Key.TRUE_CATEGORY]
     return next(row.label for row in table.rows if row.name == chosen)
 
 
-def chart(drawn: go.Figure, table: CategoryTable) -> None:
-    """The figure; a click on a bar chooses its category."""
-    # After a choice elsewhere nothing in the figure is selected any more: a new key says so.
+def accuracies(table: CategoryTable, rows: Sequence[CategoryRow], class_index: int) -> None:
+    """The figure; a click on a bar chooses its class."""
+    # A new key after a choice outside the figure, so that nothing in it is selected any more.
     key = f"categories_{st.session_state.get(state.CATEGORIES_TURN, 0)}"
 
-    def take() -> None:
-        label = run_text.picked_category(st.session_state.get(key))
-        names = [row.name for row in table.rows if row.label == label]
+    def choose_clicked() -> None:
+        data = run_text.clicked_data(st.session_state.get(key))
+        names = [row.name for row in table.rows if data and row.label == int(data[0])]
         if names:
             state.put(Key.TRUE_CATEGORY, names[0])
 
+    st.subheader("Accuracy per class")
+    st.markdown(text.lead(table, rows))
     run_widgets.figure(
-        drawn, "Accuracy of every run in each category, and attention weights", name="categories",
-        key=key, on_select=take,
+        category_accuracy(table, rows, class_index),
+        "Accuracy of every run per class, and SDA weights", name="categories", key=key,
+        on_select=choose_clicked,
     )  # fmt: skip
+    st.caption(text.reading(table))
 
 
-def choose_category(table: CategoryTable) -> None:
-    """The same choice as a click, from the keyboard and of every category."""
+def one_class(shown: Sequence[Run], table: CategoryTable, class_index: int) -> Array:
+    """The section on the chosen class: its predictions and videos. Returns the rows of its videos
+    in the order shown."""
+    st.subheader("One class")
     st.selectbox(
-        "Category", [row.name for row in table.rows], **keyed(Key.TRUE_CATEGORY), on_change=_turn
+        "Class", [row.name for row in table.rows], **keyed(Key.TRUE_CATEGORY),
+        on_change=_clear_selection,
     )
+    rows = text.wrong_first(shown, class_index, shared_rows(shown))
+    counts = text.predicted_counts(shown, class_index, rows)
+    page_frame.table(counts, formats=dict.fromkeys(list(counts[0])[1:], "plain"))
+    st.caption(text.CONFUSIONS_READING)
+    run_widgets.videos(shown, rows, origin="categories", key="videos")
+    st.caption(run_text.VIDEOS_READING)
+    return rows
 
 
-def _turn() -> None:
+def _clear_selection() -> None:
+    """Draw the figure anew, with nothing selected in it."""
     st.session_state[state.CATEGORIES_TURN] = st.session_state.get(state.CATEGORIES_TURN, 0) + 1
-
-
-def confusions(chosen: Sequence[Run], label: int, shared: Array) -> None:
-    """What each run takes the videos of a category for."""
-    rows = run_text.taken_for(chosen, label, shared)
-    page_frame.table(rows, formats=dict.fromkeys(list(rows[0])[1:], "plain"))

@@ -1,36 +1,44 @@
-"""Which runs, categories and videos the page Errors is about. Pure functions of runs."""
+"""The runs, classes and videos that the page Errors shows. Pure functions of runs."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from app.ui.run_text import has_words
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
-from dsanet_core.runs.statistics import OUTCOMES, Pair, confused_pairs, most_confused, pair
+from dsanet_core.runs.statistics import Pair, confused_pairs, most_confused, pair
 
 ANY = ""
-"""No category in particular."""
-EVERY = "all"
-SIZES = ("10", "20", "40")
-DEFAULT_SIZE, SMALL = "20", 30
-"""How many categories a matrix shows at first; up to `SMALL` it shows them all."""
-VIDEOS_SHOWN = 500
-WRONG, RIGHT, THIS_WRONG = "wrong", "right", "this-wrong"
-"""The last one of two runs: the one whose answers are shown is wrong, whatever the other says."""
-APART = "apart"
+"""Any class."""
+ALL = "all"
+MATRIX_SIZES = ("10", "20", "40")
+DEFAULT_MATRIX_SIZE, MOST_CLASSES_SHOWN_WHOLE = "20", 30
+"""Classes that a matrix shows by default; up to `MOST_CLASSES_SHOWN_WHOLE` it shows all."""
+MOST_PARTNERS = 20
+"""Classes that a search in the matrix fills up to."""
+MOST_VIDEOS_LISTED = 500
+WRONG, RIGHT, SHOWN_RUN_WRONG = "wrong", "right", "this-wrong"
+"""`SHOWN_RUN_WRONG`: of two runs, the one whose predictions are shown is wrong."""
+DIFFERENT = "apart"
 OUTCOME_KEYS = ("both-right", "only-first", "only-second", "same-mistake", "different-mistakes")
-"""How `OUTCOMES` are called in an address."""
-SUREST, LEAST_SURE, AS_IT_IS = "the surest first", "the least sure first", "as in the dataset"
-ORDERS = (SUREST, LEAST_SURE, AS_IT_IS)
+"""Outcomes of two runs as an address names them, in the order of `Pair.outcome`."""
+ORDERS = {
+    "the surest first": "Highest confidence first",
+    "the least sure first": "Lowest confidence first",
+    "as in the dataset": "Dataset order",
+}
+"""Orders of the list of videos: name in an address -> label."""
+HIGHEST_CONFIDENCE, LOWEST_CONFIDENCE, DATASET_ORDER = ORDERS
+
 
 @dataclass(frozen=True)
 class View:
-    """What the page shows: one run, or two on their common videos. side: place of the one whose
-    answers the matrix and the filters are about."""
+    """One run, or two on their common videos. side: index of the run whose predictions the matrix
+    and the filters are about."""
 
     runs: tuple[Run, ...]
     pair: Pair | None = None
@@ -44,21 +52,25 @@ class View:
     def names(self) -> list[str]:
         return run_names(self.runs)
 
+    @property
+    def name(self) -> str:
+        return self.names[self.side]
+
 
 @dataclass(frozen=True)
 class Choice:
-    """Which videos to list. true, predicted: names of categories or `ANY`; outcome: key of
-    `outcomes`; sure: least and most confidence in per cent; search: words of a video's name."""
+    """Filters of the list of videos. true, predicted: class names or `ANY`; outcome: key of
+    `outcomes`; sure: least and greatest confidence, percent; search: words of a video's name."""
 
     true: str = ANY
     predicted: str = ANY
-    outcome: str = EVERY
+    outcome: str = ALL
     sure: tuple[int, int] = (0, 100)
     search: str = ""
-    order: str = SUREST
+    order: str = HIGHEST_CONFIDENCE
 
 
-def view(run: Run, other: Run | None, side: int = 0) -> View:
+def make_view(run: Run, other: Run | None, side: int = 0) -> View:
     """Raises RecordError for two runs that cannot be compared."""
     if other is None:
         return View((run,))
@@ -66,90 +78,76 @@ def view(run: Run, other: Run | None, side: int = 0) -> View:
     return View((both.first, both.second), both, side)
 
 
-def outcomes(seen: View) -> dict[str, str]:
-    """What `Choice.outcome` may be, in words; the first is where the page begins."""
-    if seen.pair is None:
-        return {WRONG: "wrong", RIGHT: "right", EVERY: "all"}
-    first, second = seen.names
-    told = [
-        text.replace("the first", first).replace("the second", second) for text in OUTCOMES
-    ]
+def outcomes(view: View) -> dict[str, str]:
+    """Values of `Choice.outcome` with their labels; the first is the default."""
+    if view.pair is None:
+        return {WRONG: "Incorrect", RIGHT: "Correct", ALL: "All"}
+    first, second = view.names
+    labels = (
+        "Both correct", f"Only {first} correct", f"Only {second} correct",
+        "Both incorrect, same prediction", "Both incorrect, different predictions",
+    )
     return {
-        APART: "different answers",
-        **dict(zip(OUTCOME_KEYS, told, strict=True)),
-        THIS_WRONG: f"{seen.names[seen.side]} wrong",
-        EVERY: "all",
+        DIFFERENT: "Models disagree",
+        **dict(zip(OUTCOME_KEYS, labels, strict=True)),
+        SHOWN_RUN_WRONG: f"{view.name} incorrect",
+        ALL: "All",
     }
 
 
-def select(seen: View, choice: Choice) -> Array:
-    """Places of the chosen videos within the runs, in the order to list them."""
-    run = seen.run
-    of = {name: index for index, name in enumerate(run.classes)}
-    kept = np.ones(len(run.row), bool)
+def select(view: View, choice: Choice) -> Array:
+    """Indices of the chosen videos in the arrays of the runs, in the order to list them."""
+    run = view.run
+    class_index = {name: index for index, name in enumerate(run.classes)}
+    chosen = np.ones(len(run.row), bool)
     if choice.true != ANY:
-        kept &= run.label == of[choice.true]
+        chosen &= run.label == class_index[choice.true]
     if choice.predicted != ANY:
-        kept &= run.predicted == of[choice.predicted]
-    if choice.outcome in (WRONG, RIGHT, THIS_WRONG):
-        kept &= run.correct == (choice.outcome == RIGHT)
-    elif seen.pair is not None and choice.outcome == APART:
-        kept &= seen.pair.first.predicted != seen.pair.second.predicted
-    elif seen.pair is not None and choice.outcome in OUTCOME_KEYS:
-        kept &= seen.pair.outcome == OUTCOME_KEYS.index(choice.outcome)
+        chosen &= run.predicted == class_index[choice.predicted]
+    if choice.outcome in (WRONG, RIGHT, SHOWN_RUN_WRONG):
+        chosen &= run.correct == (choice.outcome == RIGHT)
+    elif view.pair is not None and choice.outcome == DIFFERENT:
+        chosen &= view.pair.first.predicted != view.pair.second.predicted
+    elif view.pair is not None and choice.outcome in OUTCOME_KEYS:
+        chosen &= view.pair.outcome == OUTCOME_KEYS.index(choice.outcome)
     low, high = choice.sure
-    # Whole percentages: 100 takes in what rounds up to it.
-    kept &= (run.confidence >= low / 100) & ((run.confidence <= high / 100) | (high == 100))
-    wanted = choice.search.casefold().split()
-    places = np.flatnonzero(kept)
-    if wanted:
-        names = [str(run.video[place]).casefold() for place in places]
-        places = places[[all(word in name for word in wanted) for name in names]]
-    if choice.order == AS_IT_IS:
-        return places
-    sure = run.confidence[places]
-    return np.asarray(places[np.argsort(sure if choice.order == LEAST_SURE else -sure,
-                                        kind="stable")])
+    # Whole percentages: 100 includes what rounds up to it.
+    chosen &= (run.confidence >= low / 100) & ((run.confidence <= high / 100) | (high == 100))
+    indices = np.flatnonzero(chosen)
+    if choice.search.strip():
+        indices = indices[[has_words(choice.search, str(run.video[i])) for i in indices]]
+    if choice.order == DATASET_ORDER:
+        return indices
+    sign = 1 if choice.order == LOWEST_CONFIDENCE else -1
+    return np.asarray(indices[np.argsort(sign * run.confidence[indices], kind="stable")])
 
 
-def sizes(classes: int) -> tuple[str, ...]:
-    """How many of the categories a matrix may show."""
-    return (*(size for size in SIZES if int(size) < classes), EVERY)
+def matrix_sizes(classes: int) -> tuple[str, ...]:
+    """Numbers of classes that a matrix may show, the default included."""
+    return (*(size for size in MATRIX_SIZES if int(size) < classes), ALL)
 
 
-def default_size(classes: int) -> str:
-    return EVERY if classes <= SMALL else DEFAULT_SIZE
+def default_matrix_size(classes: int) -> str:
+    return ALL if classes <= MOST_CLASSES_SHOWN_WHOLE else DEFAULT_MATRIX_SIZE
 
 
-def shown_categories(
+def matrix_classes(
     confusion: Array, classes: Sequence[str], size: str, search: str
 ) -> list[int]:
-    """Categories of a matrix: all as they come, or those of the most confused pairs.
+    """Classes of a matrix: all in their order, or those of the most confused pairs.
 
-    With a search, those whose name has every word of it, then what they are confused with most;
-    none where no name has.
+    With a search, the classes whose name has every word of it, then those they are confused with
+    most; none where no name has.
     """
-    most = len(classes) if size == EVERY else int(size)
-    wanted = search.casefold().split()
-    if not wanted:
-        every = range(len(classes))
-        return list(every) if most >= len(classes) else most_confused(confusion, most)
-    found = [
-        index for index, name in enumerate(classes)
-        if all(word in name.casefold() for word in wanted)
-    ][:most]
-    near = np.zeros(len(classes), bool)
-    near[found] = True
-    own = np.where(near[:, None] | near, confusion, 0)
+    most = len(classes) if size == ALL else int(size)
+    if not search.strip():
+        return list(range(len(classes))) if most >= len(classes) else most_confused(confusion, most)
+    found = [index for index, name in enumerate(classes) if has_words(search, name)][:most]
+    involved = np.zeros(len(classes), bool)
+    involved[found] = True
+    own = np.where(involved[:, None] | involved, confusion, 0)
     for each in confused_pairs(own, both_directions=True) if found else ():
-        for category in (each.true, each.predicted):
-            if category not in found and len(found) < min(most, int(SIZES[1])):
-                found.append(category)
+        for index in (each.true, each.predicted):
+            if index not in found and len(found) < min(most, MOST_PARTNERS):
+                found.append(index)
     return found
-
-
-def picked(event: Any) -> Sequence[Any] | None:
-    """What belongs to the mark that was clicked in a figure."""
-    points = (event or {}).get("selection", {}).get("points", [])
-    found = [point["customdata"] for point in points if point.get("customdata")]
-    return found[0] if found else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,15 +11,16 @@ import numpy as np
 
 from app.pages.errors.selection import (
     ANY,
-    APART,
+    DIFFERENT,
+    MOST_VIDEOS_LISTED,
     OUTCOME_KEYS,
-    VIDEOS_SHOWN,
     WRONG,
     Choice,
     View,
     outcomes,
 )
-from app.ui.run_text import run_facts, video_records
+from app.ui import run_text
+from dsanet_core.csv_text import csv_text
 from dsanet_core.figures.errors import (
     MOST_CLASSES_ALL_CLICKABLE,
     MOST_CLICKABLE_CELLS,
@@ -40,29 +40,35 @@ from dsanet_core.runs.statistics import (
     Interval,
     wilson,
 )
-from dsanet_core.serialize import CsvTable
-from dsanet_core.text_format import percent
+from dsanet_core.text_format import percent, plural, points, signed
 
 SHARES, COUNTS = "%", "videos"
 UNITS = (SHARES, COUNTS)
-SINGLY, TOGETHER = "each direction", "both directions together"
-DIRECTIONS = (SINGLY, TOGETHER)
-PAIRS_SHOWN = 15
-CHANCE = 0.05
-"""A p-value below this is called more than chance."""
+DIRECTED, UNDIRECTED = "each direction", "both directions together"
+DIRECTIONS = (DIRECTED, UNDIRECTED)
+MOST_PAIRS_SHOWN = 15
+SIGNIFICANCE = 0.05
+"""P-values below this are called significant."""
+PERCENT_LEVEL = percent(LEVEL, 0)
+
+RELIABILITY = (
+    "How to read it: videos are binned by confidence, the probability of the predicted class. Top: "
+    "accuracy of each bin with its 95% Wilson interval; above the dotted line the model is "
+    "underconfident, below it overconfident. Bottom: number of videos per bin."
+)
 
 
-def pair_bars(pairs: Sequence[Confusion], confusion: Array, run: Run, way: str) -> list[Bar]:
+def pair_bars(pairs: Sequence[Confusion], confusion: Array, run: Run, direction: str) -> list[Bar]:
     """The most confused pairs as bars of a figure."""
     bars = []
-    for each in pairs[:PAIRS_SHOWN]:
+    for each in pairs[:MOST_PAIRS_SHOWN]:
         true, predicted = run.classes[each.true], run.classes[each.predicted]
         arrow, detail = "→", f"of the {each.videos} videos of {true}"
-        if way == TOGETHER:
+        if direction == UNDIRECTED:
             arrow = "↔"
             there = confusion[each.true, each.predicted]
             back = confusion[each.predicted, each.true]
-            detail = f"{there} there, {back} back, of the {each.videos} videos of both"
+            detail = f"{there} →, {back} ←, of the {each.videos} videos of both classes"
         bars.append(
             Bar(
                 f"{shorten(true, 26)} {arrow} {shorten(predicted, 26)}", each.mistaken,
@@ -72,120 +78,101 @@ def pair_bars(pairs: Sequence[Confusion], confusion: Array, run: Run, way: str) 
     return bars
 
 
-def outcome_bars(seen: View) -> list[Bar]:
-    """How many videos fall to each outcome of two runs."""
-    assert seen.pair is not None
-    counts = np.bincount(seen.pair.outcome, minlength=len(OUTCOMES))
-    told = outcomes(seen)
+def outcome_bars(view: View) -> list[Bar]:
+    """Number of videos per outcome of two runs, as bars of a figure."""
+    assert view.pair is not None
+    counts = np.bincount(view.pair.outcome, minlength=len(OUTCOMES))
+    labels, total = outcomes(view), len(view.run.row)
     return [
-        Bar(
-            told[key], int(count), len(seen.run.row), told[key],
-            f"of the {len(seen.run.row)} videos that both could read",
-        )
+        Bar(labels[key], int(count), total, labels[key], f"of the {total} videos in both runs")
         for key, count in zip(OUTCOME_KEYS, counts, strict=True)
     ]
 
 
-def reliability(seen: View) -> list[Reliability]:
+def reliability(view: View) -> list[Reliability]:
     """Calibration of every run, with the intervals of its bins."""
     found = []
-    for name, run in zip(seen.names, seen.runs, strict=True):
-        known = run.calibration()
+    for name, run in zip(view.names, view.runs, strict=True):
+        calibration = run.calibration()
         spans = np.array([
             wilson(round(share * count), int(count)) if count else (np.nan, np.nan)
-            for share, count in zip(known.accuracy, known.videos, strict=True)
+            for share, count in zip(calibration.accuracy, calibration.videos, strict=True)
         ])
-        found.append(Reliability(name, known, *spans.T))
+        found.append(Reliability(name, calibration, *spans.T))
     return found
 
 
 def span(interval: Interval) -> str:
-    return f"{100 * interval.low:.1f} to {100 * interval.high:.1f}%"
+    """An interval of shares: "12.0% to 15.5%"."""
+    return f"{percent(interval.low)} to {percent(interval.high)}"
 
 
-def points(difference: float) -> str:
-    """A difference of shares in points, with its sign."""
-    return f"{100 * difference:+.1f}".replace("-", "−")
+def span_of_points(interval: Interval) -> str:
+    """An interval of differences, in percentage points without the unit: "−1.0 to +2.5"."""
+    return f"{signed(100 * interval.low, 1)} to {signed(100 * interval.high, 1)}"
 
 
-def lead(seen: View) -> str:
-    """How often each run is right, and how sure it is of what."""
+def lead(view: View) -> str:
+    """Accuracy and mean confidence of each run."""
     lines = []
-    for name, run in zip(seen.names, seen.runs, strict=True):
-        right = run.correct
-        hits, videos = int(right.sum()), len(run.row)
-        sure = " and ".join(
-            f"{percent(float(run.confidence[of].mean()))} sure where it is {word}"
-            for of, word in ((right, "right"), (~right, "wrong"))
-            if of.any()
+    for name, run in zip(view.names, view.runs, strict=True):
+        hits, videos = int(run.correct.sum()), len(run.row)
+        confidence = ", ".join(
+            f"{percent(float(run.confidence[where].mean()))} on {word} predictions"
+            for where, word in ((run.correct, "correct"), (~run.correct, "incorrect"))
+            if where.any()
         )
         lines.append(
-            f"**{escape(name)}** is right in {hits} of {videos} videos: **{percent(hits / videos)}"
-            f"** ({100 * LEVEL:.0f}% interval {span(wilson(hits, videos))}). On average it is "
-            f"{sure}."
+            f"**{escape(name)}**: {hits} of {videos} videos correct, **{percent(hits / videos)}** "
+            f"({PERCENT_LEVEL} interval {span(wilson(hits, videos))}). Mean confidence: "
+            f"{confidence}."
         )
     return "  \n".join(lines)
 
 
-def common(seen: View) -> str:
-    """How many videos two runs are compared on, and how many not."""
-    assert seen.pair is not None
-    videos = f"Compared on the {len(seen.run.row)} videos that both runs could read"
-    alone = [
-        f"{count} that only {escape(name)} could"
-        for name, count in zip(
-            seen.names, (seen.pair.first_alone, seen.pair.second_alone), strict=True
-        )
-        if count
-    ]
-    return f"{videos}; left out: {', '.join(alone)}." if alone else f"{videos}."
-
-
-def verdict(seen: View, found: Difference) -> str:
-    """The difference of two runs, and whether chance alone would make it."""
-    first, second = map(escape, seen.names)
+def verdict(view: View, found: Difference) -> str:
+    """The difference of two runs, and whether it is significant."""
+    first, second = map(escape, view.names)
     if not found.only_first + found.only_second:
-        return f"**{first} and {second} are right and wrong on the very same videos.**"
+        return f"**{first} and {second} are correct on exactly the same videos.**"
     better, worse = (first, second) if found.difference >= 0 else (second, first)
     if found.difference == 0:
-        said = f"**{first} and {second} are right equally often**"
+        headline = f"**{first} and {second} have the same accuracy**"
     else:
-        said = f"**{better} is right {abs(100 * found.difference):.1f} points more often than " \
-               f"{worse}**"
-    chance = (
-        "more than chance explains" if found.p_value < CHANCE
-        else "chance alone could explain that"
+        gain = f"{abs(100 * found.difference):.1f} points"
+        headline = f"**{better} is {gain} more accurate than {worse}**"
+    significance = (
+        "a significant difference" if found.p_value < SIGNIFICANCE
+        else "no significant difference"
     )
     return (
-        f"{said}: {chance} ({p_value(found.p_value)}, McNemar's exact test on the "
-        f"b = {found.only_first} videos that only {first} got right and the "
-        f"c = {found.only_second} that only {second} did). The difference {first} − {second} is "
-        f"{points(found.difference)} points, {100 * LEVEL:.0f}% interval "
-        f"{points(found.difference_interval.low)} to {points(found.difference_interval.high)} "
-        f"(paired bootstrap over videos, {RESAMPLES} resamples, seed 0, percentiles)."
+        f"{headline}: {significance} ({p_value(found.p_value)}, McNemar's exact test; "
+        f"b = {found.only_first} videos correct only in {first}, c = {found.only_second} only in "
+        f"{second}). Difference {first} − {second}: {points(found.difference)}, {PERCENT_LEVEL} "
+        f"interval {span_of_points(found.difference_interval)} (paired bootstrap over videos, "
+        f"{RESAMPLES} resamples, seed 0, percentiles)."
     )
 
 
 def p_value(value: float) -> str:
-    """A p-value; what is too small to write out as a bound."""
+    """A p-value, or a bound for one too small to print."""
     return "p < 0.0001" if value < 1e-4 else f"p = {value:.4f}".rstrip("0").rstrip(".")
 
 
 GROUP_FORMATS = {"Videos": "plain", "b": "plain", "c": "plain"}
 
 
-def group_rows(seen: View, groups: Mapping[str, Difference]) -> list[dict[str, Any]]:
-    """A line per group of categories."""
-    first, second = seen.names
+def group_rows(view: View, groups: Mapping[str, Difference]) -> list[dict[str, Any]]:
+    """A row per group of classes."""
+    first, second = view.names
     return [
         {
             "Group": group,
             "Videos": found.videos,
             first: f"{percent(found.first)} ({span(found.first_interval)})",
             second: f"{percent(found.second)} ({span(found.second_interval)})",
-            "Difference (points)": f"{points(found.difference)} "
-                                   f"({points(found.difference_interval.low)} to "
-                                   f"{points(found.difference_interval.high)})",
+            "Difference (points)": f"{signed(100 * found.difference, 1)} "
+                                   f"({span_of_points(found.difference_interval)})",
             "b": found.only_first,
             "c": found.only_second,
             "McNemar": p_value(found.p_value),
@@ -194,157 +181,161 @@ def group_rows(seen: View, groups: Mapping[str, Difference]) -> list[dict[str, A
     ]
 
 
-def calibration_reading(seen: View, found: Sequence[Reliability]) -> str:
-    """The expected calibration error of each run, and on which side it errs."""
+def calibration_reading(view: View, found: Sequence[Reliability]) -> str:
+    """The expected calibration error of each run, and its sign on average."""
     lines = []
-    for run, each in zip(seen.runs, found, strict=True):
+    for run, each in zip(view.runs, found, strict=True):
         gap = float(run.confidence.mean()) - run.accuracy()
-        side = "surer than it is right" if gap > 0 else "less sure than it is right"
+        sign = "overconfident" if gap > 0 else "underconfident"
         lines.append(
             f"**{escape(each.name)}**: expected calibration error "
-            f"{percent(each.calibration.error)} (mean distance of a video's bin from the dotted "
-            f"line, {len(each.calibration.videos)} bins); on the whole it is {abs(100 * gap):.1f} "
-            f"points {side}."
+            f"{percent(each.calibration.error)} (mean distance of the bins from the dotted line, "
+            f"weighted by videos; {len(each.calibration.videos)} bins). On average the model is "
+            f"{abs(100 * gap):.1f} points {sign}."
         )
     return "  \n".join(lines)
 
 
-def chosen_cell(seen: View, choice: Choice, count: int) -> str:
-    """Which cell of the matrix is chosen, above the list of its videos."""
+def chosen_cell(view: View, choice: Choice, count: int) -> str:
+    """The chosen cell of the matrix, above the list of its videos."""
     if choice.true == choice.predicted == ANY:
         return ""
-    true = f"of **{escape(choice.true)}**" if choice.true != ANY else "of any category"
-    taken = f" that {escape(seen.names[seen.side])} took for **{escape(choice.predicted)}**" \
-        if choice.predicted != ANY else ""
-    return f"Chosen: videos {true}{taken}: {count} {'is' if count == 1 else 'are'} listed below."
+    true = f"of **{escape(choice.true)}**" if choice.true != ANY else "of any class"
+    predicted = "" if choice.predicted == ANY else (
+        f" that {escape(view.name)} predicted as **{escape(choice.predicted)}**"
+    )
+    return f"Selected: {plural(count, 'video')} {true}{predicted}, listed below."
 
 
-RELIABILITY = (
-    "How to read it: the videos in bins by how probable the network called its answer. Above, how "
-    "many of a bin's videos it got right, with the 95% interval (Wilson) of that share; above the "
-    "dotted line it is more often right than it says, below it less often. Below, how many videos "
-    "each bin has."
-)
-
-
-def matrix_reading(seen: View, confusion: Array, shown: Sequence[int]) -> str:
-    """How to read the matrix, and how much of it is seen."""
-    classes = len(seen.run.classes)
+def matrix_reading(view: View, confusion: Array, shown: Sequence[int]) -> str:
+    """Caption of the matrix, with the share of mistakes it shows."""
+    classes = len(view.run.classes)
     wrong = np.array(confusion)
     np.fill_diagonal(wrong, 0)
     inside = int(wrong[shown][:, shown].sum())
     part = "" if len(shown) == classes else (
-        f" {len(shown)} of {classes} categories are shown, partners beside each other; "
-        f"{inside} of all {int(wrong.sum())} mistakes are between them, and what was taken for "
-        "another category than these is in the last column, a click on which lists all mistakes of "
-        "its row."
+        f" {len(shown)} of {classes} classes are shown, confused classes next to each other; "
+        f"{inside} of all {int(wrong.sum())} mistakes are between them. The last column counts "
+        "predictions of other classes; click it to list all mistakes of its row."
     )
     few = "" if len(shown) <= MOST_CLASSES_ALL_CLICKABLE else (
         f" Only the {MOST_CLICKABLE_CELLS} largest cells can be clicked; use the filters below for "
         "the others."
     )
     return (
-        f"{captions.CONFUSION_MATRIX} A click on a cell lists its videos below, as the two boxes "
-        f"there do; another click lets go of it.{few}{part}"
+        f"{captions.CONFUSION_MATRIX} Click a cell to list its videos below, click again to clear."
+        f"{few}{part}"
     )
 
 
-def pairs_reading(found: Sequence[Confusion], way: str) -> str:
-    """How to read the bars of the pairs."""
-    shown = f"The first {PAIRS_SHOWN} of {len(found)}. " if len(found) > PAIRS_SHOWN else ""
-    if way == SINGLY:
+def pairs_reading(found: Sequence[Confusion], direction: str) -> str:
+    """Caption of the bars of the pairs."""
+    shown = f"The first {MOST_PAIRS_SHOWN} of {len(found)} pairs. " \
+        if len(found) > MOST_PAIRS_SHOWN else ""
+    if direction == DIRECTED:
         return (
-            f"{shown}How to read it: so many videos of the category before the arrow were taken "
-            "for the one behind it, and which share of its videos that is. A click lists them."
+            f"{shown}How to read it: number of videos of the class before the arrow that were "
+            "predicted as the class after it, and their share of that class. Click a bar to list "
+            "them."
         )
     return (
-        f"{shown}How to read it: so many videos of two categories were taken for the other one, "
-        "and which share of the videos of both that is. A click lists those of the more frequent "
-        "direction, the category before the arrow taken for the one behind it."
+        f"{shown}How to read it: number of videos of two classes that were predicted as the other "
+        "one, and their share of the videos of both. Click a bar to list those of the more "
+        "frequent direction."
     )
 
 
-def outcomes_reading(seen: View) -> str:
-    """How to read the bars of the outcomes, and on which videos they stand."""
+def outcomes_reading(view: View) -> str:
+    """Caption of the bars of the outcomes, with the videos they count."""
+    assert view.pair is not None
+    counts = (view.pair.first_alone, view.pair.second_alone)
+    only_one = [
+        f"{count} that only {escape(name)} could read"
+        for name, count in zip(view.names, counts, strict=True)
+        if count
+    ]
+    left_out = f" (left out: {', '.join(only_one)})" if only_one else ""
     return (
-        f"How to read it: every video falls to one bar. {common(seen)} A click on a bar lists its "
-        "videos below."
+        f"How to read it: each of the {len(view.run.row)} videos that both runs could read"
+        f"{left_out} is in one bar. Click a bar to list its videos below."
     )
 
 
-def groups_reading(seen: View, groups: int) -> str:
-    """How to read the table of the groups."""
-    first, second = map(escape, seen.names)
+def groups_reading(view: View, groups: int) -> str:
+    """Caption of the table of the groups."""
+    first, second = map(escape, view.names)
     return (
-        f"How to read it: {100 * LEVEL:.0f}% intervals in brackets, Wilson's for a share, paired "
-        f"bootstrap for the difference {first} − {second}; b: videos that only {first} got right, "
-        f"c: only {second}; p of McNemar's exact test within the group. Where b and c are few, the "
-        f"bootstrap's interval is too narrow: go by p. {groups} tests at once find a small p "
-        "sooner by chance than one does."
+        f"How to read it: {PERCENT_LEVEL} intervals in brackets (Wilson for shares, paired "
+        f"bootstrap for the difference {first} − {second}); b: videos correct only in {first}, c: "
+        f"only in {second}; p of McNemar's exact test within the group. Where b and c are small, "
+        "the bootstrap interval is too narrow: prefer p. With "
+        f"{plural(groups, 'test')}, small p-values occur by chance more easily."
     )
 
 
-def listed(seen: View, count: int) -> str:
-    """How many videos are listed, of how many."""
-    cut = f"; the first {VIDEOS_SHOWN} are shown, the exports below have all" \
-        if count > VIDEOS_SHOWN else ""
-    return f"**{count} of {len(seen.run.row)} videos**{cut}."
+def listed(view: View, count: int) -> str:
+    """Number of videos listed."""
+    cut = f"; the first {MOST_VIDEOS_LISTED} are shown, the exports below have all" \
+        if count > MOST_VIDEOS_LISTED else ""
+    return f"**{count} of {len(view.run.row)} videos**{cut}."
 
 
-def nothing(seen: View, choice: Choice) -> str:
-    """Why no video is listed."""
+def nothing_listed(view: View, choice: Choice) -> str:
+    """Reason why no video is listed."""
     if choice == Choice(outcome=WRONG):
         return (
-            f"{escape(seen.names[seen.side])} is wrong in no video. Choose other answers above to "
-            "see those that it got right."
+            f"{escape(view.name)} makes no mistakes. Choose another outcome above to see its "
+            "correct predictions."
         )
-    if choice == Choice(outcome=APART):
-        return "The two runs give the same answer to every video. Choose other answers above."
-    return "No video fits all filters. Widen one of them, or take all back."
+    if choice == Choice(outcome=DIFFERENT):
+        return (
+            "The two runs make the same prediction for every video. Choose another outcome above."
+        )
+    return "No video matches all filters. Widen one of them, or reset all."
 
 
-def to_csv(seen: View, places: Array) -> str:
+def to_csv(view: View, indices: Array) -> str:
     """The listed videos, a line each; confidences and scores as fractions."""
-    out = io.StringIO()
-    lines = CsvTable(out)
     heads = ("predicted", "confidence", "right", "score of the true category", "classes above it")
-    columns = [f"{head}, {name}" for name in seen.names for head in heads]
-    outcome = None if seen.pair is None else seen.pair.outcome
-    lines.writerow(["row", "video", "true", *columns, *([] if outcome is None else ["outcome"])])
-    for place in places:
-        said: list[Any] = []
-        for run in seen.runs:
-            said += [
-                run.classes[run.predicted[place]], float(run.confidence[place]),
-                bool(run.correct[place]), float(run.label_score[place]),
-                int(run.label_rank[place]),
+    columns = [f"{head}, {name}" for name in view.names for head in heads]
+    outcome = None if view.pair is None else view.pair.outcome
+    return csv_text(
+        ["row", "video", "true", *columns, *([] if outcome is None else ["outcome"])],
+        (
+            [
+                int(view.run.row[i]), view.run.video[i], view.run.classes[view.run.label[i]],
+                *(cell for run in view.runs for cell in _csv_cells(run, i)),
+                *([] if outcome is None else [OUTCOMES[outcome[i]]]),
             ]
-        run = seen.run
-        ending = [] if outcome is None else [OUTCOMES[outcome[place]]]
-        lines.writerow(
-            [int(run.row[place]), run.video[place], run.classes[run.label[place]], *said, *ending]
-        )
-    return out.getvalue()
+            for i in indices
+        ),
+    )
 
 
-def to_json(seen: View, choice: Choice, places: Array) -> str:
-    """All that the page shows; the matrix as its cells that are not zero."""
-    facts: dict[str, Any] = {"runs": [run_facts(run) for run in seen.runs]}
-    if seen.pair is not None:
-        facts["difference"] = _difference(seen.pair.difference())
+def _csv_cells(run: Run, index: int) -> tuple[Any, ...]:
+    """Cells of one run in the line of a video."""
+    return (
+        run.classes[run.predicted[index]], float(run.confidence[index]), bool(run.correct[index]),
+        float(run.label_score[index]), int(run.label_rank[index]),
+    )
+
+
+def to_json(view: View, choice: Choice, indices: Array) -> str:
+    """Everything on the page; the matrix as its nonzero cells."""
+    facts: dict[str, Any] = {"runs": [run_text.run_facts(run) for run in view.runs]}
+    if view.pair is not None:
+        facts["difference"] = _difference(view.pair.difference())
         facts["difference_per_group"] = {
-            group: _difference(found) for group, found in seen.pair.difference_per_group().items()
+            group: _difference(found) for group, found in view.pair.difference_per_group().items()
         }
+        counts = np.bincount(view.pair.outcome, minlength=len(OUTCOMES))
         facts["outcomes"] = {
-            name: int(count)
-            for name, count in zip(
-                OUTCOMES, np.bincount(seen.pair.outcome, minlength=len(OUTCOMES)), strict=True
-            )
+            name: int(count) for name, count in zip(OUTCOMES, counts, strict=True)
         }
-    facts["confusion"] = [_cells(run) for run in seen.runs]
-    facts["calibration"] = [_calibration(each) for each in reliability(seen)]
+    facts["confusion"] = [_cells(run) for run in view.runs]
+    facts["calibration"] = [_calibration(each) for each in reliability(view)]
     facts["chosen"] = asdict(choice)
-    facts["videos"] = video_records(seen.runs, seen.run.row[places])
+    facts["videos"] = run_text.video_records(view.runs, view.run.row[indices])
     return json.dumps(facts, indent=1, ensure_ascii=False)
 
 

@@ -1,235 +1,261 @@
-"""Choices of the page Layers, and what a click in its map does."""
+"""Choices and sections of the page Layers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 import streamlit as st
 
 from app import page_file
-from app.pages.categories import widgets
 from app.pages.layers import block_ablation, text
 from app.server import runs
-from app.ui import run_widgets, state
+from app.ui import choices, run_text, run_widgets, state
 from app.ui.page_frame import PageEnd
 from app.ui.state import Key, keyed
-from dsanet_core.figures.layer_table import LayerTable, difference, is_uniform, layer_table
+from dsanet_core.figures.layer_table import (
+    LayerTable,
+    all_videos,
+    difference,
+    is_uniform,
+    layer_table,
+)
+from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
 from dsanet_core.records import Array, Layers, Run
-from dsanet_core.report import text as ui_text
+from dsanet_core.report import captions
+from dsanet_core.report.text import escape
 from dsanet_core.runs import order
 from dsanet_core.runs.summary import FILE, load_run
 
-SUGGESTED = 6
+MOST_SUGGESTIONS = 6
 
 
-class Part(NamedTuple):
-    """What a run can show: a kind of quantities, and whether they say anything."""
+class Content(NamedTuple):
+    """A kind of quantities that a run has. varies: False for weights equal everywhere."""
 
     kind: str
     blocks: tuple[str, ...]
     quantities: tuple[str, ...]
-    is_telling: bool
+    varies: bool
 
 
 def choose_run() -> Run:
-    """A finished run: at first one that selects dependencies, as in the paper's figure, if there is
-    one among those of the page Categories then that; else one with kernels."""
+    """A finished run. Without a choice: one with SDA weights that vary, as in the paper's figure,
+    if possible one of those on the page Categories; else one with kernels."""
     folders = runs.folders()
     if folders and state.get(Key.RUN) not in folders:
-        telling = {
-            name: [part.kind for part in _parts(folder) if part.is_telling]
+        kinds = {
+            name: [content.kind for content in _contents(folder) if content.varies]
             for name, folder in folders.items()
         }
-        selecting = [name for name in folders if text.WEIGHTS in telling[name]]
-        beside = [name for name in _runs_of_categories() if name in selecting]
-        able = beside or selecting or [name for name in folders if telling[name]] or list(folders)
-        state.put(Key.RUN, able[0])
+        selecting = [name for name in folders if text.WEIGHTS in kinds[name]]
+        on_categories = [
+            name for name in run_widgets.runs_of_categories() if name in selecting
+        ]
+        with_any = [name for name in folders if kinds[name]]
+        state.put(Key.RUN, (on_categories or selecting or with_any or list(folders))[0])
     return run_widgets.choose_run(Key.RUN, "Run")
 
 
 def choose_layers(run: Run) -> tuple[str, Layers]:
-    """SDA's weights or DSA's kernels of a run; one without either, or whose weights say nothing,
-    ends the page with runs that have something to show."""
+    """The kind of quantities, and those of a run; a run without any, or with equal weights
+    everywhere, ends the page with suggestions of other runs."""
     kinds = text.kinds(run)
     if not kinds:
-        _suggest(
-            f"{ui_text.escape(run.model.name)} has neither SDA nor DSA blocks: none of its layers "
-            "weighs anything by what it sees."
-        )
-    names = list(kinds)
-    state.ensure_option(Key.LAYERS_OF, names, names[0])
-    if len(names) > 1:
-        st.segmented_control("What to show", names, **keyed(Key.LAYERS_OF), required=True)
-    name = str(st.session_state[Key.LAYERS_OF])
-    if name == text.WEIGHTS and is_uniform(kinds[name]):
-        _suggest(text.nothing_selected(run, kinds[name]), run)
-    return name, kinds[name]
+        _suggest_runs(f"{escape(run.model.name)} has neither SDA nor DSA blocks.")
+    kind = choices.segments("Quantity", list(kinds), Key.LAYERS_OF, hide_single=True)
+    if kind == text.WEIGHTS and is_uniform(kinds[kind]):
+        _suggest_runs(text.no_selection(run, kinds[kind]), run)
+    return kind, kinds[kind]
 
 
 def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[Run]]:
-    """What is drawn, every category with videos in it: a run's layers, or how they differ from
-    those of another run; and the runs behind it."""
+    """A run's layers for every class with videos, or their difference from another run; and the
+    runs behind it."""
     table = layer_table(run, layers, order.group_of(run.classes, run.groups))
     if not st.toggle("Difference from another run", **keyed(Key.LAYERS_DIFFERENCE)):
         return table, [run]
     others = {
-        name: next((part for part in _parts(folder) if part.kind == kind), None)
+        name: content
         for name, folder in runs.folders().items()
-        if name != run.id
+        for content in _contents(folder)
+        if name != run.id and content.kind == kind
     }
-    able = {name: part for name, part in others.items() if part is not None}
-    if not able:
+    if not others:
         st.info(
-            f"No other run here has {kind}: start one on the page Runs, or switch the difference "
-            "off.",
+            f"No other run has {kind}. Start one on the page Runs, or turn the difference off.",
             icon=":material/info:",
         )
         raise PageEnd
     same = (layers.blocks, layers.quantities)
-    alike = [name for name, part in able.items() if (part.blocks, part.quantities) == same]
-    state.ensure_option(Key.AGAINST, list(able), next(iter(alike or able)))
-    other = run_widgets.choose_run(Key.AGAINST, "The other run", among=able)
+    alike = [name for name, content in others.items()
+             if (content.blocks, content.quantities) == same]
+    state.ensure_option(Key.AGAINST, list(others), next(iter(alike or others)))
+    other = run_widgets.choose_run(Key.AGAINST, "Other run", among=others)
     if other.dataset_sha256 != run.dataset_sha256:
         st.caption(
-            "The two runs saw different videos: "
-            f"{ui_text.escape(run.dataset)} and {ui_text.escape(other.dataset)}."
+            f"The two runs saw different videos: {escape(run.dataset)} and "
+            f"{escape(other.dataset)}."
         )
     groups = order.group_of(other.classes, other.groups)
-    theirs = layer_table(other, text.kinds(other)[kind], groups)
-    return difference(table, theirs), [run, other]
+    subtracted = layer_table(other, text.kinds(other)[kind], groups)
+    return difference(table, subtracted), [run, other]
 
 
-def choose_categories(table: LayerTable, groups: Mapping[str, Sequence[str]]) -> LayerTable:
-    """The table in the chosen order, the categories that the search finds; none ends the page."""
-    left, right = st.columns(2)
-    ways: dict[str, Callable[[], Array]] = {
-        text.AS_THEY_COME: lambda: np.arange(len(table.categories)),
+def over_all_videos(run: Run, kind: str, table: LayerTable) -> None:
+    """The section on all videos together, and the statements of the paper where they apply."""
+    whole = all_videos(table)
+    st.subheader("Over all videos")
+    st.markdown(text.lead(whole))
+    run_widgets.figure(
+        layer_summary(whole), f"{kind} of every block over all videos", name=f"layers_{run.id}"
+    )
+    st.caption(
+        f"{captions.LAYERS_SUMMARY} {text.quantity_reading(table)} "
+        f"{text.spread_reading(table, by_stage=False)}"
+    )
+    claims = text.check_claims(whole)
+    if claims:
+        with st.expander("Comparison with the paper's Figure 5", icon=":material/fact_check:"):
+            st.markdown(text.claims_list(claims))
+            st.markdown(text.stage_table(whole))
+            st.caption(text.CLAIMS_READING)
+
+
+def choose_classes(
+    table: LayerTable, groups: Mapping[str, Sequence[str]]
+) -> tuple[LayerTable, str]:
+    """The table in the chosen order, with the classes that the search finds, and the order; a
+    search without a match ends the page."""
+    orders: dict[str, Callable[[], Array]] = {
+        text.MODEL_ORDER: lambda: np.arange(len(table.categories)),
         text.BY_GROUP: lambda: order.by_group(table.groups, groups),
         text.BY_SIMILARITY: lambda: order.by_similarity(
             table.value.reshape(len(table.categories), -1)
         ),
     }
     if not any(table.groups):
-        del ways[text.BY_GROUP]
+        del orders[text.BY_GROUP]
+    left, right = st.columns(2)
     with left:
-        state.ensure_option(Key.LAYERS_ORDER, list(ways), text.AS_THEY_COME)
-        st.segmented_control(
-            "Order of the categories", list(ways), **keyed(Key.LAYERS_ORDER), required=True
-        )
+        chosen = choices.segments("Class order", list(orders), Key.LAYERS_ORDER)
     with right:
-        search = st.text_input(
-            "Search categories", **keyed(Key.LAYERS_SEARCH), placeholder="part of a name or a group"
-        )
-    ordered = table.take(ways[st.session_state[Key.LAYERS_ORDER]]())
-    rows = text.matches(ordered, search)
+        search = choices.search_box("Search classes", Key.LAYERS_SEARCH, "part of a name or group")
+    ordered = table.take(orders[chosen]())
+    rows = [
+        row
+        for row, names in enumerate(zip(ordered.categories, ordered.groups, strict=True))
+        if run_text.has_words(search, *names)
+    ]
     if not rows:
-        st.info(
-            f"None of the {len(table.categories)} categories has all words of "
-            f"“{ui_text.escape(search)}” in its name or group. Search for less.",
-            icon=":material/search_off:",
-        )
-        raise PageEnd
-    return ordered.take(rows)
+        choices.end_without_match(len(table.categories), "classes", search)
+    return ordered.take(rows), chosen
 
 
-def choose_columns(table: LayerTable) -> tuple[LayerTable, bool, bool]:
-    """Blocks or stages; whether they are stages, and whether bands are wanted."""
-    ways = (text.STAGES, text.BLOCKS)
+def choose_columns(table: LayerTable) -> tuple[LayerTable, bool]:
+    """The table by blocks or by stages, and whether bands are drawn."""
     left, right = st.columns(2, vertical_alignment="bottom")
     with left:
-        state.ensure_option(Key.LAYERS_BY, ways, ways[0])
-        st.segmented_control("Along the network", ways, **keyed(Key.LAYERS_BY), required=True)
+        columns = choices.segments("Columns", (text.STAGES, text.BLOCKS), Key.LAYERS_BY)
     with right:
         state.is_on(Key.LAYERS_SPREAD)
         spread = st.toggle(
             "Spread over videos", **keyed(Key.LAYERS_SPREAD), disabled=table.is_difference
         )
-    by_stage = st.session_state[Key.LAYERS_BY] == text.STAGES
-    return (table.by_stage() if by_stage else table), by_stage, spread
+    return (table.by_stage() if columns == text.STAGES else table), spread
 
 
-def choose_quantity(table: LayerTable) -> LayerTable:
-    """All quantities beside each other, or one alone."""
-    names = (text.SIDE_BY_SIDE, *table.quantities)
-    state.ensure_option(Key.LAYERS_ONE, names, names[0])
+def _is_by_stage() -> bool:
+    return bool(st.session_state[Key.LAYERS_BY] == text.STAGES)
+
+
+def curves(
+    run: Run, kind: str, table: LayerTable, class_order: str, *, spread: bool, chosen: str
+) -> None:
+    """The curves of Figure 5."""
+    by_stage = _is_by_stage()
+    st.markdown(text.largest_range(table))
+    run_widgets.figure(
+        layer_curves(table, spread=spread, chosen=chosen),
+        f"{kind} of every class, a row per {'stage' if by_stage else 'block'}",
+        name=f"layers_{run.id}_curves",
+    )
+    st.caption(
+        f"{captions.LAYERS_CURVES} "
+        f"{text.order_reading(class_order, len(table.categories), len(run.classes))} "
+        f"{text.spread_reading(table, by_stage)}"
+    )
+
+
+def class_map(run: Run, kind: str, table: LayerTable, *, chosen: str) -> None:
+    """The same as a map of one or all quantities; a click on a row opens its class."""
+    st.subheader("Class map")
+    names = (text.ALL_QUANTITIES, *table.quantities)
     if len(table.quantities) > 1:
-        st.segmented_control(
-            "Beside each other", names, **keyed(Key.LAYERS_ONE), required=True,
-            format_func=ui_text.escape,
-        )
-    chosen = str(st.session_state[Key.LAYERS_ONE])
-    return table.only(chosen) if chosen in table.quantities else table
+        quantity = choices.segments("Panels", names, Key.LAYERS_ONE, format_func=escape)
+        if quantity != text.ALL_QUANTITIES:
+            table = table.only(quantity)
+    event = run_widgets.figure(
+        layer_map(table, chosen=chosen), f"{kind} of every class as a map",
+        name=f"layers_{run.id}_map", key="layer_map",
+    )
+    clicked = run_text.clicked_data(event)
+    if clicked and clicked[0] in table.categories:
+        _open_class(str(clicked[0]), run)
+    st.caption(
+        f"{captions.layers_map('stage' if _is_by_stage() else 'block')} "
+        f"{text.colour_reading(table)} Click the square before a row to open that class on the "
+        "page Categories."
+    )
 
 
-def open_category(event: Any, categories: Sequence[str], run: Run) -> None:
-    """Go where a click in the map leads, if there was one: to the category, in this run and in
-    those that stand beside it on the page Categories."""
-    name = clicked(event, categories)
-    if name is not None:
+def _open_class(name: str, run: Run) -> NoReturn:
+    """Go to a class on the page Categories, in this run and the comparable ones shown there."""
+    ids = run_widgets.runs_of_categories()
+    if run.id not in ids:
         known = runs.folders()
-        chosen = _runs_of_categories()
-        if run.id not in chosen:
-            others = [runs.find(other) for other in chosen if other in known]
-            fit, _ = runs.comparable([run, *others])
-            st.session_state[Key.RUNS] = [each.id for each in fit]
-        state.put(Key.TRUE_CATEGORY, name)
-        st.switch_page(page_file("categories"))
+        comparable, _ = runs.comparable([run, *(runs.find(each) for each in ids if each in known)])
+        st.session_state[Key.RUNS] = [each.id for each in comparable]
+    state.put(Key.TRUE_CATEGORY, name)
+    st.switch_page(page_file("categories"))
 
 
-def clicked(event: Any, categories: Sequence[str]) -> str | None:
-    """The category whose square was clicked."""
-    for point in event["selection"]["points"] if event else ():
-        data = point.get("customdata")
-        name = data[0] if isinstance(data, list) and data else data
-        if name in categories:
-            return str(name)
-    return None
-
-
-def _runs_of_categories() -> list[str]:
-    return st.session_state.get(Key.RUNS) or widgets.default_runs()
-
-
-def _parts(folder: Path) -> tuple[Part, ...]:
+def _contents(folder: Path) -> tuple[Content, ...]:
     path = folder / FILE
-    return _load_parts(path, path.stat().st_mtime_ns)
+    return _load_contents(path, path.stat().st_mtime_ns)
 
 
 @st.cache_data(max_entries=runs.TITLES_KEPT, show_spinner=False)
-def _load_parts(path: Path, changed: int) -> tuple[Part, ...]:
-    """Kept apart from the runs: a choice needs no more of every one."""
+def _load_contents(path: Path, changed: int) -> tuple[Content, ...]:
+    """Cached apart from the runs, since a choice needs no more of each of them."""
     return tuple(
-        Part(kind, layers.blocks, layers.quantities, not is_uniform(layers))
+        Content(kind, layers.blocks, layers.quantities, not is_uniform(layers))
         for kind, layers in text.kinds(load_run(path)).items()
     )
 
 
-def _suggest(why: str, run: Run | None = None) -> NoReturn:
-    """Say why there is nothing to draw, offer runs that have something, and end the page.
+def _suggest_runs(reason: str, run: Run | None = None) -> NoReturn:
+    """Say why there is nothing to draw, offer other runs, and end the page.
 
-    run: one whose blocks select nothing; which of them matters may be known all the same.
+    run: one with equal weights everywhere; the importance of its blocks may be known all the same.
     """
-    telling = [
+    varying = [
         name
         for name, folder in runs.folders().items()
-        if any(part.is_telling for part in _parts(folder))
+        if any(content.varies for content in _contents(folder))
     ]
-    how = (
-        "These runs have something to show:"
-        if telling
-        else "Run a network with SDA or DSA, on the page Runs or with: "
-        "`python -m dsanet_core run synth:seed=7,n=500 --model sda_tsn_synth`"
+    hint = (
+        "Choose one of these runs instead:"
+        if varying
+        else "Run a model with SDA or DSA, on the page Runs or with "
+        "`python -m dsanet_core run synth:seed=7,n=500 --model sda_tsn_synth`."
     )
-    st.info(f"{why} {how}", icon=":material/info:")
-    for name in telling[:SUGGESTED]:
+    st.info(f"{reason} {hint}", icon=":material/info:")
+    for name in varying[:MOST_SUGGESTIONS]:
         st.button(
-            ui_text.escape(run_widgets.title(name)),
-            key=f"take_{name}",
-            on_click=state.put,
-            args=(Key.RUN, name),
+            escape(runs.title(name)), key=f"take_{name}", on_click=state.put, args=(Key.RUN, name)
         )
     if run is not None and runs.effects_of(run.id) is not None:
         block_ablation.section(run, run.classes, chosen=state.get(Key.TRUE_CATEGORY) or "")

@@ -1,26 +1,23 @@
-"""Runs: what has been run, by which weights and protocol; start, watch, stop, resume, delete."""
+"""Runs: start, watch, stop, resume and delete runs of models over datasets."""
 
 import streamlit as st
 
-from app.pages.runs import panel, table
+from app.pages.runs import entries, panel
 from app.ui.page_frame import PageEnd, page
 from dsanet_core.report import captions
 
-with page(
-    "Runs",
-    "A network over a whole dataset: what has been run, by which weights and protocol.",
-):
-    entries = table.entries()
-    panel.form(expanded=not entries)
-    panel.watch(entries)
+with page("Runs", "Run a model over a whole dataset, and see all runs on this server."):
+    runs = entries.all_entries()
+    panel.form(expanded=not runs)
+    panel.in_progress(runs)
 
     st.subheader("All runs")
-    if not entries:
-        st.info("Nothing has been run here. Start a run above.", icon=":material/arrow_upward:")
+    if not runs:
+        st.info("There are no runs yet. Start a run above.", icon=":material/arrow_upward:")
         raise PageEnd
-    chosen = panel.choose(entries)
+    chosen = panel.choose(runs)
     st.caption(captions.RUNS)
-    panel.export(entries)
+    panel.export(runs)
 
-    st.subheader("One run")
+    st.subheader("Run details")
     panel.details(chosen)
