@@ -87,6 +87,7 @@ class SDA(nn.Module):
         self.down = convolution(channels, reduced)
         self.bn1 = nn.BatchNorm3d(reduced)
         self.mdm = nn.ModuleList(Excitation(reduced, dependency) for dependency in parsed)
+        self.query: nn.Parameter | None
         query = nn.Parameter(torch.randn(reduced) / reduced**0.5) if aggregation == "sec" else None
         self.register_parameter("query", query)
         self.softmax = WideSoftmax()

@@ -42,7 +42,7 @@ def nothing_compiled() -> Iterator[None]:
 def network_with(kind: str | None) -> VideoResNet:
     """A network of four blocks, the same for all kinds but for what is inserted."""
     torch.manual_seed(0)
-    network = VideoResNet(18, 5, temporal="none", width=4)
+    network = VideoResNet(18, 5, temporal="none", width=8)
     stir(network)
     if kind is not None:
         own = set(network.modules())
@@ -74,7 +74,7 @@ def test_stages_of_one_backbone_compile_in_either_order(
     monkeypatch.setitem(BLOCKS, 18, (BasicBlock, (1, 1, 1, 1)))
     stages = {kind or "plain": network_with(kind).layer2 for kind in (None, *INSERTIONS)}
     torch.manual_seed(2)
-    x = torch.randn(4, 4, 2, 8, 8)
+    x = torch.randn(4, 8, 2, 8, 8)
     with torch.no_grad():
         plain = stages["plain"](x)
         for kind in INSERTIONS:
