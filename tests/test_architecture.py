@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -73,6 +74,11 @@ def name_of(path: Path) -> str:
     return path.relative_to(ROOT).as_posix()
 
 
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
 def dotted(path: Path) -> list[str]:
     """Module path from the root, a package's `__init__` as a part of its own."""
     return list(path.relative_to(ROOT).with_suffix("").parts)
@@ -85,7 +91,7 @@ def package_of(parts: list[str]) -> str:
 
 def imports(path: Path, source: str | None = None) -> Iterator[list[str]]:
     """Every module a file imports, anywhere in it, relative imports resolved."""
-    tree = ast.parse(path.read_text() if source is None else source)
+    tree = tree_of(path) if source is None else ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".") for alias in node.names)
@@ -199,7 +205,7 @@ def test_streamlit_stays_out_of_texts_selections_and_the_server() -> None:
 
 def defined_names(path: Path) -> Iterator[str]:
     """Functions, classes, and what the file assigns at its top level."""
-    tree = ast.parse(path.read_text())
+    tree = tree_of(path)
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
