@@ -16,7 +16,6 @@ from torch import Tensor
 
 from dsanet_core.checkpoints import Weights, load_model
 from dsanet_core.counting import complexity
-from dsanet_core.devices import free_bytes
 from dsanet_core.errors import ModelError
 from dsanet_core.hooks import Captured, Intervention, capture
 from dsanet_core.models.base import VideoNetwork
@@ -24,6 +23,7 @@ from dsanet_core.models.dsa import DSA
 from dsanet_core.models.sda import SDA
 from dsanet_core.records import Analysis, Array, Clips, Kernel, Model, Protocol, Selection
 from dsanet_core.video import read_clips, to_tensor
+from dsanet_core.workers import free_bytes
 
 Progress = Callable[[str, float], None]
 """Called with a step ("decode", "transform", "network") and the done share of it, 0 to 1. What it

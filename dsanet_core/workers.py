@@ -1,4 +1,4 @@
-"""The processes that work on one thing together, as torchrun describes them."""
+"""Processes that train or evaluate together, as torchrun describes them, and their devices."""
 
 from __future__ import annotations
 
@@ -91,3 +91,9 @@ def pick_local(device: torch.device) -> torch.device:
     if device.type == "cuda" and device.index is None:
         return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     return device
+
+
+def free_bytes(device: torch.device) -> int:
+    """Bytes that this process can still take of a GPU, with those that torch holds unused."""
+    free, _ = torch.cuda.mem_get_info(device)
+    return free + torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

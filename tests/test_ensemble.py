@@ -19,7 +19,8 @@ from dsanet_core.ensemble import Ensemble, member_names
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.runs import load_run
-from dsanet_core.runs.export import average_runs, run_to_dict
+from dsanet_core.runs.metrics import average_runs
+from dsanet_core.runs.summary import run_to_dict
 from dsanet_core.untrimmed import analyze_untrimmed
 from dsanet_core.video import read_clips
 from dsanet_core.zoo import ENSEMBLES, create_model, list_models, model_spec, with_protocol

@@ -18,8 +18,8 @@ from dsanet_core.errors import ModelError, VideoError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.runs import run_dataset
+from dsanet_core.runs.metrics import matrix
 from dsanet_core.runs.store import RunFolder
-from dsanet_core.runs.summarise import matrix
 from dsanet_core.untrimmed import analyze_untrimmed, integrate_windows, score_untrimmed
 from dsanet_core.video import encode_h264, read_clips, to_tensor
 from dsanet_core.zoo import with_protocol

@@ -23,8 +23,8 @@ from dsanet_core.cli import build_parser
 from dsanet_core.cli.data import run as run_command
 from dsanet_core.cli.output import load_members
 from dsanet_core.errors import LensError, RunError
-from dsanet_core.runs.files import DAMAGED, keeping, set_aside
 from dsanet_core.runs.metrics import match_categories
+from dsanet_core.runs.shards import DAMAGED, keeping, set_aside
 from dsanet_core.runs.store import MANIFEST, RunFolder
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run

@@ -28,7 +28,7 @@ from app import python_path
 from app.server import logs
 from app.server.fair_queue import WAITING, FairQueue, Job
 from dsanet_core.errors import LensError, RunError, printable
-from dsanet_core.runs.files import keeping
+from dsanet_core.runs.shards import keeping
 from dsanet_core.runs.store import RunFolder
 
 LOG = "log.txt"

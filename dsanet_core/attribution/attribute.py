@@ -17,14 +17,15 @@ from dsanet_core.analysis import (
     open_network,
     protocol_of,
 )
-from dsanet_core.attribution.baselines import (
+from dsanet_core.attribution.methods import METHODS
+from dsanet_core.attribution.target import (
     MEAN_COLOUR,
     NO_FEATURES,
     STILL,
+    Explained,
+    batches,
     without_frames,
 )
-from dsanet_core.attribution.methods import METHODS
-from dsanet_core.attribution.target import Explained, batches
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Attribution, Clips, Method

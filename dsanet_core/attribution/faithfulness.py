@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from dsanet_core.analysis import Progress, rows_per_batch
-from dsanet_core.attribution.baselines import without_frames, without_patches
-from dsanet_core.attribution.target import Explained, Share
+from dsanet_core.attribution.target import Explained, Share, without_frames, without_patches
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, Attribution, Clips, Faithfulness

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from dsanet_core.analysis import rows_per_batch
-from dsanet_core.attribution.baselines import without_frames
-from dsanet_core.attribution.target import Explained, Share, batches
+from dsanet_core.attribution.target import Explained, Share, batches, without_frames
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Method
 

@@ -1,7 +1,8 @@
-"""What is explained: one logit of a network as a function of its input.
+"""The explained logit of a model as a function of its input, and the baselines that replace absent
+parts of that input.
 
 The network may be shared with other threads: nothing is registered on it and no `.grad` is filled;
-what is needed from within is taken at hook points, which only the caller's own forwards reach.
+features are taken at hook points, which only the caller's own forwards reach.
 """
 
 from __future__ import annotations
@@ -111,3 +112,28 @@ class Explained:
 
 def batches(clips: Tensor) -> Iterator[Tensor]:
     return iter(torch.split(clips, rows_per_batch(clips)))
+
+
+MEAN_COLOUR = "the training mean colour, which is zero after normalisation"
+NO_FEATURES = "features of zero after the last stage"
+STILL = "the frame before it, as if time stood still"
+
+
+def without_patches(view: Tensor, present: Tensor) -> Tensor:
+    """(U, 3, T, H, W) and (n, U, t, rows, columns) bool -> (n, U, 3, T, H, W): cells that are not
+    present in the mean colour. t: T, or 1 where cells last a whole snippet."""
+    rows, columns = (
+        torch.arange(size, device=view.device) * cells // size
+        for size, cells in zip(view.shape[-2:], present.shape[-2:], strict=True)
+    )
+    return view * present.unsqueeze(2)[..., rows[:, None], columns]
+
+
+def without_frames(view: Tensor, present: Tensor) -> Tensor:
+    """(U, 3, T, H, W) and (n, U*T) bool -> (n, U, 3, T, H, W): a frame that is not present shows
+    the last one before it that is; before the first of them the first; with none frame 0."""
+    frames = view.transpose(1, 2).flatten(0, 1)                          # (U*T, 3, H, W)
+    shown = torch.arange(len(frames), device=view.device).where(present, -1).cummax(1).values
+    shown = shown.where(shown >= 0, present.int().argmax(1, keepdim=True))   # (n, U*T)
+    pictures = torch.unflatten(frames[shown], 1, (view.shape[0], view.shape[2]))
+    return pictures.transpose(2, 3)

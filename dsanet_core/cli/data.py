@@ -25,7 +25,8 @@ def run(args: argparse.Namespace) -> None:
     with Progress(f"loading {args.model}"):
         from dsanet_core.datasets import open_dataset
         from dsanet_core.runs import run_dataset
-        from dsanet_core.runs.export import average_runs, run_to_dict
+        from dsanet_core.runs.metrics import average_runs
+        from dsanet_core.runs.summary import run_to_dict
         from dsanet_core.workers import is_first, leave
 
         dataset = open_dataset(

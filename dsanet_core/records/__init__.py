@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dsanet_core.records.analysis import Analysis
+from dsanet_core.records.analysis import Aggregation, Analysis, Kernel, Selection
 from dsanet_core.records.attribution import (
     METHOD_NAMES,
     METHODS,
@@ -15,7 +15,6 @@ from dsanet_core.records.attribution import (
     Trust,
 )
 from dsanet_core.records.base import Array, best_of
-from dsanet_core.records.captures import Aggregation, Kernel, Selection
 from dsanet_core.records.model import PRECISIONS, SNIPPET_MIXING, Familiarity, Model, Protocol
 from dsanet_core.records.run import DISTANCES, Calibration, Layers, Run
 from dsanet_core.records.video import Clips, Frames, Sampling, ShortVideoPolicy, Video

@@ -1,15 +1,108 @@
-"""What one network says of one video."""
+"""The analysis of one video by one model, with the kernels and gates captured on the way."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from dsanet_core.records.base import Array, Record, best_of, require
-from dsanet_core.records.captures import Kernel, Selection
 from dsanet_core.records.model import Familiarity, Model, Protocol
 from dsanet_core.records.video import Video
+
+Aggregation = Literal["avg", "sec"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Kernel(Record):
+    """The dynamic kernels one DSA block made for a video (DSANet, Eq. 2).
+
+    block: dotted name of the DSA module. values: (views, channels, taps), the taps of a channel
+    sum to 1; tap l of L weighs the snippet at offset l - (L - 1) / 2 within its group.
+    channels_total: channels of the block's features, of which the leading ones are aggregated.
+    """
+
+    block: str
+    values: Array
+    channels_total: int
+
+    def __post_init__(self) -> None:
+        require(self.values.ndim == 3, f"kernel values {self.values.shape}")
+        off = float(np.abs(self.values.sum(-1) - 1).max())
+        require(off < 1e-3, f"taps of {self.block} sum to 1 within {off:.2g}; expected 1e-3")
+
+    @property
+    def distance_to_identity(self) -> float:
+        """Mean total-variation distance to the kernel that keeps every snippet as it is; 0 to 1."""
+        identity = np.zeros(self.values.shape[-1])
+        identity[len(identity) // 2] = 1
+        return float(np.abs(self.values - identity).sum(-1).mean() / 2)
+
+    @property
+    def distance_to_average(self) -> float:
+        """Mean total-variation distance to equal taps (plain averaging); 0 to 1 - 1/L."""
+        return float(np.abs(self.values - 1 / self.values.shape[-1]).sum(-1).mean() / 2)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Selection(Record):
+    """What one SDA block selected for a video, and the gate it made of it (SDA, Eqs. 2 to 8).
+
+    block: dotted name of the SDA module. dependencies: their names (M). aggregation: "avg" (Eq. 5)
+    or "sec" (Eqs. 6 and 7). weights: (views, M), sum to 1. energy: (views, M) mean square of each
+    dependency's response over its channels and its own grid.
+    gate: (views, T, h, w) mean over channels of what multiplies the block's feature, 0 to 1, T all
+    frames of a view in order. average_gate: what the same block makes of the same input with equal
+    weights. responses: per dependency (views, t, h, w) mean over channels, on its own grid: 1x1x1
+    for LST, 1 x h x w for LT, T x 1 x 1 for LS, T x h/2 x w/2 for S122.
+    """
+
+    block: str
+    dependencies: tuple[str, ...]
+    aggregation: Aggregation
+    weights: Array
+    energy: Array
+    gate: Array
+    average_gate: Array
+    responses: tuple[Array, ...]
+
+    def __post_init__(self) -> None:
+        require(self.weights.ndim == 2 and self.weights.size > 0, f"weights {self.weights.shape}")
+        views, count = self.weights.shape
+        require(len(self.dependencies) == count, f"{count} weights of {self.dependencies}")
+        require(self.aggregation in ("avg", "sec"), f"aggregation {self.aggregation!r}")
+        low, off = float(self.weights.min()), float(np.abs(self.weights.sum(-1) - 1).max())
+        require(low >= 0, f"weight {low:.2g} of {self.block}")
+        require(off < 1e-3, f"weights of {self.block} sum to 1 within {off:.2g}; expected 1e-3")
+        require(self.energy.shape == self.weights.shape, f"energy {self.energy.shape}")
+        sound = bool((np.isfinite(self.energy) & (self.energy >= 0)).all())
+        require(sound, f"energy of {self.block} is negative or not finite")
+        require(self.gate.ndim == 4 and self.gate.size > 0, f"gate {self.gate.shape}")
+        require(len(self.gate) == views, f"gates of {len(self.gate)} views; expected {views}")
+        same = self.average_gate.shape == self.gate.shape
+        require(same, f"average_gate {self.average_gate.shape}; expected {self.gate.shape}")
+        for gate in (self.gate, self.average_gate):
+            inside = bool(((gate >= 0) & (gate <= 1)).all())
+            require(inside, f"gate of {self.block} outside 0..1")
+        require(len(self.responses) == count, f"{len(self.responses)} responses of {count}")
+        for name, response in zip(self.dependencies, self.responses, strict=True):
+            fits = response.ndim == 4 and response.size > 0 and len(response) == views
+            fits = fits and all(np.less_equal(response.shape, self.gate.shape))
+            require(fits, f"response {response.shape} of {name} for a gate {self.gate.shape}")
+            require(bool(np.isfinite(response).all()), f"response of {name} is not finite")
+
+    @property
+    def centred_weights(self) -> Array:
+        """(views, M) weights minus their average 1/M, as SDA draws them (section 4.5, footnote 2):
+        0 is the share that plain averaging gives."""
+        return np.asarray(self.weights - 1 / self.weights.shape[-1])
+
+    @property
+    def gate_change(self) -> Array:
+        """(views,) mean absolute difference that selecting makes to the gate, 0 to 1."""
+        difference = self.gate.astype(np.float64) - self.average_gate
+        return np.asarray(np.abs(difference).mean((1, 2, 3)))
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -32,9 +32,8 @@ from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
 from dsanet_core.runs.inference import Answer, Failure, answer_each
-from dsanet_core.runs.metrics import match_categories
+from dsanet_core.runs.metrics import OTHER_LABELS, match_categories, summarise
 from dsanet_core.runs.store import Progress, RunFolder
-from dsanet_core.runs.summarise import OTHER_LABELS, summarise
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run, save_run
 from dsanet_core.untrimmed import describe_untrimmed, untrimmed_protocol

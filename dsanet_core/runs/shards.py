@@ -1,10 +1,11 @@
-"""Shards: parts of a run's tables, each a Parquet file that is there whole or not at all.
+"""Files of a run: shards of its tables, damaged files set aside, and errors of the disk.
 
     <kind>.<rows>.<when>.crc32-<checksum of the file>.parquet
 
-A shard that is not what was written (a disk that flips bits, a file cut off or gone on) is found by
-its name: Parquet alone would give most of such numbers back without a word. Shards of earlier
-versions lack the checksum and are checked as far as Parquet does.
+A shard is a Parquet file that is there whole or not at all. One that is not as it was written (a
+disk that flips bits, a file cut off or extended) is found by the checksum in its name: Parquet
+alone would return most of such numbers without an error. Shards of earlier versions lack the
+checksum and are checked as far as Parquet does.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from __future__ import annotations
 import re
 import time
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +74,26 @@ def read_shards(
     table = pa.concat_tables([wanted.empty_table(), *(t.cast(wanted) for t in tables)])
     _, first = np.unique(table["row"].to_numpy(), return_index=True)
     return table.take(first)
+
+
+DAMAGED = ".damaged"
+"""At the end of the name of a file that was set aside: kept for whoever wants to look, read by
+nobody."""
+
+
+def set_aside(path: Path) -> Path:
+    """Give a damaged file another name, so that a good one can take its place; the new path."""
+    return path.rename(path.with_name(path.name + DAMAGED))
+
+
+@contextmanager
+def keeping(what: str, folder: Path) -> Iterator[None]:
+    """Within it, what the disk refuses becomes a RunError that says what could not be kept."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{what} could not be kept in {folder} ({error.strerror or error})",
+            "a disk with room, and a folder that this process may write to",
+            "Make room, or mend the permissions, and go on: what was kept before is not lost.",
+        ) from error

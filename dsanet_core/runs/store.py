@@ -31,8 +31,16 @@ from dsanet_core import atomic
 from dsanet_core.errors import RunError
 from dsanet_core.json_values import record_from
 from dsanet_core.records import Array
-from dsanet_core.runs.files import DAMAGED, keeping, set_aside
-from dsanet_core.runs.shards import read_shard, read_shards, rows_of, shards_of, write_shard
+from dsanet_core.runs.shards import (
+    DAMAGED,
+    keeping,
+    read_shard,
+    read_shards,
+    rows_of,
+    set_aside,
+    shards_of,
+    write_shard,
+)
 from dsanet_core.runs.summary import FILE as SUMMARY
 
 if TYPE_CHECKING:

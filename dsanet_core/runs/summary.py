@@ -15,7 +15,7 @@ from dsanet_core.atomic import atomic_file
 from dsanet_core.errors import RecordError
 from dsanet_core.json_values import record_from
 from dsanet_core.records import Array, Run
-from dsanet_core.runs.files import keeping
+from dsanet_core.runs.shards import keeping
 
 FILE = "summary.parquet"
 _KEY = b"dsanet-lens run"
@@ -60,6 +60,35 @@ def load_run(path: Path) -> Run:
             "a summary as `python -m dsanet_core run` writes it",
             "Delete the file and give the run's command again: what is done is kept.",
         ) from error
+
+
+def run_to_dict(run: Run) -> dict[str, Any]:
+    """JSON values: accuracies as fractions, protocol also in words, network without its classes."""
+    per_class, counts = run.accuracy_per_class(), run.videos_per_class
+    model = asdict(run.model)
+    model.pop("classes")
+    return {
+        "run": run.id,
+        "dataset": run.dataset,
+        "videos": len(run.row),
+        "top1": run.accuracy(),
+        "top5": run.accuracy(5),
+        "mean_average_precision": run.mean_average_precision,
+        "categories_left_out": int((counts == 0).sum()),
+        "calibration_error": run.calibration().error,
+        "per_group": run.accuracy_per_group(),
+        "per_category": {
+            name: float(per_class[index])
+            for index, name in sorted(enumerate(run.classes), key=lambda pair: pair[1])
+            if counts[index]
+        },
+        "failed": [list(pair) for pair in run.failed],
+        "model": model,
+        "protocol": asdict(run.protocol) | {"in_words": run.protocol_in_words},
+        "untrimmed": run.untrimmed,
+        "seconds": run.seconds,
+        "versions": run.versions,
+    }
 
 
 def _to_lists(values: Array) -> Any:

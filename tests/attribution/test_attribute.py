@@ -16,8 +16,7 @@ from dsanet_core.attribution import (
     attribution_to_dict,
     methods,
 )
-from dsanet_core.attribution.baselines import without_frames
-from dsanet_core.attribution.target import FEATURES, Explained
+from dsanet_core.attribution.target import FEATURES, Explained, without_frames
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import METHODS, Attribution, Method

@@ -10,8 +10,8 @@ import torch
 
 from dsanet_core.analysis import analyze, run_network
 from dsanet_core.attribution import attribute, faithfulness, randomised, rank_correlation
-from dsanet_core.attribution.baselines import without_patches
 from dsanet_core.attribution.faithfulness import STEPS, in_parts
+from dsanet_core.attribution.target import without_patches
 from dsanet_core.errors import ModelError
 from dsanet_core.video import to_tensor
 from tests.attribution.made import bright_clips, clips_of, looking, small

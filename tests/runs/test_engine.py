@@ -14,9 +14,9 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, RunError
 from dsanet_core.records import Run
 from dsanet_core.runs import load_run, run_dataset
-from dsanet_core.runs.export import average_runs, run_to_dict
+from dsanet_core.runs.metrics import average_runs, matrix
 from dsanet_core.runs.store import Progress, RunFolder
-from dsanet_core.runs.summarise import matrix
+from dsanet_core.runs.summary import run_to_dict
 from tests.clips import save_clip
 from tests.weights import preferring, tiny_network
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dsanet_core.records import Array
-from dsanet_core.runs.order import NO_GROUP, by_group, by_similarity, group_of
+from dsanet_core.runs.statistics import NO_GROUP, by_group, by_similarity, group_of
 
 
 def path_length(vectors: Array, order: Array) -> float:

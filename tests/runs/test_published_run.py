@@ -12,9 +12,8 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.datasets.files import READERS
 from dsanet_core.runs import run_dataset
-from dsanet_core.runs.export import average_runs
+from dsanet_core.runs.metrics import OTHER_LABELS, average_runs, judged, matrix
 from dsanet_core.runs.store import RunFolder
-from dsanet_core.runs.summarise import OTHER_LABELS, judged, matrix
 from tests.clips import save_clip
 from tests.published_data.files import write, write_json
 from tests.weights import save_tiny, tiny_network

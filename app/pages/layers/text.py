@@ -15,7 +15,7 @@ from dsanet_core.figures.layers import colour_span
 from dsanet_core.figures.style import block_label
 from dsanet_core.records import Layers, Run
 from dsanet_core.report.text import escape
-from dsanet_core.runs.order import SIMILARITY
+from dsanet_core.runs.statistics import SIMILARITY
 from dsanet_core.text_format import decimal, percent, points, signed
 
 WEIGHTS, KERNELS = "SDA weights", "DSA kernels"

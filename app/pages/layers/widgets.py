@@ -26,7 +26,7 @@ from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
 from dsanet_core.records import Array, Layers, Run
 from dsanet_core.report import captions
 from dsanet_core.report.text import escape
-from dsanet_core.runs import order
+from dsanet_core.runs.statistics import by_group, by_similarity, group_of
 from dsanet_core.runs.summary import FILE, load_run
 
 MOST_SUGGESTIONS = 6
@@ -74,7 +74,7 @@ def choose_layers(run: Run) -> tuple[str, Layers]:
 def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[Run]]:
     """A run's layers for every class with videos, or their difference from another run; and the
     runs behind it."""
-    table = layer_table(run, layers, order.group_of(run.classes, run.groups))
+    table = layer_table(run, layers, group_of(run.classes, run.groups))
     if not st.toggle("Difference from another run", **keyed(Key.LAYERS_DIFFERENCE)):
         return table, [run]
     others = {
@@ -99,7 +99,7 @@ def choose_table(run: Run, kind: str, layers: Layers) -> tuple[LayerTable, list[
             f"The two runs saw different videos: {escape(run.dataset)} and "
             f"{escape(other.dataset)}."
         )
-    groups = order.group_of(other.classes, other.groups)
+    groups = group_of(other.classes, other.groups)
     subtracted = layer_table(other, text.kinds(other)[kind], groups)
     return difference(table, subtracted), [run, other]
 
@@ -131,8 +131,8 @@ def choose_classes(
     search without a match ends the page."""
     orders: dict[str, Callable[[], Array]] = {
         text.MODEL_ORDER: lambda: np.arange(len(table.categories)),
-        text.BY_GROUP: lambda: order.by_group(table.groups, groups),
-        text.BY_SIMILARITY: lambda: order.by_similarity(
+        text.BY_GROUP: lambda: by_group(table.groups, groups),
+        text.BY_SIMILARITY: lambda: by_similarity(
             table.value.reshape(len(table.categories), -1)
         ),
     }

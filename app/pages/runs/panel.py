@@ -17,7 +17,7 @@ from app.ui.state import Key, keyed
 from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.records import Run
 from dsanet_core.report.text import escape
-from dsanet_core.runs.export import run_to_dict
+from dsanet_core.runs.summary import run_to_dict
 from dsanet_core.text_format import percent
 
 WATCH_SECONDS, IDLE_SECONDS = 1.0, 5.0

@@ -13,7 +13,7 @@ from app.server import run_queue, runs
 from dsanet_core.csv_text import csv_text
 from dsanet_core.errors import RecordError, RunError, printable
 from dsanet_core.report.text import escape
-from dsanet_core.runs.files import DAMAGED
+from dsanet_core.runs.shards import DAMAGED
 from dsanet_core.runs.store import RunFolder
 from dsanet_core.text_format import plural
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 import torch
 
-from dsanet_core.devices import free_bytes
+from dsanet_core.workers import free_bytes
 from tools.bench.table import Line
 from tools.bench.timing import Action, NotMeasuredError, Turns, in_turns
 
