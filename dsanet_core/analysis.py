@@ -45,7 +45,7 @@ _SELECTION_POINTS = (
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """What a network made of the views of one video.
+    """Scores and captures of a network for the views of one video.
 
     video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
     classes) softmax of each snippet's own logits, averaged over crops. snippet_logits: (views, U,
@@ -87,14 +87,14 @@ def analyze(
 
 
 def open_network(model: str | Path | VideoNetwork, device: str) -> VideoNetwork:
-    """What `analyze` takes as a model. Raises CheckpointError."""
+    """The network that `analyze` is given, loaded by its name or file. Raises CheckpointError."""
     return model if isinstance(model, VideoNetwork) else load_model(model, device)
 
 
 def open_clips(
     video: str | Path | Clips, network: VideoNetwork, report: Progress
 ) -> tuple[Clips, dict[str, float]]:
-    """What `analyze` takes as a video, as the network is shown it, and the time if it took any.
+    """Clips of the video that `analyze` is given, for this network, and the time if it took any.
     Raises VideoError, or ModelError if the clips were sampled for another network."""
     sampling = protocol_of(network).sampling
     seconds: dict[str, float] = {}
@@ -237,7 +237,7 @@ def _selection(block: str, module: SDA, captured: Captured) -> Selection:
 
 
 def rows_per_batch(clips: Tensor, device: torch.device | None = None) -> int:
-    """How many clips (N, U, 3, T, H, W) one forward takes, so that memory is bounded: on a GPU by
+    """Number of clips (N, U, 3, T, H, W) of one forward, so that memory is bounded: on a GPU by
     what is free there. device: None for where the clips are."""
     device = device or clips.device
     pixels = PIXELS_PER_BATCH

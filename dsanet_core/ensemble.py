@@ -23,7 +23,7 @@ from dsanet_core.zoo import ENSEMBLES, with_protocol
 
 @dataclass(frozen=True)
 class EnsembleAnalysis:
-    """What an ensemble says of one video. members: what each of its networks says of it.
+    """Prediction of an ensemble for one video. members: the analyses of its networks.
     video_scores: (classes,) the mean of theirs."""
 
     members: tuple[Analysis, ...] | tuple[UntrimmedAnalysis, ...]
@@ -111,7 +111,7 @@ def analyze_each(
 def read_each(
     video: str | Path, networks: Sequence[VideoNetwork], *, progress: Progress | None = None
 ) -> list[Clips]:
-    """What each network is shown of a video, decoded once for each distinct sampling."""
+    """Clips of a video for each network, decoded once for each distinct sampling."""
     clips: dict[Sampling, Clips] = {}
     for network in networks:
         sampling = protocol_of(network).sampling
@@ -128,7 +128,7 @@ def mean_scores(members: Sequence[Array]) -> Array:
 
 
 def member_names(text: str) -> list[tuple[str, str | None]]:
-    """What "A+B" or a name of `zoo.ENSEMBLES` stands for: names or files, and the test protocol
+    """Members of "A+B" or of a name of `zoo.ENSEMBLES`: names or files, and the test protocol
     where the ensemble has one of its own. Anything else is one member, as is a file."""
     if text in ENSEMBLES:
         return list(ENSEMBLES[text].items())

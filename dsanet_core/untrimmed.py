@@ -35,7 +35,7 @@ Read = Callable[[Sampling, tuple[int, int] | None], Clips]
 
 @dataclass(frozen=True)
 class UntrimmedAnalysis:
-    """What one network says of a long video.
+    """Prediction of one network for a long video.
 
     protocol: its num_snippets is how many the length of the video gave; group_size: snippets of
     one forward, which are consecutive here. pts_seconds: (snippets, frames) of what each snippet

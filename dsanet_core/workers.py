@@ -52,7 +52,7 @@ class Workers:
             torch.distributed.barrier()
 
     def share(self, value: T | None) -> T:
-        """What the first process has, in all of them."""
+        """The value of the first process, in all of them."""
         values = [value]
         if self.count > 1:
             torch.distributed.broadcast_object_list(values, src=0)
@@ -67,7 +67,7 @@ class Workers:
         return value
 
     def gather(self, value: T) -> list[T]:
-        """What each process has, by rank, in all of them."""
+        """The values of all processes, by rank, in each of them."""
         if self.count == 1:
             return [value]
         values: list[T] = [value] * self.count
@@ -76,7 +76,7 @@ class Workers:
 
 
 def is_first() -> bool:
-    """Whether this process speaks for all that torchrun started; true where it started none."""
+    """True in the process that speaks for all that torchrun started, or where it started none."""
     return int(os.environ.get("RANK", "0")) == 0
 
 

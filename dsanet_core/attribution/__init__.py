@@ -1,4 +1,4 @@
-"""What spoke for a prediction, and how far that can be trusted.
+"""Evidence for a prediction, and its reliability.
 
 Attribution says how much every part of the input adds to a category's logit; the curves, the
 comparison with random weights and the measured truth say whether to believe it.

@@ -44,7 +44,7 @@ def attribute(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Attribution:
-    """How much every part of what the network saw speaks for a category.
+    """Contribution of every part of the input to the logit of a category.
 
     video, model: as for `analyze`. category: name or index; None takes the one predicted, of the
     video or of the snippet. snippet: index, counted from 0; None explains the whole video.

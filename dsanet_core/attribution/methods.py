@@ -91,7 +91,7 @@ def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
 
 
 def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """How much the logit falls when a tube is painted in the mean colour (after Zeiler and Fergus,
+    """Fall of the logit when a tube is painted in the mean colour (after Zeiler and Fergus,
     2014), on a grid of cells.
 
     A tube is a quarter of the crop's side wide and high, and as long as its snippet; of single
@@ -127,7 +127,7 @@ def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
 
 
 def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """How much the logit falls when time stands still for a snippet, or for one frame of it: the
+    """Fall of the logit when time stands still for a snippet, or for one frame of it: the
     frame before is shown on (`without_frames`).
 
     A snippet's fall is shared evenly by its frames; each then gets what its own fall is above or

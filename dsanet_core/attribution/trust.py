@@ -26,7 +26,7 @@ FILE = FOLDER / "trust.json"
 
 
 def trust_of(weights_sha256: str) -> dict[Method, Trust]:
-    """How far each method can be trusted for the network with these weights; empty where that was
+    """Measured reliability of each method for the network with these weights; empty where that was
     not measured."""
     return {
         trust.method: trust for trust in _measured() if trust.weights_sha256 == weights_sha256
@@ -45,7 +45,7 @@ def _measured() -> tuple[Trust, ...]:
 
 
 def read_trust(path: Path) -> tuple[Trust, ...]:
-    """What `write_trust` wrote; nothing without a file."""
+    """The records that `write_trust` wrote; none without a file."""
     if not path.is_file():
         return ()
     return record_from(tuple[Trust, ...], parse_json(path.read_text(encoding="utf-8"), list))

@@ -47,7 +47,7 @@ class Kernel(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Selection(Record):
-    """What one SDA block selected for a video, and the gate it made of it (SDA, Eqs. 2 to 8).
+    """Dependency weights, responses and gate of one SDA block for a video (SDA, Eqs. 2 to 8).
 
     block: dotted name of the SDA module. dependencies: their names (M). aggregation: "avg" (Eq. 5)
     or "sec" (Eqs. 6 and 7). weights: (views, M), sum to 1. energy: (views, M) mean square of each
@@ -107,7 +107,7 @@ class Selection(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis(Record):
-    """What one network says of one video, and on what grounds. Opens without torch.
+    """Prediction of one model for one video, and the evidence for it. Opens without torch.
 
     frame_index, pts_seconds: (snippets, frames) of what each snippet saw.
     thumbnails: (snippets, frames, h, w, 3) uint8.

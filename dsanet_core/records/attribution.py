@@ -23,7 +23,7 @@ METHOD_NAMES: dict[Method, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Attribution(Record):
-    """How much every part of what a network saw speaks for a category.
+    """Contribution of every part of the input to the logit of a category.
 
     Explained is the category's logit: at video level the mean over the views, or that of one
     snippet (its mean over the views that hold it).
@@ -121,7 +121,7 @@ class Faithfulness(Record):
 
 
 class Rate(NamedTuple):
-    """How often something held, in how many videos, and how often by chance."""
+    """Share of videos in which something held, their number, and the share expected by chance."""
 
     rate: float
     videos: int
@@ -130,7 +130,7 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Trust:
-    """How far a method's maps can be trusted for a network, measured on videos with known truth.
+    """Reliability of a method's maps for a network, measured on videos with known truth.
 
     dataset: which. pointing: the map's highest place lies on an object that carries the category
     (pointing game, Zhang et al., 2018); chance: a random place. timing: the most important frame or
@@ -160,7 +160,7 @@ class Trust:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Effects(Record):
-    """What the prediction hangs on: probabilities of a category as it is, and with one block after
+    """Importance of blocks: probability of a category as it is, and with one block after
     the other made neutral.
 
     category: class index. before: probability with every block as it is. blocks: dotted names of

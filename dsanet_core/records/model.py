@@ -25,7 +25,7 @@ PRECISIONS = ("float32", "bfloat16", "float16")
 
 @dataclass(frozen=True)
 class Protocol:
-    """How a video became network input: everything that has to stand beside a number.
+    """Sampling, crops and precision: the way from a video to network input.
 
     group_size: snippets that one forward aggregates (U). With more snippets than that they form
     num_snippets / group_size interleaved groups (group i has snippets i, i+G, i+2G, ...), whose
@@ -79,7 +79,7 @@ class Protocol:
 
     @property
     def snippet_word(self) -> str:
-        """What a snippet is called: one of a single frame is a "frame"."""
+        """The word for a snippet: one of a single frame is a "frame"."""
         return "frame" if self.sampling.frames_per_snippet == 1 else "snippet"
 
     @property
@@ -131,7 +131,7 @@ class Model:
 
 @dataclass(frozen=True)
 class Familiarity:
-    """How much a video looks like the training data of the weights.
+    """Similarity of a video to the training data of the weights.
 
     score: negative Mahalanobis-type or energy score, higher is more familiar; threshold: videos
     below it are marked. true_rate: fraction of validation videos at or above the threshold.

@@ -1,4 +1,4 @@
-"""What a network said of a whole dataset, boiled down to what its figures need."""
+"""Predictions of a model for a whole dataset, summarised for its figures."""
 
 from __future__ import annotations
 

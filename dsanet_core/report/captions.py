@@ -1,4 +1,4 @@
-"""How to read each figure, in Markdown: the captions of pages and reports."""
+"""Captions of the figures of pages and reports, in Markdown: reading instructions."""
 
 from __future__ import annotations
 

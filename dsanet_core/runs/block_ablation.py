@@ -149,7 +149,7 @@ def save_effects(effects: RunEffects, folder: Path) -> None:
 
 
 def load_effects(folder: Path) -> RunEffects | None:
-    """What `save_effects` left in the folder of a run; None if there is nothing.
+    """The effects that `save_effects` wrote to the folder of a run; None if there are none.
     Raises RecordError for a file that is not readable."""
     path = folder / FILE
     if not path.exists():

@@ -1,4 +1,4 @@
-"""What a network says of the videos of a dataset, one after the other.
+"""Inference over the videos of a dataset, one after the other.
 
 Decoding and transforms run in worker processes, ahead of the network.
 """
@@ -34,7 +34,7 @@ INPUTS_AHEAD = 4
 
 @dataclass(frozen=True)
 class Answer:
-    """What one network says of one video.
+    """Scores of one network for one video.
 
     row: its index in the dataset. scores: (classes,) probabilities. snippet_scores: (snippets,
     classes). dependency_weights: QSA weights (M,) of each SDA block, kernel_taps: (L,) taps of each
@@ -173,7 +173,7 @@ def deaths_told() -> Iterator[None]:
 
 
 def use_one_core(worker: int) -> None:
-    """What each process of a DataLoader does first: there are as many of them as cores."""
+    """First step of each process of a DataLoader: there are as many of them as cores."""
     import cv2
 
     cv2.setNumThreads(1)

@@ -63,7 +63,7 @@ class MeanAveragePrecision(NamedTuple):
 
 
 def mean_average_precision(scores: Array, labels: Array) -> MeanAveragePrecision:
-    """How well scores (videos, categories) rank the videos of each category: bool labels of the
+    """Mean average precision of scores (videos, categories), given bool labels of the
     same shape, any number of categories a video.
 
     As ActivityNet's evaluation: the interpolated average precision of Pascal VOC 2011, that is the

@@ -73,7 +73,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a run is. done: videos, failed ones among them; rate: videos per second of this
+    """Progress of a run. done: videos, failed ones among them; rate: videos per second of this
     session; seconds_left: at that rate, None before there is one. process, host: of the first
     process at work. updated: seconds since the epoch."""
 
@@ -262,7 +262,7 @@ class RunFolder:
             atomic.write_text(self.path / PROGRESS, json.dumps(asdict(progress)), sync=False)
 
     def progress(self) -> Progress:
-        """What was last reported where somebody is at work, else what the shards say."""
+        """The last report of the process at work, or else the counts of the shards."""
         if self.is_at_work:
             try:
                 return record_from(Progress, json.loads((self.path / PROGRESS).read_text()))

@@ -1,4 +1,4 @@
-"""What if the video or the network were another: changes, what follows from them, and which block
+"""Changes to a video or to blocks, the predictions that follow, and the importance of each block
 a prediction hangs on."""
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def shown_then(clips: Clips, changes: Sequence[Change]) -> tuple[Clips, Array]:
 
 
 def interventions_of(network: VideoNetwork, changes: Sequence[Change]) -> dict[str, Intervention]:
-    """What the changes to blocks do, by hook point, for one run of a video's views.
+    """Interventions of the changes to blocks, by hook point, for one run of a video's views.
     Raises ModelError for a change that does not fit, or a second one to a block."""
     num_views = protocol_of(network).num_views
     found: dict[str, Intervention] = {}
@@ -99,7 +99,7 @@ def interventions_of(network: VideoNetwork, changes: Sequence[Change]) -> dict[s
 
 
 def neutral_changes(network: VideoNetwork) -> list[BlockChange]:
-    """What makes each DSA or SDA block neutral, from the input on: the block does then what it
+    """The change that makes each DSA or SDA block neutral, from the input on: it does then what it
     would do without its module. Raises ModelError for a network that has none."""
     found: list[BlockChange] = []
     for name, module in network.named_modules():
@@ -141,8 +141,8 @@ def rank_blocks(
     device: str = "auto",
     progress: Progress | None = None,
 ) -> Effects:
-    """How much the answer hangs on each block: every DSA block with the identity kernel, every SDA
-    block with its gate off, one at a time. One forward more than there are blocks.
+    """Importance of each block for the prediction: every DSA block with the identity kernel, every
+    SDA block with its gate off, one at a time. One forward more than there are blocks.
 
     The layers behind a block were trained with it: a fall says how much they rely on what it does
     to its features, their scale included (a gate halves them, about), not only what it adds.

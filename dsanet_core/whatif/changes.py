@@ -40,8 +40,8 @@ class Change(ABC):
 
 @dataclass(frozen=True)
 class Shown:
-    """What the snippets show. position: (snippets, frames) as of `Clips`; absent: (snippets,) bool,
-    those that show the training mean colour instead."""
+    """Content of the snippets. position: (snippets, frames) as of `Clips`; absent: (snippets,)
+    bool, those that show the training mean colour instead."""
 
     position: Array
     absent: Array
@@ -57,7 +57,7 @@ class InputChange(Change):
 
     @abstractmethod
     def apply(self, shown: Shown) -> Shown:
-        """What is shown then. Raises ModelError for a snippet that the video does not have."""
+        """The content after the change. Raises ModelError for a snippet that is not there."""
 
 
 class BlockChange(Change):
@@ -133,7 +133,7 @@ class ReverseTime(InputChange):
 
 @dataclass(frozen=True)
 class SwapHalves(InputChange):
-    """What comes late comes early: the second half of the snippets, then the first."""
+    """The second half of the snippets, then the first."""
 
     form = "swap_halves"
 

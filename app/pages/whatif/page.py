@@ -1,4 +1,4 @@
-"""What if: the prediction after changes to the snippets, their order, kernels and gates."""
+"""The page What if: the prediction after changes to snippets, their order, kernels and gates."""
 
 import streamlit as st
 
