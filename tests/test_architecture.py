@@ -181,6 +181,10 @@ def app_violations(path: Path, source: str | None = None) -> list[str]:
     return found
 
 
+def test_pages_stand_on_ui_and_ui_on_server_and_no_page_on_another() -> None:
+    assert [offence for path in APP for offence in app_violations(path)] == []
+
+
 def test_the_check_sees_upward_and_sideways_imports_of_the_app() -> None:
     app = ROOT / "app"
     assert app_violations(app / "server" / "x.py", "from app.ui import state")
