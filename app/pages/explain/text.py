@@ -49,7 +49,7 @@ def not_offered(trust: Mapping[str, Mapping[Method, Trust]]) -> str:
     return " ".join(sentences)
 
 
-def level(analysis: Analysis, option: str) -> str:
+def part_label(analysis: Analysis, option: str) -> str:
     """Label of an option of the explained part."""
     if option == WHOLE_VIDEO:
         return "Whole video"

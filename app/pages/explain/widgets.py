@@ -90,7 +90,7 @@ def choose(analyses: Sequence[Analysis]) -> tuple[Method, str, int | None]:
         state.ensure_option(Key.SNIPPET, levels, text.WHOLE_VIDEO)
         level = st.selectbox(
             "Part of the video", levels, **keyed(Key.SNIPPET),
-            format_func=partial(text.level, analyses[0]),
+            format_func=partial(text.part_label, analyses[0]),
         )
     method: Method = st.session_state[Key.METHOD]
     return method, chosen or predicted, int(level) - 1 if level else None
