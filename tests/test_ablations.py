@@ -264,7 +264,7 @@ def test_the_page_states_verdicts_of_its_own_numbers() -> None:
     lines = report(some).splitlines()
     assert any(line.startswith("| DSA adds to I3D (+5.1) | **reproduces in small**")
                and "DSA+I3D less I3D, 4x1 in training: +40.0" in line for line in lines)
-    assert any(line.startswith("| TSN adds to I3D (+0.8) | **cannot be told**") for line in lines)
+    assert any(line.startswith("| TSN adds to I3D (+0.8) | **undecided**") for line in lines)
     assert any(line.startswith("| V4D adds to I3D (+3.4) | **not measured**") for line in lines)
 
 

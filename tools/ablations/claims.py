@@ -21,7 +21,7 @@ ALIKE_POINTS = 5.0
 
 HOLDS = "reproduces in small"
 FAILS = "does not reproduce in small"
-OPEN = "cannot be told"
+OPEN = "undecided"
 MISSING = "not measured"
 
 RULE = f"""A claim is judged by code. The difference of two settings has a {CONFIDENCE:.0%} interval
@@ -33,7 +33,7 @@ compared if theirs is the larger.
   wholly below 0, and else *{OPEN}*: the difference is within the spread over seeds.
 - A claim about several pairs needs all of them, and one pair that fails is enough against it.
 - "Alike" compares the best with the worst of the settings: it reproduces if the whole interval is
-  below {ALIKE_POINTS:g} points, does not if it is wholly above, and else cannot be told."""
+  below {ALIKE_POINTS:g} points, does not if it is wholly above, and else is undecided."""
 
 
 class Difference(NamedTuple):
@@ -83,8 +83,8 @@ def judge(
     claim: Claim, tops: Tops, videos_of: Mapping[str, str], names: Mapping[str, str]
 ) -> Verdict:
     """A claim, by the rule above. videos_of: setting -> what it is trained and measured on, whose
-    settings share a spread; names: setting -> how to call it. Of several pairs the least favourable
-    one is told."""
+    settings share a spread; names: setting -> its name in the text. Of several pairs the least
+    favourable one is reported."""
     wanted = {setting for pair in claim.above for setting in pair} | set(claim.alike)
     if any(not tops.get(setting) for setting in wanted):
         return Verdict(MISSING, "")
@@ -93,7 +93,7 @@ def judge(
         together[videos_of[setting]].append(values)
     spreads = {videos: Spread.pooled(values) for videos, values in together.items()}
     if any(spreads[videos_of[setting]].freedom == 0 for setting in wanted):
-        return Verdict(OPEN, "one seed tells nothing of the spread")
+        return Verdict(OPEN, "one seed has no spread")
 
     def compared(first: str, second: str) -> tuple[Difference, str]:
         found = spreads[videos_of[first]].difference(tops[first], tops[second])

@@ -13,7 +13,7 @@ NUM_DAMAGES = (1, 1, 1, 2, 3, 4)
 WIDTHS = (1, 2, 4, 8)
 
 
-class Patient:
+class DamagedFile:
     """A file under damage. parts: the elements of the intact file, which later damage takes at
     their old places: from then on it may hit anything."""
 
@@ -38,64 +38,64 @@ class Patient:
 def damaged(container: str, seed: int) -> bytes:
     """One to four damages to an intact file; the same bytes for the same arguments."""
     rng = random.Random(f"{container} {seed}")
-    patient = Patient(container, rng)
-    intact = bytes(patient.data)
-    while bytes(patient.data) == intact:
+    file = DamagedFile(container, rng)
+    intact = bytes(file.data)
+    while bytes(file.data) == intact:
         for _ in range(rng.choice(NUM_DAMAGES)):
-            rng.choice(DAMAGES)(patient)
-            if not patient.data:
-                patient.data = bytearray(intact[: rng.randint(1, HEAD_BYTES)])
-    return bytes(patient.data)
+            rng.choice(DAMAGES)(file)
+            if not file.data:
+                file.data = bytearray(intact[: rng.randint(1, HEAD_BYTES)])
+    return bytes(file.data)
 
 
-def flip_bits(patient: Patient) -> None:
-    rng = patient.rng
+def flip_bits(file: DamagedFile) -> None:
+    rng = file.rng
     for _ in range(rng.choice((1, 2, 5, 20, 100))):
-        patient.data[patient.place()] ^= 1 << rng.randrange(8)
+        file.data[file.place()] ^= 1 << rng.randrange(8)
 
 
-def overwrite(patient: Patient) -> None:
-    rng = patient.rng
-    start = patient.place()
-    length = min(rng.choice((1, 4, 16, 100, 1000)), len(patient.data) - start)
+def overwrite(file: DamagedFile) -> None:
+    rng = file.rng
+    start = file.place()
+    length = min(rng.choice((1, 4, 16, 100, 1000)), len(file.data) - start)
     fill = rng.choice((bytes(length), b"\xff" * length, rng.randbytes(length)))
-    patient.data[start : start + length] = fill
+    file.data[start : start + length] = fill
 
 
-def cut(patient: Patient) -> None:
+def cut(file: DamagedFile) -> None:
     """Off at the end, at the start, or out of the middle."""
-    rng = patient.rng
-    start, end = sorted((patient.place(), patient.place()))
-    kept = rng.choice((patient.data[:end], patient.data[start:]))
+    rng = file.rng
+    start, end = sorted((file.place(), file.place()))
+    kept = rng.choice((file.data[:end], file.data[start:]))
     if rng.random() < 0.3:
-        kept = patient.data[:start] + patient.data[end:]
-    patient.data = kept
+        kept = file.data[:start] + file.data[end:]
+    file.data = kept
 
 
-def insert(patient: Patient) -> None:
-    start = patient.place()
-    patient.data[start:start] = patient.rng.randbytes(patient.rng.choice((1, 2, 7, 188, 500)))
+def insert(file: DamagedFile) -> None:
+    start = file.place()
+    file.data[start:start] = file.rng.randbytes(file.rng.choice((1, 2, 7, 188, 500)))
 
 
-def remove_part(patient: Patient) -> None:
-    part = patient.part()
-    del patient.data[part.start : part.end]
+def remove_part(file: DamagedFile) -> None:
+    part = file.part()
+    del file.data[part.start : part.end]
 
 
-def repeat_part(patient: Patient) -> None:
-    part = patient.part()
-    content = bytes(patient.data[part.start : part.end])
-    times = min(patient.rng.choice((1, 2, 50, 1000)), 1 + 2_000_000 // max(len(content), 1))
-    where = patient.rng.choice((part.end, part.body, patient.part().start))
-    patient.data[where:where] = content * times
+def repeat_part(file: DamagedFile) -> None:
+    part = file.part()
+    content = bytes(file.data[part.start : part.end])
+    times = min(file.rng.choice((1, 2, 50, 1000)), 1 + 2_000_000 // max(len(content), 1))
+    where = file.rng.choice((part.end, part.body, file.part().start))
+    file.data[where:where] = content * times
 
 
-def swap_parts(patient: Patient) -> None:
-    first, second = sorted((patient.part(), patient.part()), key=lambda part: part.start)
+def swap_parts(file: DamagedFile) -> None:
+    first, second = sorted((file.part(), file.part()), key=lambda part: part.start)
     if first.end > second.start:
         return
-    data = patient.data
-    patient.data = (
+    data = file.data
+    file.data = (
         data[: first.start]
         + data[second.start : second.end]
         + data[first.end : second.start]
@@ -104,48 +104,48 @@ def swap_parts(patient: Patient) -> None:
     )
 
 
-def splice_part(patient: Patient) -> None:
+def splice_part(file: DamagedFile) -> None:
     """An element of another file, also one of another container, before or instead of one here."""
-    rng = patient.rng
-    container = patient.container if rng.random() < 0.7 else rng.choice(CONTAINERS)
+    rng = file.rng
+    container = file.container if rng.random() < 0.7 else rng.choice(CONTAINERS)
     other = rng.choice(bases(container))
     foreign = rng.choice(elements(container, other))
-    part = patient.part()
+    part = file.part()
     end = rng.choice((part.start, part.end))
-    patient.data[part.start : end] = other[foreign.start : foreign.end]
+    file.data[part.start : end] = other[foreign.start : foreign.end]
 
 
-def lie_about_size(patient: Patient) -> None:
-    part = patient.part()
+def corrupt_size(file: DamagedFile) -> None:
+    part = file.part()
     if part.size is not None:
-        _lie(patient, *part.size)
+        _corrupt_number(file, *part.size)
 
 
-def lie_in_header(patient: Patient) -> None:
+def corrupt_header(file: DamagedFile) -> None:
     """Numbers within an element: counts, sizes, places, dimensions, time scales, durations."""
-    rng = patient.rng
+    rng = file.rng
     for _ in range(rng.choice((1, 1, 2, 6))):
-        part = patient.part(leaf=True)
+        part = file.part(leaf=True)
         length = part.end - part.body
         if length in WIDTHS:  # an EBML number is a whole element
-            _lie(patient, part.body, length)
+            _corrupt_number(file, part.body, length)
         elif length > 0:
             width = rng.choice(WIDTHS)
             steps = max(min(length, 256) // width, 1)
-            _lie(patient, part.body + width * rng.randrange(steps), width)
+            _corrupt_number(file, part.body + width * rng.randrange(steps), width)
 
 
-def _lie(patient: Patient, place: int, width: int) -> None:
-    rng, order = patient.rng, BYTE_ORDER[patient.container]
+def _corrupt_number(file: DamagedFile, place: int, width: int) -> None:
+    rng, order = file.rng, BYTE_ORDER[file.container]
     most = (1 << 8 * width) - 1
-    true = int.from_bytes(patient.data[place : place + width], order)
+    true = int.from_bytes(file.data[place : place + width], order)
     lies = (0, 1, 2, most, most - 1, most >> 1, (most >> 1) + 1, true + 1, true - 1, true * 2)
-    lie = rng.choice((*lies, true // 2, rng.randint(0, most), 1 << rng.randrange(8 * width)))
-    if place + width <= len(patient.data):
-        patient.data[place : place + width] = (lie & most).to_bytes(width, order)
+    forged = rng.choice((*lies, true // 2, rng.randint(0, most), 1 << rng.randrange(8 * width)))
+    if place + width <= len(file.data):
+        file.data[place : place + width] = (forged & most).to_bytes(width, order)
 
 
-DAMAGES: tuple[Callable[[Patient], None], ...] = (
+DAMAGES: tuple[Callable[[DamagedFile], None], ...] = (
     flip_bits,
     overwrite,
     cut,
@@ -154,7 +154,7 @@ DAMAGES: tuple[Callable[[Patient], None], ...] = (
     repeat_part,
     swap_parts,
     splice_part,
-    lie_about_size,
-    lie_in_header,
-    lie_in_header,
+    corrupt_size,
+    corrupt_header,
+    corrupt_header,
 )

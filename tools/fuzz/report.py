@@ -60,7 +60,7 @@ def markdown(folder: Path, refused: Path | None) -> str:
 
 def _by_container(outcomes: list[dict[str, Any]]) -> list[str]:
     head = ("container", "seeds", "files", "pictures", "frames in them, of all", "a message",
-            "crashes", "hangs", "other failures", "dearest child", "slowest")
+            "crashes", "hangs", "other failures", "largest process", "slowest")
     rows = []
     for container in CONTAINERS:
         of = [outcome for outcome in outcomes if outcome["container"] == container]
