@@ -15,11 +15,11 @@ from dsanet_core.lazy import loader
 if TYPE_CHECKING:
     from dsanet_core import figures as figures
     from dsanet_core.analysis import analyze as analyze
-    from dsanet_core.attribution import attribute as attribute
     from dsanet_core.attribution import attribution_to_csv as attribution_to_csv
     from dsanet_core.attribution import attribution_to_json as attribution_to_json
-    from dsanet_core.attribution import faithfulness as faithfulness
     from dsanet_core.attribution import trust_of as trust_of
+    from dsanet_core.attribution.attribute import attribute as attribute
+    from dsanet_core.attribution.faithfulness import faithfulness as faithfulness
     from dsanet_core.checkpoints import Choices as Choices
     from dsanet_core.checkpoints import import_checkpoint as import_checkpoint
     from dsanet_core.checkpoints import load_imagenet as load_imagenet

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from dsanet_core.records import Sampling
 from dsanet_core.video import DEFAULT_LIMITS, decode, read_clips, sandbox
-from tools.bench.timing import in_turns
+from tools.bench.timing import Action, in_turns
 from tools.time_upload import make_clips
 
 TURNS = 40
@@ -33,8 +33,8 @@ def main(names: list[str]) -> None:
         sandbox.protections()
         print(f"warming up: {1000 * (time.perf_counter() - begin):.0f} ms")
         for path in [Path(name) for name in names] or make_clips(Path(scratch), 1):
-            actions = {"sandbox": partial(read_clips, path, SAMPLING),
-                       "here": partial(read_here, path)}
+            actions: dict[str, Action] = {"sandbox": partial(read_clips, path, SAMPLING),
+                                          "here": partial(read_here, path)}
             turns = in_turns(actions, TURNS)
             pairs = zip(turns.of("sandbox"), turns.of("here"), strict=True)
             added = sorted(1000 * (a - b) for a, b in pairs)
