@@ -9,7 +9,6 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Never, TypeVar
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -44,6 +43,8 @@ def record_from(
     array of a JSON value; arrays that are there already are kept. Raises ValueError, which names
     the field.
     """
+    import msgspec  # here, so that networks are built without it
+
     def decode(_: type, value: Any) -> Any:
         if unpack is None or isinstance(value, np.ndarray):
             return value
