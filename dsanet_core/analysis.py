@@ -1,4 +1,4 @@
-"""From a video and a network to an `Analysis`: what the network says, and on what grounds."""
+"""Analysis of one video by one network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dsanet_core.records import Analysis, Array, Clips, Kernel, Model, Protocol,
 from dsanet_core.video import read_clips, to_tensor
 from dsanet_core.workers import free_bytes
 
-Progress = Callable[[str, float], None]
+StepProgress = Callable[[str, float], None]
 """Called with a step ("decode", "transform", "network") and the done share of it, 0 to 1. What it
 raises ends the analysis: that is how a caller cancels."""
 
@@ -45,7 +45,7 @@ _SELECTION_POINTS = (
 
 @dataclass(frozen=True)
 class NetworkOutput:
-    """Scores and captures of a network for the views of one video.
+    """Output of a network for the views of one video.
 
     video_scores: (classes,) softmax per view, averaged over views. snippet_scores: (snippets,
     classes) softmax of each snippet's own logits, averaged over crops. snippet_logits: (views, U,
@@ -53,7 +53,7 @@ class NetworkOutput:
     averaged over views and snippets.
     kernels: one per DSA block. dependencies, dependency_weights: names of the M dependencies, and
     the QSA weights (views, M) of every SDA block; selections: all of what they selected, where that
-    was asked for. Blocks that look along single snippets of a view have neither.
+    was requested. SDA blocks that work within single snippets are left out.
     """
 
     video_scores: Array
@@ -71,7 +71,7 @@ def analyze(
     model: str | Path | VideoNetwork,
     *,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Analysis:
     """Run a network on a video by the network's own test protocol.
 
@@ -83,18 +83,18 @@ def analyze(
     report = progress or (lambda step, share: None)
     network = open_network(model, device)
     clips, seconds = open_clips(video, network, report)
-    return answer(clips, network, seconds, report)
+    return analyze_clips(clips, network, seconds, report)
 
 
 def open_network(model: str | Path | VideoNetwork, device: str) -> VideoNetwork:
-    """The network that `analyze` is given, loaded by its name or file. Raises CheckpointError."""
+    """The network of a `model` argument of `analyze`. Raises CheckpointError."""
     return model if isinstance(model, VideoNetwork) else load_model(model, device)
 
 
 def open_clips(
-    video: str | Path | Clips, network: VideoNetwork, report: Progress
+    video: str | Path | Clips, network: VideoNetwork, report: StepProgress
 ) -> tuple[Clips, dict[str, float]]:
-    """Clips of the video that `analyze` is given, for this network, and the time if it took any.
+    """The clips of a `video` argument of `analyze`, and the seconds of decoding by step.
     Raises VideoError, or ModelError if the clips were sampled for another network."""
     sampling = protocol_of(network).sampling
     seconds: dict[str, float] = {}
@@ -112,17 +112,17 @@ def open_clips(
     return clips, seconds
 
 
-def answer(
+def analyze_clips(
     clips: Clips,
     network: VideoNetwork,
     seconds: dict[str, float],
-    report: Progress,
+    report: StepProgress,
     *,
     absent: Array | None = None,
     interventions: Mapping[str, Intervention] | None = None,
     changes: tuple[str, ...] = (),
 ) -> Analysis:
-    """The analysis of clips as `open_clips` gives them, with the time they took.
+    """The analysis of clips from `open_clips`. seconds: their decoding time, completed in place.
 
     absent: (snippets,) bool, of which the network is shown the training mean colour, which is zero
     after normalisation. interventions: as of `capture`. changes: all of this in words.
@@ -158,7 +158,7 @@ def answer(
 def run_network(
     network: VideoNetwork,
     views: Tensor,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
     *,
     selections: bool = False,
     interventions: Mapping[str, Intervention] | None = None,
@@ -237,8 +237,8 @@ def _selection(block: str, module: SDA, captured: Captured) -> Selection:
 
 
 def rows_per_batch(clips: Tensor, device: torch.device | None = None) -> int:
-    """Number of clips (N, U, 3, T, H, W) of one forward, so that memory is bounded: on a GPU by
-    what is free there. device: None for where the clips are."""
+    """Number of clips of a batch (N, U, 3, T, H, W) that one forward takes within bounded memory:
+    on a GPU by the memory free there. device: None for the device of the clips."""
     device = device or clips.device
     pixels = PIXELS_PER_BATCH
     if device.type == "cuda":
@@ -247,8 +247,8 @@ def rows_per_batch(clips: Tensor, device: torch.device | None = None) -> int:
 
 
 def _on_device(batches: Sequence[Tensor], device: torch.device) -> Iterator[Tensor]:
-    """The batches where the network is. On a GPU the next one travels, from pinned memory and in a
-    stream of its own, while this one is worked on."""
+    """The batches on the network's device. On a GPU the next batch is copied, from pinned memory
+    and in a stream of its own, while the network runs on this one."""
     if device.type != "cuda":
         yield from batches
         return
@@ -270,7 +270,7 @@ def _on_device(batches: Sequence[Tensor], device: torch.device) -> Iterator[Tens
 
 
 def _half(maps: Array) -> Array:
-    """Maps are looked at: three digits are enough, and a large network has many."""
+    """Half precision: maps are only displayed, and a large network has many."""
     return maps.clip(max=np.finfo(np.float16).max).astype(np.float16)
 
 
@@ -318,7 +318,8 @@ def describe_model(network: VideoNetwork) -> Model:
 
 
 def make_thumbnails(clips: Clips) -> Array:
-    """(snippets, frames, h, w, 3) uint8 of what each snippet saw, short side 112 at the most."""
+    """Thumbnails (snippets, frames, h, w, 3) uint8 of the frames of each snippet, short side at
+    most 112 pixels."""
     from torchvision.transforms.v2 import functional as tv
 
     height, width = clips.frames.rgb.shape[1:3]
@@ -339,7 +340,7 @@ def _precision(protocol: Protocol, device: torch.device) -> AbstractContextManag
 
 
 @contextmanager
-def _timed(step: str, seconds: dict[str, float], report: Progress) -> Iterator[None]:
+def _timed(step: str, seconds: dict[str, float], report: StepProgress) -> Iterator[None]:
     report(step, 0.0)
     start = time.perf_counter()
     yield

@@ -1,4 +1,4 @@
-"""Networks with different inputs answer together: their video scores, averaged.
+"""Ensembles: the averaged video scores of networks with different inputs.
 
 Both papers report it: 8 and 16 frames (SDA, Table 3, "En"), 4x8 and 8x8 (DSANet, Table 4).
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from dsanet_core.analysis import Progress, analyze, protocol_of
+from dsanet_core.analysis import StepProgress, analyze, protocol_of
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
@@ -23,7 +23,7 @@ from dsanet_core.zoo import ENSEMBLES, with_protocol
 
 @dataclass(frozen=True)
 class EnsembleAnalysis:
-    """Prediction of an ensemble for one video. members: the analyses of its networks.
+    """Prediction of an ensemble for one video. members: the analysis by each of its networks.
     video_scores: (classes,) the mean of theirs."""
 
     members: tuple[Analysis, ...] | tuple[UntrimmedAnalysis, ...]
@@ -40,7 +40,7 @@ class EnsembleAnalysis:
 
 
 class Ensemble:
-    """Networks that are asked about the same video, each by its own protocol.
+    """Networks that analyze the same video, each by its own protocol.
 
     members: networks, or names or files for `load_model` onto `device`; or one text: "A+B", or a
     name of `zoo.ENSEMBLES`, whose members come under the protocols of their paper.
@@ -62,7 +62,7 @@ class Ensemble:
                 for member in members
             )
         if not self.members:
-            raise ModelError("an ensemble of nobody", "networks or their names", "Name some.")
+            raise ModelError("an ensemble without members", "networks or their names", "Name some.")
         for network in self.members:
             protocol_of(network)  # refuses a network without a spec
         first = self.members[0].spec
@@ -79,8 +79,10 @@ class Ensemble:
         """Names of the members, joined by "+"."""
         return "+".join(network.spec.name for network in self.members)
 
-    def analyze(self, video: str | Path, *, progress: Progress | None = None) -> EnsembleAnalysis:
-        """Ask every member; the video is decoded once for each distinct sampling.
+    def analyze(
+        self, video: str | Path, *, progress: StepProgress | None = None
+    ) -> EnsembleAnalysis:
+        """Run every member; the video is decoded once for each distinct sampling.
 
         Errors as `dsanet_core.analyze`.
         """
@@ -89,7 +91,7 @@ class Ensemble:
         return EnsembleAnalysis(tuple(answers), scores)
 
     def analyze_untrimmed(
-        self, video: str | Path, *, progress: Progress | None = None
+        self, video: str | Path, *, progress: StepProgress | None = None
     ) -> EnsembleAnalysis:
         """As `analyze`, every member as `dsanet_core.analyze_untrimmed`."""
         answers = [analyze_untrimmed(video, member, progress=progress) for member in self.members]
@@ -98,7 +100,7 @@ class Ensemble:
 
 
 def analyze_each(
-    video: str | Path, networks: Sequence[VideoNetwork], *, progress: Progress | None = None
+    video: str | Path, networks: Sequence[VideoNetwork], *, progress: StepProgress | None = None
 ) -> list[Analysis]:
     """`analyze` of one video by several networks, decoded once for each distinct sampling."""
     clips = read_each(video, networks, progress=progress)
@@ -109,9 +111,9 @@ def analyze_each(
 
 
 def read_each(
-    video: str | Path, networks: Sequence[VideoNetwork], *, progress: Progress | None = None
+    video: str | Path, networks: Sequence[VideoNetwork], *, progress: StepProgress | None = None
 ) -> list[Clips]:
-    """Clips of a video for each network, decoded once for each distinct sampling."""
+    """The clips of a video for each network, decoded once for each distinct sampling."""
     clips: dict[Sampling, Clips] = {}
     for network in networks:
         sampling = protocol_of(network).sampling

@@ -1,10 +1,10 @@
-"""Does a video look like what the weights were trained on? A Gaussian of the first layers.
+"""Similarity of a video to the training videos, by a Gaussian of the first layers' statistics.
 
-What the network has learnt to ignore is gone from its last layers, so real footage looks familiar
-there; its first layers still see it. The score is the negative Mahalanobis distance of a video's
-channel statistics after the stem, res2 and res3 to the training videos' (Lee et al., 2018, with
-one Gaussian for all categories). The covariance is shrunk towards a sphere by the OAS rule (Chen
-et al., 2010).
+The last layers have lost what training taught the network to ignore, so real footage looks familiar
+there; the first layers still respond to it. The score is the negative Mahalanobis distance of a
+video's channel statistics after the stem, res2 and res3 to the training videos' (Lee et al., 2018,
+with one Gaussian for all categories). The covariance is shrunk towards a sphere by the OAS rule
+(Chen et al., 2010).
 """
 
 from __future__ import annotations

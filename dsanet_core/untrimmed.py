@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from dsanet_core.analysis import Progress, describe_model, protocol_of, run_network
+from dsanet_core.analysis import StepProgress, describe_model, protocol_of, run_network
 from dsanet_core.checkpoints import load_model
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
@@ -37,10 +37,10 @@ Read = Callable[[Sampling, tuple[int, int] | None], Clips]
 class UntrimmedAnalysis:
     """Prediction of one network for a long video.
 
-    protocol: its num_snippets is how many the length of the video gave; group_size: snippets of
-    one forward, which are consecutive here. pts_seconds: (snippets, frames) of what each snippet
-    saw. snippet_scores: (snippets, classes) softmax of each snippet's logits, averaged over crops;
-    where snippets meet in the network those of a forward share its answer.
+    protocol: its num_snippets follows from the length of the video; group_size: snippets of
+    one forward, which are consecutive here. pts_seconds: (snippets, frames) of the frames of
+    each snippet. snippet_scores: (snippets, classes) softmax of each snippet's logits, averaged
+    over crops; where the network mixes snippets, those of a forward share its scores.
     video_scores: (classes,) softmax of the logits integrated over windows.
     """
 
@@ -110,7 +110,7 @@ def analyze_untrimmed(
     *,
     per_second: float = 1.0,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> UntrimmedAnalysis:
     """Run a network over a video of any length: `per_second` snippets a second, then M-TWI.
 
@@ -133,7 +133,7 @@ def score_untrimmed(
     network: VideoNetwork,
     *,
     per_second: float = 1.0,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> UntrimmedAnalysis:
     """As `analyze_untrimmed`, of a video that `read` gives."""
     if not 0 < per_second < np.inf:

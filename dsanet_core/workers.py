@@ -14,7 +14,7 @@ import torch
 T = TypeVar("T")
 
 PATIENCE = timedelta(days=7)
-"""How long processes wait for each other: one that fails is noticed by torchrun, not by a clock."""
+"""Time that processes wait for each other: torchrun notices failures, not a timeout."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Workers:
 
     @classmethod
     def join(cls, device: torch.device) -> Workers:
-        """This process, after it found the others."""
+        """This process, once all are connected."""
         count = int(os.environ.get("WORLD_SIZE", "1"))
         rank, local_rank = (int(os.environ.get(key, "0")) for key in ("RANK", "LOCAL_RANK"))
         if count > 1 and not torch.distributed.is_initialized():
@@ -47,12 +47,12 @@ class Workers:
             self.wait()
 
     def wait(self) -> None:
-        """Until every process is here."""
+        """Wait until every process calls this."""
         if self.count > 1:
             torch.distributed.barrier()
 
     def share(self, value: T | None) -> T:
-        """The value of the first process, in all of them."""
+        """The first process's value, in every process."""
         values = [value]
         if self.count > 1:
             torch.distributed.broadcast_object_list(values, src=0)
@@ -67,7 +67,7 @@ class Workers:
         return value
 
     def gather(self, value: T) -> list[T]:
-        """The values of all processes, by rank, in each of them."""
+        """The values of all processes by rank, in every process."""
         if self.count == 1:
             return [value]
         values: list[T] = [value] * self.count
@@ -76,12 +76,12 @@ class Workers:
 
 
 def is_first() -> bool:
-    """True in the process that speaks for all that torchrun started, or where it started none."""
+    """True in the process of rank 0, and without torchrun."""
     return int(os.environ.get("RANK", "0")) == 0
 
 
 def leave() -> None:
-    """Part from the other processes, at the end of a command."""
+    """Disconnect from the other processes, at the end of a command."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
 

@@ -11,7 +11,7 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.records import Run
 from dsanet_core.runs import load_effects
 from dsanet_core.runs.block_ablation import VIDEOS, in_turns
-from dsanet_core.runs.inference import Answer, answer_each
+from dsanet_core.runs.inference import VideoPrediction, predict_each
 from tools import embedded
 from tools.embedded import EMBEDDED, VALIDATION
 
@@ -40,8 +40,8 @@ def test_the_shipped_run_is_that_of_the_shipped_weights(name: str) -> None:
     assert entry["accuracy"]["top1"] == pytest.approx(run.accuracy(), abs=0.002)
     dataset = open_dataset(**run.opened_as)
     rows = np.random.default_rng(0).choice(run.row, ASKED_AGAIN, replace=False)
-    for answer in answer_each(dataset, rows.tolist(), load_model(name, device="cpu"), workers=0):
-        assert isinstance(answer, Answer)
+    for answer in predict_each(dataset, rows.tolist(), load_model(name, device="cpu"), workers=0):
+        assert isinstance(answer, VideoPrediction)
         place = int(np.flatnonzero(run.row == answer.row)[0])
         assert answer.scores.max() == pytest.approx(float(run.confidence[place]), abs=2e-3)
         assert answer.scores[run.predicted[place]] == answer.scores.max()

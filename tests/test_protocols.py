@@ -17,7 +17,7 @@ from dsanet_core.counting import complexity
 from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import ModelError
 from dsanet_core.records import Protocol
-from dsanet_core.runs.inference import Answer, answer_each
+from dsanet_core.runs.inference import VideoPrediction, predict_each
 from dsanet_core.video import snippet_indices
 from dsanet_core.zoo import TEST_PROTOCOLS, create_model, list_models, model_spec, with_protocol
 from tests.weights import save_tiny, tiny_network
@@ -169,9 +169,9 @@ def test_the_given_network_keeps_its_protocol_and_shares_its_parameters() -> Non
         assert mine is theirs
     dataset = open_dataset("synth:seed=3,n=2,size=128x96")
     own, three = (
-        next(iter(answer_each(dataset, range(2), one))) for one in (network, other)
+        next(iter(predict_each(dataset, range(2), one))) for one in (network, other)
     )
-    assert isinstance(own, Answer) and isinstance(three, Answer)
+    assert isinstance(own, VideoPrediction) and isinstance(three, VideoPrediction)
     assert np.abs(own.scores - three.scores).max() > 1e-4
     clips = dataset.clips(0, other.spec.protocol.sampling)
     np.testing.assert_array_equal(analyze(clips, other).video_scores, three.scores)

@@ -187,7 +187,7 @@ def check_throughput(root: Path) -> None:
             rates["decode"].append(_rate(inference.network_inputs(dataset, rows, protocol, 1)))
             rates["network"].append(_rate(run_network(network, views) for _ in rows))
             rates["both"].append(
-                _rate(inference.answer_each(dataset, rows, network, workers=1))
+                _rate(inference.predict_each(dataset, rows, network, workers=1))
             )
         decode, alone, both = (statistics.median(values) for values in rates.values())
         print(f"{name}: decoding alone {decode:.1f}, network alone {alone:.1f}, both "

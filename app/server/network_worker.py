@@ -23,7 +23,7 @@ import torch
 from app.server import logs, memory, settings, tasks
 from app.server.network_process import NetworkRequest, Recent
 from dsanet_core import checkpoints
-from dsanet_core.analysis import Progress
+from dsanet_core.analysis import StepProgress
 from dsanet_core.child_process import Channel, parent_channel
 from dsanet_core.errors import CheckpointError, LensError, ModelError
 from dsanet_core.models.base import VideoNetwork
@@ -112,7 +112,7 @@ class TaskInbox:
 
 
 def outcome(
-    request: NetworkRequest, clips: Clips, networks: Networks, report: Progress
+    request: NetworkRequest, clips: Clips, networks: Networks, report: StepProgress
 ) -> tuple[str, Any]:
     """("done", result), ("failed", error), ("crashed", kind of error), ("stopped",
     None), or ("lost", reason) for a device that will not work again in this process."""

@@ -23,21 +23,21 @@ from dsanet_core.records import (
 )
 
 if TYPE_CHECKING:
-    from dsanet_core.analysis import Progress
+    from dsanet_core.analysis import StepProgress
     from dsanet_core.models.base import VideoNetwork
     from dsanet_core.whatif import Change
 
-Task = Callable[[Clips, "VideoNetwork", "Progress"], Any]
+Task = Callable[[Clips, "VideoNetwork", "StepProgress"], Any]
 
 
-def analysis(clips: Clips, network: VideoNetwork, report: Progress) -> Analysis:
+def analysis(clips: Clips, network: VideoNetwork, report: StepProgress) -> Analysis:
     from dsanet_core.analysis import analyze
 
     return analyze(clips, network, progress=report)
 
 
 def attribution(
-    clips: Clips, network: VideoNetwork, report: Progress, *,
+    clips: Clips, network: VideoNetwork, report: StepProgress, *,
     method: Method, category: int, snippet: int | None,
 ) -> Attribution:
     from dsanet_core.attribution import attribute
@@ -46,7 +46,7 @@ def attribution(
 
 
 def curves(
-    clips: Clips, network: VideoNetwork, report: Progress, *, shown: Attribution
+    clips: Clips, network: VideoNetwork, report: StepProgress, *, shown: Attribution
 ) -> Faithfulness:
     from dsanet_core.attribution import faithfulness
 
@@ -54,14 +54,14 @@ def curves(
 
 
 def changed(
-    clips: Clips, network: VideoNetwork, report: Progress, *, changes: Sequence[Change]
+    clips: Clips, network: VideoNetwork, report: StepProgress, *, changes: Sequence[Change]
 ) -> Analysis:
     from dsanet_core.whatif import what_if
 
     return what_if(clips, network, changes, progress=report)
 
 
-def ranking(clips: Clips, network: VideoNetwork, report: Progress, *, category: int) -> Effects:
+def ranking(clips: Clips, network: VideoNetwork, report: StepProgress, *, category: int) -> Effects:
     from dsanet_core.whatif import rank_blocks
 
     return rank_blocks(clips, network, category=category, progress=report)

@@ -1,7 +1,7 @@
-"""Evidence for a prediction, and its reliability.
+"""Attribution of a prediction to parts of its input, and the reliability of attributions.
 
-Attribution says how much every part of the input adds to a category's logit; the curves, the
-comparison with random weights and the measured truth say whether to believe it.
+An attribution gives the contribution of every part of the input to a category's logit; insertion
+and deletion curves, the comparison with random weights and videos with known truth test it.
 """
 
 from dsanet_core.attribution.attribute import attribute

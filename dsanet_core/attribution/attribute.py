@@ -1,4 +1,4 @@
-"""From a video, a network and a method to an `Attribution`."""
+"""Attribution of one prediction by one method."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from dsanet_core.analysis import (
-    Progress,
+    StepProgress,
     category_index,
     describe_model,
     open_clips,
@@ -42,13 +42,13 @@ def attribute(
     category: str | int | None = None,
     snippet: int | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Attribution:
-    """Contribution of every part of the input to the logit of a category.
+    """Contribution of every part of the network's input to a category's logit.
 
     video, model: as for `analyze`. category: name or index; None takes the one predicted, of the
     video or of the snippet. snippet: index, counted from 0; None explains the whole video.
-    progress: told ("decode" | "transform" | "attribute", share); what it raises ends the work.
+    progress: called with ("decode" | "transform" | "attribute", share); an exception ends the work.
     Runs in the precision of the network's parameters and leaves the network as it is, so that
     several threads can share it. Memory is bounded: one view after the other, a few copies at once.
     Raises VideoError, CheckpointError, or ModelError for what does not fit or is not there.
@@ -88,7 +88,7 @@ def attribute(
 
 
 def _logit_of_nothing(explained: Explained, views: Tensor, method: Method) -> Tensor:
-    """The logit with everything absent."""
+    """The explained logit of the baseline: the whole input absent."""
     if method == "ablation":
         none = torch.zeros(1, views.shape[1] * views.shape[3], dtype=torch.bool)
         still = [without_frames(view, none.to(view.device)) for view in views]

@@ -1,6 +1,6 @@
-"""Does the network lose, and find again, its answer with what an attribution calls important?
+"""Insertion and deletion curves: the prediction while important parts are removed or restored.
 
-Insertion and deletion: Petsiuk et al., "RISE", 2018.
+Petsiuk et al., "RISE", 2018.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dsanet_core.analysis import Progress, rows_per_batch
+from dsanet_core.analysis import StepProgress, rows_per_batch
 from dsanet_core.attribution.target import Explained, Share, without_frames, without_patches
 from dsanet_core.errors import ModelError
 from dsanet_core.models.base import VideoNetwork
@@ -27,15 +27,15 @@ def faithfulness(
     attribution: Attribution,
     *,
     orders: int = ORDERS,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Faithfulness:
     """Insertion and deletion curves of an attribution of these clips by this network.
 
     A part is a patch of a snippet, 8 x 8 to a crop or fewer where the map's own grid is coarser; a
     frame, where maps say nothing of places. The parts of all views are ranked together, and STEPS
     shares of them are taken away, or put back into nothing, at once. What is absent is as in the
-    attribution. orders: how many random ones stand beside, always the same. progress: told
-    ("curves", share) before every chunk; what it raises ends the work.
+    attribution. orders: how many random ones stand beside, always the same. progress: called
+    with ("curves", share) before every chunk; what it raises ends the work.
     """
     report = progress or (lambda step, share: None)
     explained = Explained(network, attribution.category, attribution.snippet)

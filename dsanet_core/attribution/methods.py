@@ -18,10 +18,10 @@ from dsanet_core.records import Method
 STEPS = (32, 128, 512)
 """Integrated gradients takes more where the first do not add up to the difference."""
 COMPLETENESS = 0.015
-"""How well they have to, of the difference in the logit, or of LEAST_DIFFERENCE."""
+"""Largest completeness error, as a share of the difference in the logit or of LEAST_DIFFERENCE."""
 LEAST_DIFFERENCE = 0.1
 KEPT_BY_AUTOGRAD = 4
-"""How much more memory a forward takes whose gradients are wanted."""
+"""Memory of a forward with gradients, as a multiple of one without."""
 CELLS = 8
 MOST_TUBES = 1024
 
@@ -91,7 +91,7 @@ def grad_cam(explained: Explained, view: Tensor, report: Share) -> Tensor:
 
 
 def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """Fall of the logit when a tube is painted in the mean colour (after Zeiler and Fergus,
+    """Fall of the logit when a tube is filled with the mean colour (after Zeiler and Fergus,
     2014), on a grid of cells.
 
     A tube is a quarter of the crop's side wide and high, and as long as its snippet; of single
@@ -127,8 +127,8 @@ def occlusion(explained: Explained, view: Tensor, report: Share) -> Tensor:
 
 
 def ablation(explained: Explained, view: Tensor, report: Share) -> Tensor:
-    """Fall of the logit when time stands still for a snippet, or for one frame of it: the
-    frame before is shown on (`without_frames`).
+    """Fall of the logit when a snippet, or one frame of it, is frozen: the frame before is
+    repeated (`without_frames`).
 
     A snippet's fall is shared evenly by its frames; each then gets what its own fall is above or
     below the mean of its snippet's. So the shares of a snippet add up to its own fall.

@@ -25,7 +25,7 @@ FEATURES = "hook_res5"
 """Where the last convolution's features pass: after the last stage, before they are pooled."""
 
 Share = Callable[[float], None]
-"""Told the done share, 0 to 1, before every chunk of work; what it raises ends the work."""
+"""Called with the done share, 0 to 1, before every chunk of work; an exception ends the work."""
 
 
 @dataclass(frozen=True)

@@ -26,8 +26,8 @@ FILE = FOLDER / "trust.json"
 
 
 def trust_of(weights_sha256: str) -> dict[Method, Trust]:
-    """Measured reliability of each method for the network with these weights; empty where that was
-    not measured."""
+    """Measured reliability of each method for the network with these weights; empty if not
+    measured."""
     return {
         trust.method: trust for trust in _measured() if trust.weights_sha256 == weights_sha256
     }
@@ -45,7 +45,7 @@ def _measured() -> tuple[Trust, ...]:
 
 
 def read_trust(path: Path) -> tuple[Trust, ...]:
-    """The records that `write_trust` wrote; none without a file."""
+    """Records that `write_trust` wrote; none without a file."""
     if not path.is_file():
         return ()
     return record_from(tuple[Trust, ...], parse_json(path.read_text(encoding="utf-8"), list))

@@ -14,7 +14,7 @@ from dsanet_core.errors import printable
 
 if TYPE_CHECKING:
     from dsanet_core.records import Run
-    from dsanet_core.runs.store import Progress as RunProgress
+    from dsanet_core.runs.store import RunProgress
 
 
 MISSING_SHOWN = 3

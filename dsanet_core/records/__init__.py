@@ -1,4 +1,4 @@
-"""The values the rooms hand to each other: frozen, numpy only, refusing nonsense when made."""
+"""Records that packages exchange: frozen dataclasses of numpy arrays that validate themselves."""
 
 from __future__ import annotations
 

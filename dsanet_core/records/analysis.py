@@ -47,13 +47,13 @@ class Kernel(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Selection(Record):
-    """Dependency weights, responses and gate of one SDA block for a video (SDA, Eqs. 2 to 8).
+    """Dependency selection of one SDA block for a video, and the resulting gate (SDA, Eqs. 2 to 8).
 
     block: dotted name of the SDA module. dependencies: their names (M). aggregation: "avg" (Eq. 5)
     or "sec" (Eqs. 6 and 7). weights: (views, M), sum to 1. energy: (views, M) mean square of each
     dependency's response over its channels and its own grid.
-    gate: (views, T, h, w) mean over channels of what multiplies the block's feature, 0 to 1, T all
-    frames of a view in order. average_gate: what the same block makes of the same input with equal
+    gate: (views, T, h, w) mean over channels of the factors of the block's feature, 0 to 1, T all
+    frames of a view in order. average_gate: the gate of the same block and input under equal
     weights. responses: per dependency (views, t, h, w) mean over channels, on its own grid: 1x1x1
     for LST, 1 x h x w for LT, T x 1 x 1 for LS, T x h/2 x w/2 for S122.
     """
@@ -107,14 +107,14 @@ class Selection(Record):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Analysis(Record):
-    """Prediction of one model for one video, and the evidence for it. Opens without torch.
+    """Prediction of one network for one video, with what was captured inside. Opens without torch.
 
-    frame_index, pts_seconds: (snippets, frames) of what each snippet saw.
+    frame_index, pts_seconds: (snippets, frames) of the frames of each snippet.
     thumbnails: (snippets, frames, h, w, 3) uint8.
     snippet_scores: (snippets, classes) softmax of each snippet's own logits, averaged over crops.
-    video_scores: (classes,) the network's answer: softmax per view, averaged over views.
+    video_scores: (classes,) the prediction: softmax per view, averaged over views.
     seconds: wall time of the steps ("decode", "transform", "network").
-    changes: what was done to video or network for this answer, in words; none as a rule.
+    changes: edits of the video or the network, in words; none as a rule.
     """
 
     video: Video

@@ -1,4 +1,4 @@
-"""Why a prediction: what spoke for it, how far that can be trusted, and what it hangs on."""
+"""Attributions of predictions, their reliability, and the effect of single blocks."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ METHOD_NAMES: dict[Method, str] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Attribution(Record):
-    """Contribution of every part of the input to the logit of a category.
+    """Contribution of every part of a network's input to a category's logit.
 
     Explained is the category's logit: at video level the mean over the views, or that of one
     snippet (its mean over the views that hold it).
     category: class index. snippet: index, None at video level.
-    maps: (views, frames, h, w) float32, in logits: positive speaks for the category, negative
-    against it. frames are all frames of a view in order (`Analysis.frames_of_view`); h x w covers
+    maps: (views, frames, h, w) float32, in logits: positive supports the category, negative
+    opposes it. frames are all frames of a view in order (`Analysis.frames_of_view`); h x w covers
     the view's crop on the method's own grid (Grad-CAM: the features' own; ablation: 1 x 1).
     score, baseline_score: explained logit of the video, and of the same with everything absent
-    (`baseline` says what absent means). seconds: wall time.
+    (`baseline`: its description). seconds: wall time.
     """
 
     video: Video
@@ -121,7 +121,7 @@ class Faithfulness(Record):
 
 
 class Rate(NamedTuple):
-    """Share of videos in which something held, their number, and the share expected by chance."""
+    """Success rate over a number of videos, and the rate by chance."""
 
     rate: float
     videos: int
@@ -160,8 +160,8 @@ class Trust:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Effects(Record):
-    """Importance of blocks: probability of a category as it is, and with one block after
-    the other made neutral.
+    """Block ablation of one prediction: probabilities of a category unchanged, and with each block
+    neutral in turn.
 
     category: class index. before: probability with every block as it is. blocks: dotted names of
     the DSA or SDA modules, from the input on; changes: in words, what was done to each; after:
@@ -183,13 +183,13 @@ class Effects(Record):
 
     @property
     def drop(self) -> Array:
-        """(blocks,) how much probability the block carries; negative where it stood against."""
+        """(blocks,) probability that the block adds; negative where it opposes the category."""
         return np.asarray(self.before - self.after)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class RunEffects(Record):
-    """Which block matters for which category, over the videos of a run.
+    """Block ablation over the videos of a run, by category.
 
     blocks, changes: as of `Effects`. videos: (classes,) how many were tried. before: (classes,)
     accuracy with every block as it is; after: (classes, blocks) with that block made neutral;

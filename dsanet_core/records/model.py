@@ -1,5 +1,4 @@
-"""A network: its test protocol, its identity, and how much a video looks like what it was trained
-on."""
+"""A network's test protocol and identity, and the similarity of a video to its training data."""
 
 from __future__ import annotations
 
@@ -18,14 +17,14 @@ SNIPPET_MIXING = {
     "shift": "features shifted between frames, scores averaged",
     "3d": "features joined by 3D convolutions over all frames, scores averaged",
 }
-"""How the snippets of a view become its scores; only with "average" does each stand alone."""
+"""Combination of a view's snippets into its scores; only with "average" are they independent."""
 PRECISIONS = ("float32", "bfloat16", "float16")
-"""What a network computes in; the two halves by autocast."""
+"""Number formats of a network's computation; the 16-bit ones by autocast."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """Sampling, crops and precision: the way from a video to network input.
+    """Conversion of a video to network input: everything that a reported number depends on.
 
     group_size: snippets that one forward aggregates (U). With more snippets than that they form
     num_snippets / group_size interleaved groups (group i has snippets i, i+G, i+2G, ...), whose
@@ -79,7 +78,7 @@ class Protocol:
 
     @property
     def snippet_word(self) -> str:
-        """The word for a snippet: one of a single frame is a "frame"."""
+        """"snippet", or "frame" for snippets of a single frame."""
         return "frame" if self.sampling.frames_per_snippet == 1 else "snippet"
 
     @property

@@ -1,4 +1,4 @@
-"""Predictions of a model for a whole dataset, summarised for its figures."""
+"""Summary of a network's predictions on a whole dataset, with the data that its figures need."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dsanet_core.records.base import Array, Record, require
 from dsanet_core.records.model import Model, Protocol
 
 DISTANCES = ("distance from identity", "distance from averaging")
-"""What is kept of the dynamic kernels of a DSA block, as of `Kernel`."""
+"""Quantities of the dynamic kernels of a DSA block, as of `Kernel`."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -54,7 +54,7 @@ class Calibration(Record):
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Run(Record):
-    """A finished run: what one network said of every readable video of a dataset.
+    """A finished run: the predictions of one network for every readable video of a dataset.
 
     id: name of the run's folder. dataset: its name for people; opened_as: the arguments of
     `open_dataset` that give it; groups: named groups of categories.
@@ -112,7 +112,7 @@ class Run(Record):
 
     @property
     def correct(self) -> Array:
-        """(videos,) bool: is the best category the true one?"""
+        """(videos,) bool: True where the best category is the true one."""
         return np.asarray(self.label_rank == 0)
 
     @property
@@ -147,7 +147,7 @@ class Run(Record):
         return counts
 
     def calibration(self, bins: int = 15) -> Calibration:
-        """Is a network that says 80% right 80 times of 100? Of the predicted class alone."""
+        """Confidence against accuracy in equal bins, of the predicted class alone."""
         edges = np.linspace(0, 1, bins + 1)
         place = np.clip(np.digitize(self.confidence, edges[1:-1], right=True), 0, bins - 1)
         videos = np.bincount(place, minlength=bins)

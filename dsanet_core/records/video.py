@@ -46,7 +46,7 @@ class Video:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames of a video a network is shown at test time.
+    """Choice of the frames of a video that a network is shown at test time.
 
     num_snippets snippets are spread evenly over the video, each of frames_per_snippet frames
     taken every frame_stride frames. policy: what stands in for frames past the end of a video

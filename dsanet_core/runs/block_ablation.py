@@ -1,4 +1,4 @@
-"""Which block matters for which category: `rank_blocks` over the videos of a run, and its file
+"""Importance of each block for each category: `rank_blocks` over the videos of a run, and its file
 beside the run's summary."""
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array, RunEffects
 from dsanet_core.runs.inference import network_inputs
 from dsanet_core.runs.metrics import match_categories
-from dsanet_core.runs.store import Progress
+from dsanet_core.runs.store import RunProgress
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
 from dsanet_core.whatif import neutral_changes, scores_without
@@ -41,13 +41,13 @@ def run_effects(
     *,
     limit: int = VIDEOS,
     workers: int | None = None,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[RunProgress], None] | None = None,
 ) -> RunEffects:
     """Try every DSA block with the identity kernel and every SDA block with its gate off, one at a
     time, on the videos of a dataset: one decode and one forward more than there are blocks each.
 
     limit: videos that are tried; categories take turns, each giving its videos in the dataset's
-    order. workers: as of `answer_each`. report: called after each video; what it raises ends the
+    order. workers: as of `predict_each`. report: called after each video; what it raises ends the
     work. Videos that cannot be read are left out.
     Raises ModelError for a network without such blocks; DatasetError if a category is not among
     the network's, the limit is below 1 or no video could be read.
@@ -92,7 +92,7 @@ def measure_run(
     network: VideoNetwork,
     *,
     limit: int = VIDEOS,
-    report: Callable[[Progress], None] | None = None,
+    report: Callable[[RunProgress], None] | None = None,
 ) -> RunEffects:
     """`run_effects` over the dataset of the finished run in a folder, kept beside its summary.
 
@@ -149,7 +149,7 @@ def save_effects(effects: RunEffects, folder: Path) -> None:
 
 
 def load_effects(folder: Path) -> RunEffects | None:
-    """The effects that `save_effects` wrote to the folder of a run; None if there are none.
+    """The effects that `save_effects` wrote in the folder of a run; None if there are none.
     Raises RecordError for a file that is not readable."""
     path = folder / FILE
     if not path.exists():
@@ -179,8 +179,8 @@ def _mean_per_class(values: Array, label: Array, classes: int) -> Array:
         return np.asarray(sums / np.bincount(label, minlength=classes)[:, None])
 
 
-def _progress(tried: int, failed: int, total: int, spent: float) -> Progress:
+def _progress(tried: int, failed: int, total: int, spent: float) -> RunProgress:
     done = tried + failed
     rate = done / spent
-    return Progress(done=done, failed=failed, total=total, rate=rate,
+    return RunProgress(done=done, failed=failed, total=total, rate=rate,
                     seconds_left=(total - done) / rate)

@@ -31,9 +31,9 @@ from dsanet_core.datasets import PYAV, Dataset
 from dsanet_core.errors import RunError
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Run
-from dsanet_core.runs.inference import Answer, Failure, answer_each
+from dsanet_core.runs.inference import Failure, VideoPrediction, predict_each
 from dsanet_core.runs.metrics import OTHER_LABELS, match_categories, summarise
-from dsanet_core.runs.store import Progress, RunFolder
+from dsanet_core.runs.store import RunFolder, RunProgress
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run, save_run
 from dsanet_core.untrimmed import describe_untrimmed, untrimmed_protocol
@@ -46,7 +46,7 @@ SHARD_SECONDS, SHARD_VIDEOS = 5.0, 256
 REPORT_SECONDS = 1.0
 _PACKAGES = ("torch", "torchvision", "numpy", "opencv-python", "av", "pyarrow")
 
-Report = Callable[[Progress], None]
+ReportProgress = Callable[[RunProgress], None]
 """Called in the first process, about once a second and at the end."""
 
 
@@ -57,13 +57,13 @@ def run_dataset(
     folder: str | Path = FOLDER,
     untrimmed: bool = False,
     workers: int | None = None,
-    report: Report | None = None,
+    report: ReportProgress | None = None,
     command: Sequence[str] = (),
 ) -> Run:
     """Run every video that has no answer yet, keep the answers, and summarise once all have one.
 
     folder: where the folders of runs lie. untrimmed: as `analyze_untrimmed`. workers: processes
-    that decode beside each network, see `answer_each`. command: what the command line said, for
+    that decode beside each network, see `predict_each`. command: what the command line said, for
     whoever resumes. Videos that cannot be read go to the errors table. An interrupt (Ctrl-C) keeps
     what is done.
     Raises DatasetError if a category is not among the network's or no video could be read;
@@ -83,7 +83,7 @@ def run_dataset(
                 left = None
             left = group.share(left)
             _Session(run_folder, dataset, labels, group, report).work(
-                answer_each(dataset, left[group.rank :: group.count], network,
+                predict_each(dataset, left[group.rank :: group.count], network,
                             untrimmed=untrimmed, workers=workers)
             )
             group.wait()
@@ -166,25 +166,28 @@ class _Session:
         dataset: Dataset,
         labels: Any,
         group: Workers,
-        report: Report | None,
+        report: ReportProgress | None,
     ) -> None:
         self.folder, self.dataset, self.labels = folder, dataset, labels
         self.is_first = group.rank == 0
         self.report = report
-        self.answers: list[Answer] = []
+        self.predictions: list[VideoPrediction] = []
         self.failures: list[Failure] = []
         self.started: float | None = None
         self.written = self.reported = time.monotonic()
         self.before = sum(folder.counts())
 
-    def work(self, answers: Any) -> None:
+    def work(self, outcomes: Any) -> None:
         try:
-            for answer in answers:
-                (self.answers if isinstance(answer, Answer) else self.failures).append(answer)
+            for outcome in outcomes:
+                if isinstance(outcome, VideoPrediction):
+                    self.predictions.append(outcome)
+                else:
+                    self.failures.append(outcome)
                 now = time.monotonic()
                 if self.started is None:  # what came before it was getting ready
                     self.started, self.before = now, self.before + 1
-                waiting = len(self.answers) + len(self.failures)
+                waiting = len(self.predictions) + len(self.failures)
                 if waiting >= SHARD_VIDEOS or now - self.written >= SHARD_SECONDS:
                     self.write()
                 if self.is_first and now - self.reported >= REPORT_SECONDS:
@@ -199,10 +202,10 @@ class _Session:
     def write(self) -> None:
         """Keep what has been answered: two shards at the most."""
         self.written = time.monotonic()
-        if self.answers:
-            rows = [answer.row for answer in self.answers]
-            self.folder.write(self.answers, self._names(rows), self.labels[rows])
-            self.answers = []
+        if self.predictions:
+            rows = [answer.row for answer in self.predictions]
+            self.folder.write(self.predictions, self._names(rows), self.labels[rows])
+            self.predictions = []
         if self.failures:
             self.folder.write_failures(self.failures, self._names([f.row for f in self.failures]))
             self.failures = []
@@ -212,10 +215,10 @@ class _Session:
         self.reported = time.monotonic()
         answered, failed = self.folder.counts()
         failed += len(self.failures)
-        done = answered + failed + len(self.answers)
+        done = answered + failed + len(self.predictions)
         spent = 0.0 if self.started is None else self.reported - self.started
         rate = (done - self.before) / spent if spent > 0 else 0.0
-        progress = Progress(
+        progress = RunProgress(
             done=done,
             failed=failed,
             total=self.folder.total,

@@ -1,4 +1,4 @@
-"""Inference over the videos of a dataset, one after the other.
+"""Predictions of a network for the videos of a dataset, one after the other.
 
 Decoding and transforms run in worker processes, ahead of the network.
 """
@@ -33,8 +33,8 @@ INPUTS_AHEAD = 4
 
 
 @dataclass(frozen=True)
-class Answer:
-    """Scores of one network for one video.
+class VideoPrediction:
+    """Prediction of one network for one video.
 
     row: its index in the dataset. scores: (classes,) probabilities. snippet_scores: (snippets,
     classes). dependency_weights: QSA weights (M,) of each SDA block, kernel_taps: (L,) taps of each
@@ -62,15 +62,15 @@ class Failure:
     reason: str
 
 
-def answer_each(
+def predict_each(
     dataset: Dataset,
     rows: Sequence[int],
     network: VideoNetwork,
     *,
     untrimmed: bool = False,
     workers: int | None = None,
-) -> Iterator[Answer | Failure]:
-    """Answers for these rows, in order. workers: processes that decode, as many as this process
+) -> Iterator[VideoPrediction | Failure]:
+    """Predictions for these rows, in order. workers: processes that decode, as many as this process
     has cores without it; none for 0, or for few videos. Untrimmed videos are decoded in this
     process, stretch by stretch."""
     if untrimmed:
@@ -83,7 +83,7 @@ def answer_each(
             continue
         start = time.perf_counter()
         output = run_network(network, views)
-        yield Answer(
+        yield VideoPrediction(
             row=row,
             scores=output.video_scores,
             snippet_scores=output.snippet_scores,
@@ -132,7 +132,7 @@ def network_inputs(
     dataset: Dataset, rows: Sequence[int], protocol: Protocol, workers: int | None
 ) -> Iterator[_Input]:
     """Network inputs of these rows, in order: (row, views or why there are none, seconds it took).
-    workers: as of `answer_each`. Raises RunError where one of these processes dies."""
+    workers: as of `predict_each`. Raises RunError where one of these processes dies."""
     inputs = _Inputs(dataset, rows, protocol)
     count = min(MOST_WORKERS, available_cores()) if workers is None else workers
     if count == 0 or len(rows) <= FEW_VIDEOS:
@@ -150,12 +150,12 @@ def network_inputs(
         multiprocessing_context=context,
         worker_init_fn=use_one_core,
     )
-    with deaths_told():
+    with run_error_if_a_worker_dies():
         yield from loader
 
 
 @contextmanager
-def deaths_told() -> Iterator[None]:
+def run_error_if_a_worker_dies() -> Iterator[None]:
     """Processes of a DataLoader that die within the block are a RunError."""
     try:
         yield
@@ -173,13 +173,13 @@ def deaths_told() -> Iterator[None]:
 
 
 def use_one_core(worker: int) -> None:
-    """First step of each process of a DataLoader: there are as many of them as cores."""
+    """Initialise a process of a DataLoader: one thread each, as there are as many as cores."""
     import cv2
 
     cv2.setNumThreads(1)
 
 
-def _untrimmed(dataset: Dataset, row: int, network: VideoNetwork) -> Answer | Failure:
+def _untrimmed(dataset: Dataset, row: int, network: VideoNetwork) -> VideoPrediction | Failure:
     def read(sampling: Sampling, part: tuple[int, int] | None) -> Clips:
         return dataset.clips(row, sampling, part)
 
@@ -188,7 +188,7 @@ def _untrimmed(dataset: Dataset, row: int, network: VideoNetwork) -> Answer | Fa
         analysis = score_untrimmed(read, network)
     except VideoError as error:
         return Failure(row, str(error))
-    return Answer(
+    return VideoPrediction(
         row=row,
         scores=analysis.video_scores,
         snippet_scores=analysis.snippet_scores,

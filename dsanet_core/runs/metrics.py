@@ -63,8 +63,8 @@ class MeanAveragePrecision(NamedTuple):
 
 
 def mean_average_precision(scores: Array, labels: Array) -> MeanAveragePrecision:
-    """Mean average precision of scores (videos, categories), given bool labels of the
-    same shape, any number of categories a video.
+    """Mean average precision of scores (videos, categories), given bool labels of the same
+    shape, any number of categories a video.
 
     As ActivityNet's evaluation: the interpolated average precision of Pascal VOC 2011, that is the
     mean over a category's videos of the best precision at their rank or any later one. Of equal

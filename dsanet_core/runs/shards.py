@@ -32,7 +32,7 @@ def shards_of(folder: Path, kind: str) -> list[Path]:
 
 
 def rows_of(shard: Path) -> int:
-    """Number of rows by its name. Raises ValueError for a name that no run gives."""
+    """Number of rows, by the name of the shard. Raises ValueError for a name that no run gives."""
     return int(shard.name.split(".")[1])
 
 

@@ -21,7 +21,7 @@ OUTCOMES = (
     "both wrong, same answer",
     "both wrong, different answers",
 )
-"""How two networks can do on a video; `Pair.outcome` counts in this order."""
+"""Outcomes of two networks on a video; `Pair.outcome` counts in this order."""
 
 
 class Interval(NamedTuple):
@@ -252,7 +252,7 @@ def most_confused(confusion: Array, most: int) -> list[int]:
 
 NO_GROUP = ""
 SIMILARITY = "average linkage of Euclidean distances, leaves in the optimal order"
-"""How `by_similarity` clusters, in words."""
+"""Method of `by_similarity`, for captions."""
 
 
 def group_of(classes: Sequence[str], groups: Mapping[str, Sequence[str]]) -> tuple[str, ...]:

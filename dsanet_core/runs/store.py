@@ -1,4 +1,4 @@
-"""A run's folder: what it is about, what has been done, who is at it, and when it is finished.
+"""A run's folder: its manifest, results so far, progress, lock and summary.
 
     run.json                    what is run: weights, dataset, protocol, versions (the manifest)
     videos.<count>...parquet, errors.<count>...parquet   shards, each written at once (`shards`)
@@ -44,7 +44,7 @@ from dsanet_core.runs.shards import (
 from dsanet_core.runs.summary import FILE as SUMMARY
 
 if TYPE_CHECKING:
-    from dsanet_core.runs.inference import Answer, Failure
+    from dsanet_core.runs.inference import Failure, VideoPrediction
 
 MANIFEST, PROGRESS, LOCK = "run.json", "progress.json", "lock"
 LOCK_TRIES, LOCK_PAUSE_SECONDS = 10, 0.02
@@ -72,7 +72,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Progress:
+class RunProgress:
     """Progress of a run. done: videos, failed ones among them; rate: videos per second of this
     session; seconds_left: at that rate, None before there is one. process, host: of the first
     process at work. updated: seconds since the epoch."""
@@ -140,7 +140,7 @@ class RunFolder:
 
     @property
     def is_at_work(self) -> bool:
-        """Does a process of this machine hold the lock?"""
+        """True while a process of this machine holds the lock."""
         try:
             with (self.path / LOCK).open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -194,36 +194,38 @@ class RunFolder:
         return sorted(path.name for path in self.path.glob(f"*{DAMAGED}"))
 
     def counts(self) -> tuple[int, int]:
-        """Videos that shards say are answered and failed, from their names alone."""
-        answered, failed = (
+        """Numbers of predicted and of unreadable videos, by the names of the shards alone."""
+        predicted, failed = (
             sum(map(rows_of, shards_of(self.path, kind)))
             for kind in ("videos", "errors")
         )
-        return answered, failed
+        return predicted, failed
 
-    def write(self, answers: Sequence[Answer], videos: Sequence[str], labels: Array) -> None:
-        """A shard of answers; videos, labels: name and class index of each.
+    def write(
+        self, predictions: Sequence[VideoPrediction], videos: Sequence[str], labels: Array
+    ) -> None:
+        """Write a shard of predictions; videos, labels: name and class index of each.
 
         Raises RunError, with nothing written, where the disk takes no more.
         """
-        first = answers[0]
+        first = predictions[0]
         layout = {
             "dependencies": first.dependencies,
             "dependency_blocks": list(first.dependency_weights),
             "kernel_blocks": list(first.kernel_taps),
         }
         columns: dict[str, Any] = {
-            "row": [answer.row for answer in answers],
+            "row": [each.row for each in predictions],
             "video": videos,
             "label": labels,
-            "scores": [answer.scores for answer in answers],
-            "snippet_scores": [answer.snippet_scores.ravel() for answer in answers],
+            "scores": [each.scores for each in predictions],
+            "snippet_scores": [each.snippet_scores.ravel() for each in predictions],
             **{
-                name: [_flat(getattr(answer, name)) for answer in answers]
+                name: [_flat(getattr(each, name)) for each in predictions]
                 for name in ("dependency_weights", "kernel_distances", "kernel_taps")
             },
             **{
-                f"{step}_seconds": [answer.seconds.get(step, 0.0) for answer in answers]
+                f"{step}_seconds": [each.seconds.get(step, 0.0) for each in predictions]
                 for step in ("decode", "network")
             },
         }
@@ -256,20 +258,20 @@ class RunFolder:
         table = read_shards(shards_of(self.path, "errors"), None, _ERRORS)
         return list(zip(table["video"].to_pylist(), table["reason"].to_pylist(), strict=True))
 
-    def report(self, progress: Progress) -> None:
-        """Leave word of the progress for others; a disk that takes none is no reason to stop."""
+    def report(self, progress: RunProgress) -> None:
+        """Write the progress for other processes; errors of the disk are ignored."""
         with suppress(OSError):
             atomic.write_text(self.path / PROGRESS, json.dumps(asdict(progress)), sync=False)
 
-    def progress(self) -> Progress:
-        """The last report of the process at work, or else the counts of the shards."""
+    def progress(self) -> RunProgress:
+        """The last report while a process is at work, otherwise the counts of the shards."""
         if self.is_at_work:
             try:
-                return record_from(Progress, json.loads((self.path / PROGRESS).read_text()))
+                return record_from(RunProgress, json.loads((self.path / PROGRESS).read_text()))
             except (OSError, ValueError):
                 pass  # at work, and not so far yet
-        answered, failed = self.counts()
-        return Progress(done=answered + failed, failed=failed, total=self.total)
+        predicted, failed = self.counts()
+        return RunProgress(done=predicted + failed, failed=failed, total=self.total)
 
     def delete(self) -> None:
         """Remove the run and everything it found. Raises RunError while somebody is at work."""

@@ -22,7 +22,7 @@ from dsanet_core.atomic import atomic_file
 from dsanet_core.datasets import Dataset
 from dsanet_core.errors import LensError, VideoError
 from dsanet_core.records import Sampling
-from dsanet_core.runs.inference import deaths_told, use_one_core
+from dsanet_core.runs.inference import run_error_if_a_worker_dies, use_one_core
 from dsanet_core.synthetic import NATIVE_SIZE, NUM_FRAMES, make_video
 from dsanet_core.training.augmentation import UNMIRRORED, Augmentation, cut_out
 from dsanet_core.video import snippet_indices
@@ -255,7 +255,7 @@ class Batches:
         """The batches of an epoch, from a step on."""
         self.plan.epoch, self.plan.first_step = epoch, first_step
         if self._loader is not None:
-            with deaths_told():
+            with run_error_if_a_worker_dies():
                 yield from self._loader
             return
         for keys in self.plan:

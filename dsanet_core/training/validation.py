@@ -15,7 +15,7 @@ from dsanet_core.datasets import Dataset
 from dsanet_core.errors import LensError, printable
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array
-from dsanet_core.runs.inference import Answer, answer_each
+from dsanet_core.runs.inference import VideoPrediction, predict_each
 from dsanet_core.runs.metrics import label_ranks
 from dsanet_core.training.data import Log
 from dsanet_core.training.open_data import called, labels_of
@@ -52,13 +52,13 @@ def measure(
 ) -> Measured:
     """A network on a data set by its own test protocol, shared among the processes.
 
-    loaders: processes of each that decode, as of `answer_each`. Raises LensError if no video could
+    loaders: processes of each that decode, as of `predict_each`. Raises LensError if no video could
     be read.
     """
     rows = range(workers.rank, len(dataset), workers.count)
-    answers = answer_each(dataset, rows, network, workers=loaders)
+    answers = predict_each(dataset, rows, network, workers=loaders)
     mine = [(answer.row, answer.scores, answer.appearance) for answer in answers
-            if isinstance(answer, Answer)]
+            if isinstance(answer, VideoPrediction)]
     found = sorted((one for part in workers.gather(mine) for one in part), key=lambda one: one[0])
     if not found:
         raise LensError(

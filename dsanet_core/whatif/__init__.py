@@ -1,5 +1,4 @@
-"""Changes to a video or to blocks, the predictions that follow, and the importance of each block
-a prediction hangs on."""
+"""Edits of a video or of blocks, the predictions they lead to, and block ablation."""
 
 from __future__ import annotations
 

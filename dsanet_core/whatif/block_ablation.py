@@ -1,4 +1,4 @@
-"""The answer after changes, and how much it hangs on every block."""
+"""Predictions after changes, and the importance of every block."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from torch import Tensor
 
 from dsanet_core.analysis import (
-    Progress,
-    answer,
+    StepProgress,
+    analyze_clips,
     category_index,
     open_clips,
     open_network,
@@ -42,7 +42,7 @@ def what_if(
     changes: Sequence[Change | str],
     *,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Analysis:
     """`analyze` with changes, which stand in words in the analysis: those to the input in their
     order, and one to each block at the most. Its frames and times are those that were shown, in
@@ -57,7 +57,7 @@ def what_if(
     interventions = interventions_of(network, made)
     clips, seconds = open_clips(video, network, report)
     clips, absent = shown_then(clips, made)
-    return answer(
+    return analyze_clips(
         clips,
         network,
         seconds,
@@ -99,8 +99,8 @@ def interventions_of(network: VideoNetwork, changes: Sequence[Change]) -> dict[s
 
 
 def neutral_changes(network: VideoNetwork) -> list[BlockChange]:
-    """The change that makes each DSA or SDA block neutral, from the input on: it does then what it
-    would do without its module. Raises ModelError for a network that has none."""
+    """Changes that make each DSA or SDA block neutral, from the input on: the block then computes
+    what it would without its module. Raises ModelError for a network that has none."""
     found: list[BlockChange] = []
     for name, module in network.named_modules():
         if isinstance(module, DSA):
@@ -139,7 +139,7 @@ def rank_blocks(
     *,
     category: int | str | None = None,
     device: str = "auto",
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Effects:
     """Importance of each block for the prediction: every DSA block with the identity kernel, every
     SDA block with its gate off, one at a time. One forward more than there are blocks.

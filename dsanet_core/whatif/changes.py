@@ -57,7 +57,7 @@ class InputChange(Change):
 
     @abstractmethod
     def apply(self, shown: Shown) -> Shown:
-        """The content after the change. Raises ModelError for a snippet that is not there."""
+        """The content after the change. Raises ModelError for a snippet that does not exist."""
 
 
 class BlockChange(Change):

@@ -11,12 +11,12 @@ from typing import Any
 import torch
 
 from app.server import tasks
-from dsanet_core.analysis import Progress
+from dsanet_core.analysis import StepProgress
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips
 
 
-def who(clips: Clips, network: VideoNetwork, report: Progress) -> dict[str, Any]:
+def who(clips: Clips, network: VideoNetwork, report: StepProgress) -> dict[str, Any]:
     """The process, the network, where it is, and the video that was asked about."""
     device = next(network.parameters()).device
     return {
@@ -25,14 +25,14 @@ def who(clips: Clips, network: VideoNetwork, report: Progress) -> dict[str, Any]
     }
 
 
-def killed(clips: Clips, network: VideoNetwork, report: Progress) -> None:
+def killed(clips: Clips, network: VideoNetwork, report: StepProgress) -> None:
     """Killed from outside in the middle of a forward, as the kernel does when memory is short."""
     network.conv1.register_forward_pre_hook(lambda *_: os.kill(os.getpid(), signal.SIGKILL))
     tasks.analysis(clips, network, report)
 
 
 def endless(
-    clips: Clips, network: VideoNetwork, report: Progress, *, note: Path, **_: Any
+    clips: Clips, network: VideoNetwork, report: StepProgress, *, note: Path, **_: Any
 ) -> None:
     """Long, but in short steps. note: says "begun", then "stopped"."""
     note.write_text("begun")
@@ -44,18 +44,18 @@ def endless(
         note.write_text("stopped")
 
 
-def deaf(clips: Clips, network: VideoNetwork, report: Progress, *, note: Path) -> None:
+def deaf(clips: Clips, network: VideoNetwork, report: StepProgress, *, note: Path) -> None:
     """One step that takes a minute."""
     note.write_text("begun")
     time.sleep(60)
 
 
-def device_lost(clips: Clips, network: VideoNetwork, report: Progress) -> None:
+def device_lost(clips: Clips, network: VideoNetwork, report: StepProgress) -> None:
     raise torch.AcceleratorError("CUDA error: unspecified launch failure\nmore of it")
 
 
 def device_lost_late(
-    clips: Clips, network: VideoNetwork, report: Progress, *, note: Path
+    clips: Clips, network: VideoNetwork, report: StepProgress, *, note: Path
 ) -> None:
     """Cancelled by then."""
     note.write_text("begun")
@@ -63,9 +63,9 @@ def device_lost_late(
     device_lost(clips, network, report)
 
 
-def too_large(clips: Clips, network: VideoNetwork, report: Progress) -> None:
+def too_large(clips: Clips, network: VideoNetwork, report: StepProgress) -> None:
     torch.empty(2**55)
 
 
-def broken(clips: Clips, network: VideoNetwork, report: Progress) -> None:
+def broken(clips: Clips, network: VideoNetwork, report: StepProgress) -> None:
     raise KeyError("inner secret")

@@ -17,7 +17,7 @@ from app.server import run_jobs, run_queue
 from dsanet_core import checkpoints
 from dsanet_core.records import Run
 from dsanet_core.runs import inference
-from dsanet_core.runs.store import Progress, RunFolder
+from dsanet_core.runs.store import RunFolder, RunProgress
 from dsanet_core.runs.summary import FILE
 from tests.app.conftest import OpenPage, go, page_text
 from tests.app.run_fixtures import DATASET, put, real_runs, runs_folder
@@ -295,11 +295,11 @@ def test_no_weights_here_is_said_and_the_table_stays(
 
 def test_words_of_a_run_that_goes_on() -> None:
     entry = Entry(
-        "one", Path("one"), False, State.RUNNING, None, Progress(5, 0, 9), "2026"
+        "one", Path("one"), False, State.RUNNING, None, RunProgress(5, 0, 9), "2026"
     )
     said = text.progress
     assert "loading packages" in said(entry, 0)
-    busy = Progress(5, 0, 9, rate=2, seconds_left=2.0, process=7, updated=0)
+    busy = RunProgress(5, 0, 9, rate=2, seconds_left=2.0, process=7, updated=0)
     assert "no update for" in said(replace(entry, progress=busy), 0)
     assert "writing the summary" in said(replace(entry, progress=replace(busy, done=9)), 0)
     assert said(replace(entry, state=State.WAITING), 3) == "queued behind 3 runs"

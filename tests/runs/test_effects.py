@@ -15,7 +15,7 @@ from dsanet_core.datasets import open_dataset
 from dsanet_core.errors import DatasetError, ModelError, RecordError, RunError
 from dsanet_core.runs import load_effects, run_dataset, run_effects, save_effects
 from dsanet_core.runs.block_ablation import FILE, in_turns, measure_run
-from dsanet_core.runs.store import Progress
+from dsanet_core.runs.store import RunProgress
 from dsanet_core.whatif import rank_blocks
 from tests.clips import save_clip
 from tests.weights import save_tiny, tiny_network
@@ -73,7 +73,7 @@ def test_unreadable_videos_are_left_out(tmp_path: Path) -> None:
     for label, name in enumerate(names):
         save_clip(tmp_path / name / "good.mp4", label, frames=16)
     (tmp_path / names[0] / "bad.mp4").write_bytes(b"no video")
-    said: list[Progress] = []
+    said: list[RunProgress] = []
     effects = run_effects(open_dataset(str(tmp_path)), tiny_network(), report=said.append)
     assert effects.videos[:3].tolist() == [1, 1, 0]
     assert [(p.done, p.total) for p in said] == [(1, 3), (2, 3), (3, 3)]
@@ -85,9 +85,9 @@ def test_unreadable_videos_are_left_out(tmp_path: Path) -> None:
 
 
 def test_what_the_report_raises_ends_the_work() -> None:
-    said: list[Progress] = []
+    said: list[RunProgress] = []
 
-    def stop(progress: Progress) -> None:
+    def stop(progress: RunProgress) -> None:
         said.append(progress)
         raise KeyboardInterrupt
 

@@ -15,7 +15,7 @@ from dsanet_core.errors import DatasetError, RunError
 from dsanet_core.records import Run
 from dsanet_core.runs import load_run, run_dataset
 from dsanet_core.runs.metrics import average_runs, matrix
-from dsanet_core.runs.store import Progress, RunFolder
+from dsanet_core.runs.store import RunFolder, RunProgress
 from dsanet_core.runs.summary import run_to_dict
 from tests.clips import save_clip
 from tests.weights import preferring, tiny_network
@@ -122,7 +122,7 @@ def test_unreadable_videos_go_to_the_errors_table_and_the_run_goes_on(tmp_path: 
     assert run_to_dict(run)["per_category"] == {"good": 1.0, "other": 0.0}
     ((name, reason),) = run.failed
     assert name == "bad/c.mp4" and "expected" in reason
-    assert folder_of(run, tmp_path).progress() == Progress(done=3, failed=1, total=3)
+    assert folder_of(run, tmp_path).progress() == RunProgress(done=3, failed=1, total=3)
 
 
 def test_a_dataset_of_unreadable_videos_is_an_error(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tools.bench.timing import in_turns
 if TYPE_CHECKING:
     from dsanet_core.datasets import Dataset
     from dsanet_core.records import Protocol
-    from dsanet_core.runs.store import Progress
+    from dsanet_core.runs.store import RunProgress
 
 ANALYSIS, RUN = "analysis", "run"
 REPEATS = 30
@@ -127,5 +127,5 @@ def _drawn_per_second(dataset: Dataset, protocol: Protocol) -> float:
     return sum(1 for _ in inputs) / (time.perf_counter() - start)
 
 
-def _note_rate(rates: list[float], progress: Progress) -> None:
+def _note_rate(rates: list[float], progress: RunProgress) -> None:
     rates.append(progress.rate)

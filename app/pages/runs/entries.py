@@ -14,7 +14,7 @@ import streamlit as st
 from app.server import run_jobs, runs
 from dsanet_core import checkpoints
 from dsanet_core.errors import LensError, RunError
-from dsanet_core.runs.store import Progress, RunFolder
+from dsanet_core.runs.store import RunFolder, RunProgress
 from dsanet_core.runs.summary import FILE as SUMMARY
 from dsanet_core.runs.summary import load_run
 
@@ -60,7 +60,7 @@ class Entry:
     is_embedded: bool
     state: State
     facts: Facts | None
-    progress: Progress
+    progress: RunProgress
     created: str
     top1: float | None = None
     top5: float | None = None
@@ -123,7 +123,7 @@ def _run_folders(parent: Path) -> list[Path]:
 
 def _entry(path: Path, is_embedded: bool) -> Entry | None:
     """The run of a folder; None for a folder that has just been deleted."""
-    facts, progress, damage, is_at_work = None, Progress(0, 0, 0), "", False
+    facts, progress, damage, is_at_work = None, RunProgress(0, 0, 0), "", False
     try:
         folder = RunFolder(path)
         facts = _facts_of(folder.manifest)
@@ -181,7 +181,7 @@ def _finished_fields(path: Path, changed: int) -> dict[str, Any]:
         "facts": Facts(
             name, run.model.weights, run.model.weights_sha256, run.dataset, run.protocol_in_words
         ),
-        "progress": Progress(done=total, failed=len(run.failed), total=total),
+        "progress": RunProgress(done=total, failed=len(run.failed), total=total),
         "top1": run.accuracy(),
         "top5": run.accuracy(5),
     }
