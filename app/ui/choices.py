@@ -38,7 +38,7 @@ def segments(
 
 def search_box(label: str, key: str, placeholder: str) -> str:
     """Words to search for, as they were typed."""
-    return st.text_input(label, **state.keyed(key), placeholder=placeholder)
+    return str(st.text_input(label, **state.keyed(key), placeholder=placeholder))
 
 
 def report_no_match(total: int, noun: str, search: str, hint: str = "") -> None:

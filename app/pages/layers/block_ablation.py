@@ -93,6 +93,6 @@ def to_csv(effects: RunEffects, classes: Sequence[str]) -> str:
             f"{effects.before[row]:.6g}", f"{effects.after[row, index]:.6g}",
             f"{effects.drop[row, index]:.6g}",
         ]
-        for row in np.flatnonzero(effects.videos)
+        for row in np.flatnonzero(effects.videos).tolist()
         for index, block in enumerate(effects.blocks)
     ))

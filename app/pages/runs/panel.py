@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from functools import partial
+from typing import Literal
 
 import streamlit as st
 
@@ -22,10 +23,11 @@ from dsanet_core.text_format import percent
 
 WATCH_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """Interval of redrawing while a run is active, and while none is."""
+BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
 BENCHMARK, FILES = "Embedded benchmark", "Folder or list on this server"
 DEFAULT_SEED, DEFAULT_VIDEOS = 7, 500
 MOST_SEED, MOST_VIDEOS = 2**31 - 1, 10**6
-BADGES = {
+BADGES: dict[State, tuple[BadgeColour, str]] = {
     State.RUNNING: ("blue", ":material/play_arrow:"),
     State.STOPPING: ("orange", ":material/hourglass:"),
     State.WAITING: ("gray", ":material/schedule:"),
