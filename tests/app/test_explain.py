@@ -136,7 +136,7 @@ def test_a_method_that_is_no_better_than_chance_is_not_offered_and_the_page_says
     at = open_page("explain", **SAMPLE, method="grad_cam")
     assert at.selectbox(key="method").value == "occlusion", "in the order of the methods"
     assert "Grad-CAM is not offered for tiny\\_dsa\\_i3d\\_synth" in page_text(at)
-    assert "(+0.01 against +0.04 on 60 videos)" in page_text(at)
+    assert "(+0.01 vs +0.04 on 60 videos)" in page_text(at)
     settle(at.selectbox(key="method").set_value("ablation").run())
     assert "finds the moment in 71.0% of 240 videos (a random moment: 31.0%)" in page_text(at)
     assert "cannot locate the object" in page_text(at)
@@ -204,7 +204,7 @@ def test_exports_are_the_shares_with_their_times_and_the_maps() -> None:
 @pytest.mark.parametrize("method", METHODS)
 def test_the_lead_says_how_much_of_the_difference_the_shares_make(method: Any) -> None:
     said = attribution_text.attribution_summary(make_attribution(make_analysis(0), method=method))
-    assert "100.0% of that difference" in said
+    assert "100.0% of the difference" in said
     assert ("completeness" in said) == (method == "integrated_gradients")
 
 

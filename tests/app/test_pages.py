@@ -100,7 +100,7 @@ def test_an_uploaded_video_is_analysed_and_has_no_truth(open_page: OpenPage, cli
     assert "64 frames, 16 frames/s, h264 in mp4" in page_text(at)
     assert "✓" not in page_text(at)
     assert "✗" not in page_text(at)
-    assert "✓ on green" in page_text(go(at, "compare"))
+    assert "green with ✓" in page_text(go(at, "compare"))
 
 
 @pytest.mark.parametrize(
