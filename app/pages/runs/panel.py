@@ -21,6 +21,7 @@ from dsanet_core.report.text import escape
 from dsanet_core.runs.summary import run_to_dict
 from dsanet_core.text_format import percent
 
+BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
 WATCH_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """Interval of redrawing while a run is active, and while none is."""
 BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
