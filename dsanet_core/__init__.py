@@ -7,10 +7,9 @@
 Names are loaded on first use: records open without torch, networks build without a video decoder.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from dsanet_core.lazy import loader
+from dsanet_core.lazy import LazyExports
 
 if TYPE_CHECKING:
     from dsanet_core import figures as figures
@@ -86,81 +85,9 @@ if TYPE_CHECKING:
     from dsanet_core.zoo import model_spec as model_spec
     from dsanet_core.zoo import with_protocol as with_protocol
 
-_HOMES = {
-    "analysis": ("analyze",),
-    "attribution": (
-        "attribute",
-        "attribution_to_csv",
-        "attribution_to_json",
-        "faithfulness",
-        "trust_of",
-    ),
-    "checkpoints": (
-        "Choices", "import_checkpoint", "load_imagenet", "load_model", "save_checkpoint",
-        "start_from",
-    ),
-    "counting": ("Complexity", "complexity"),
-    "datasets": ("open_dataset",),
-    "ensemble": ("Ensemble",),
-    "errors": (
-        "CheckpointError",
-        "DatasetError",
-        "LensError",
-        "ModelError",
-        "RecordError",
-        "RunError",
-        "VideoError",
-    ),
-    "hooks": ("capture", "hook_points"),
-    "models.dsa": ("DSA", "insert_dsa"),
-    "models.sda": ("SDA", "insert_sda"),
-    "models.transfer": ("transfer",),
-    "records": (
-        "Analysis",
-        "Attribution",
-        "Clips",
-        "Effects",
-        "Faithfulness",
-        "Familiarity",
-        "Frames",
-        "Kernel",
-        "Layers",
-        "Model",
-        "Protocol",
-        "Run",
-        "RunEffects",
-        "Sampling",
-        "Selection",
-        "Trust",
-        "Video",
-    ),
-    "report": ("report_to_html", "write_report"),
-    "runs": (
-        "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",
-    ),
-    "serialize": (
-        "analysis_from_json",
-        "analysis_to_csv",
-        "analysis_to_json",
-        "dependencies_to_csv",
-    ),
-    "untrimmed": ("analyze_untrimmed", "integrate_windows"),
-    "video": ("read_clips", "to_tensor"),
-    "whatif": ("Change", "parse_change", "rank_blocks", "what_if"),
-    "zoo": ("ModelSpec", "create_model", "list_models", "model_spec", "with_protocol"),
-}
-_load = loader(__name__, _HOMES)
-
-_ROOMS = ("figures",)
-"""Rooms that are public as a whole."""
-
-__all__ = sorted([name for names in _HOMES.values() for name in names] + [*_ROOMS])
-
-
-def __getattr__(name: str) -> Any:
-    if name in _ROOMS:
-        return import_module(f"{__name__}.{name}")
-    return _load(name)
+_exports = LazyExports(__name__, __file__)
+__getattr__ = _exports.load
+__all__ = sorted(_exports.module_of)
 
 
 def __dir__() -> list[str]:

@@ -1,5 +1,5 @@
-"""What is known of networks before any of them runs: every row of the zoo with its cost and the
-weights that are here, and the papers' printed figures beside ours."""
+"""The catalogue: every row of the zoo with its cost and available weights, and the comparison of
+costs with the papers' tables."""
 
 from __future__ import annotations
 
@@ -13,18 +13,17 @@ import torch
 from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo import ModelSpec, build_model, list_models, model_spec
-from dsanet_core.zoo.paper_tables import Counted, Published, published_rows
+from dsanet_core.zoo.paper_tables import CountedNetwork, PaperRow, paper_rows
 
 TOLERANCE = 0.015
-"""Multiply-adds match within this share of the printed figure: counters differ in what they count
-beside convolutions and linear layers."""
+"""Relative tolerance of matching multiply-adds: counters differ in the operations counted besides
+convolutions and linear layers."""
 
 
 @dataclass(frozen=True)
-class Network:
-    """One row of the zoo. params, macs: of one view, counted; views: of its own test protocol, in
-    words in `protocol`. weights: files here; accuracy: what was measured with the first of them, as
-    fractions, empty without."""
+class CatalogueRow:
+    """A row of the zoo. params, macs: counted, of one view; views: of its test protocol; protocol:
+    in words. weights: available files; accuracy: of the first of them, fractions, may be empty."""
 
     name: str
     description: str
@@ -39,21 +38,21 @@ class Network:
 
     @property
     def video_macs(self) -> int:
-        """Multiply-adds of a whole video."""
+        """Multiply-adds of a video, all views."""
         return self.macs * self.views
 
 
 @dataclass(frozen=True)
-class Comparison:
-    """A printed row and what is counted here; None where this package does not build it."""
+class PaperComparison:
+    """A row of a paper beside the counted cost; None if this package does not build it."""
 
-    row: Published
+    row: PaperRow
     params: int | None
     macs: int | None
 
     @property
     def params_equal(self) -> bool | None:
-        """Whether parameters are those printed, to the last printed digit; None: not printed."""
+        """True if the parameters match to the last printed digit; None: not comparable."""
         if self.params is None or not self.row.params:
             return None
         digits = len(self.row.params.partition(".")[2])
@@ -61,35 +60,34 @@ class Comparison:
 
     @property
     def macs_error(self) -> float | None:
-        """Our multiply-adds over the printed ones, minus 1; None: not printed."""
+        """Relative deviation of the counted multiply-adds; None: not comparable."""
         if self.macs is None or not self.row.macs:
             return None
         return self.macs / (float(self.row.macs) * 1e9) - 1
 
     @property
     def is_matched(self) -> bool | None:
-        """Whether all that is printed is met; None if there is nothing to compare."""
+        """True if all printed figures match; None if there is nothing to compare."""
         error = self.macs_error
         verdicts = (self.params_equal, None if error is None else abs(error) <= TOLERANCE)
         known = [verdict for verdict in verdicts if verdict is not None]
         return all(known) if known else None
 
 
-def list_networks(manifest: Mapping[str, Mapping[str, Any]]) -> list[Network]:
-    """Every row of the zoo, its cost counted, its weights and their accuracy from the manifest
-    (`checkpoints.read_manifest`)."""
+def catalogue_rows(manifest: Mapping[str, Mapping[str, Any]]) -> list[CatalogueRow]:
+    """Every row of the zoo with its cost. manifest: as of `checkpoints.read_manifest`."""
     return [
-        network_of(
+        catalogue_row(
             name, model_spec(name), [e for e in manifest.values() if e["model"] == name]
         )
         for name in list_models()
     ]
 
 
-def network_of(name: str, spec: ModelSpec, weights: Sequence[Mapping[str, Any]]) -> Network:
-    """What a row says under a name, its cost counted. weights: entries of those that are here."""
-    cost = complexity(_shapes_of(spec))
-    return Network(
+def catalogue_row(name: str, spec: ModelSpec, weights: Sequence[Mapping[str, Any]]) -> CatalogueRow:
+    """A spec under a name, with its cost. weights: entries of its available weights."""
+    cost = complexity(_meta_network(spec))
+    return CatalogueRow(
         name=name,
         description=spec.description,
         reference=spec.reference,
@@ -103,38 +101,38 @@ def network_of(name: str, spec: ModelSpec, weights: Sequence[Mapping[str, Any]])
     )
 
 
-def compare_with_papers() -> list[Comparison]:
-    """The papers' rows in their order, each beside what is counted here.
+def compare_with_papers() -> list[PaperComparison]:
+    """The papers' rows in their order, each beside the counted cost.
 
-    An ensemble has the parameters and multiply-adds of its members together.
+    The cost of an ensemble is the sum over its members.
     """
     costs: dict[str, tuple[int, int]] = {}  # many rows are the same network on the same input
     compared = []
-    for row in published_rows():
+    for row in paper_rows():
         members = []
         for network in row.networks:
-            key = _key(network)
+            key = _cost_key(network)
             if key not in costs:
                 costs[key] = _cost(network)
             members.append(costs[key])
         params = sum(params for params, _ in members) if members else None
         macs = sum(macs for _, macs in members) if members else None
-        compared.append(Comparison(row, params, macs))
+        compared.append(PaperComparison(row, params, macs))
     return compared
 
 
-def _key(network: Counted) -> str:
-    """The same for what costs the same."""
+def _cost_key(network: CountedNetwork) -> str:
+    """Key that networks of equal cost share."""
     spec, shape = network
     return json.dumps([spec.build, spec.args, len(spec.classes), shape], sort_keys=True)
 
 
-def _cost(network: Counted) -> tuple[int, int]:
-    cost = complexity(_shapes_of(network.spec), input_shape=network.input_shape)
+def _cost(network: CountedNetwork) -> tuple[int, int]:
+    cost = complexity(_meta_network(network.spec), input_shape=network.input_shape)
     return cost.params, cost.macs
 
 
-def _shapes_of(spec: ModelSpec) -> VideoNetwork:
-    """A network without values. It is counted outside of the context, which slows every call."""
+def _meta_network(spec: ModelSpec) -> VideoNetwork:
+    """The network on the meta device; to be used outside of the context, which slows every call."""
     with torch.device("meta"):
         return build_model(spec)

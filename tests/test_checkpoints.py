@@ -25,7 +25,7 @@ from dsanet_core.checkpoints import (
     save_checkpoint,
     write_manifest,
 )
-from dsanet_core.checkpoints.kinds import open_checkpoint
+from dsanet_core.checkpoints.checkpoint_file import open_checkpoint
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
@@ -248,7 +248,7 @@ def test_a_file_that_changes_between_header_and_numbers_is_refused(
     with open_checkpoint(path, CheckpointLimits()) as file:
         path.write_bytes(change(path.read_bytes()))
         with pytest.raises(CheckpointError, match=message):
-            list(file.pieces())
+            list(file.chunks())
 
 
 def test_a_file_is_what_its_bytes_are_whatever_it_is_called(tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ def test_run_names_unreadable_videos(
     code, out, err = call(
         capsys, "run", tmp_path / "data", "--model", weights, "--runs", tmp_path / "runs"
     )
-    assert code == 0 and "1 videos" in out
+    assert code == 0 and "1 video," in out
     assert "bad.mp4" in err and "good.mp4" not in err
 
 
@@ -309,7 +309,7 @@ def test_what_takes_long_says_what_it_is_doing(
 ) -> None:
     monkeypatch.setattr(cli.output, "PROGRESS_SECONDS", 0.01)
     said = ""
-    with cli.output.Progress("decode") as progress:
+    with cli.output.StatusMessages("decode") as progress:
         progress.doing = "7 of 9 videos"
         for _ in range(1000):
             time.sleep(0.01)
@@ -321,6 +321,6 @@ def test_what_takes_long_says_what_it_is_doing(
 
 
 def test_what_is_quick_says_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    with cli.output.Progress("decode"):
+    with cli.output.StatusMessages("decode"):
         pass
     assert capsys.readouterr() == ("", "")

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from dsanet_core import catalogue, cli
-from dsanet_core.catalogue import Comparison
-from dsanet_core.zoo.paper_tables import published_rows
+from dsanet_core.catalogue import PaperComparison
+from dsanet_core.zoo.paper_tables import paper_rows
 
 
 @pytest.fixture
@@ -19,14 +19,14 @@ def show(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., str]:
     """What the command prints for a few rows: one matched, one not built, one not matched."""
-    rows = {(r.table, r.label, r.protocol): r for r in published_rows()}
+    rows = {(r.table, r.label, r.protocol): r for r in paper_rows()}
     chosen = [
         rows["4", "TEA", "8×10×3"],
         replace(rows["4", "DSA+I3D, 4×8", "4×8×3"], remark="a note"),
         rows["1", "LST", "8×1×1"],
         rows["3", "GST", "8×1×1"],
     ]
-    monkeypatch.setattr(catalogue, "published_rows", lambda: chosen)
+    monkeypatch.setattr(catalogue, "paper_rows", lambda: chosen)
 
     def show_(*arguments: str) -> str:
         assert cli.main(["models", "--complexity", *arguments]) == 0
@@ -55,7 +55,7 @@ def test_rows_stand_under_their_tables_with_notes_and_reasons(show: Callable[...
 
 def test_json_holds_the_comparison_itself(show: Callable[..., str]) -> None:
     entries: list[dict[str, Any]] = json.loads(show("--json"))
-    comparisons: list[Comparison] = catalogue.compare_with_papers()
+    comparisons: list[PaperComparison] = catalogue.compare_with_papers()
     assert [entry["matched"] for entry in entries] == [None, True, True, False]
     for entry, comparison in zip(entries, comparisons, strict=True):
         assert entry["label"] == comparison.row.label

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dsanet_core.datasets import Dataset, open_dataset
-from dsanet_core.datasets.text import MAX_LINE
+from dsanet_core.datasets.text_files import MAX_LINE
 from dsanet_core.errors import DatasetError, VideoError
 from dsanet_core.records import Sampling
 from dsanet_core.untrimmed import score_untrimmed
@@ -188,7 +188,7 @@ def test_paths_that_no_file_can_have_are_errors_of_their_rows(tmp_path: Path) ->
 def test_a_list_that_is_too_large_is_not_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dsanet_core.datasets.text.MAX_BYTES", 2 << 20)
+    monkeypatch.setattr("dsanet_core.datasets.text_files.MAX_BYTES", 2 << 20)
     path = tmp_path / "list.csv"
     path.write_bytes(HEADER + b"a.mp4,x,,\n" * (3 << 18))
     with pytest.raises(DatasetError, match="more than 2 MiB"):

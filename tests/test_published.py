@@ -6,15 +6,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from dsanet_core.catalogue import TOLERANCE, Comparison, compare_with_papers
+from dsanet_core.catalogue import TOLERANCE, PaperComparison, compare_with_papers
 from dsanet_core.zoo import create_model
-from dsanet_core.zoo.paper_tables import (
-    GST_COUNTER,
-    KINETICS,
-    V1,
-    Published,
-    published_rows,
-)
+from dsanet_core.zoo.paper_tables import GST_COUNTER, KINETICS, V1, PaperRow, paper_rows
 
 EQUAL_PARAMS = {("SDA", "1"): 10, ("SDA", "2"): 8, ("SDA", "6"): 10, ("DSANet", "2a"): 5}
 """Tables whose parameters must be the printed digits, and how many rows they have."""
@@ -23,17 +17,17 @@ EQUAL_MACS = {("DSANet", "2i"): 3, ("SDA", "1"): 8, ("SDA", "2"): 8, ("SDA", "6"
 
 
 @pytest.fixture(scope="module")
-def comparisons() -> list[Comparison]:
+def comparisons() -> list[PaperComparison]:
     return compare_with_papers()
 
 
-def of_table(comparisons: list[Comparison], table: tuple[str, str]) -> list[Comparison]:
+def of_table(comparisons: list[PaperComparison], table: tuple[str, str]) -> list[PaperComparison]:
     return [c for c in comparisons if (c.row.paper, c.row.table) == table]
 
 
 @pytest.mark.parametrize("table", EQUAL_PARAMS, ids=" ".join)
 def test_parameters_equal_the_printed_digit(
-    comparisons: list[Comparison], table: tuple[str, str]
+    comparisons: list[PaperComparison], table: tuple[str, str]
 ) -> None:
     rows = of_table(comparisons, table)
     assert len(rows) == EQUAL_PARAMS[table]
@@ -44,7 +38,7 @@ def test_parameters_equal_the_printed_digit(
 
 @pytest.mark.parametrize("table", EQUAL_MACS, ids=" ".join)
 def test_multiply_adds_are_within_a_hundredth_and_a_half(
-    comparisons: list[Comparison], table: tuple[str, str]
+    comparisons: list[PaperComparison], table: tuple[str, str]
 ) -> None:
     printed = [c for c in of_table(comparisons, table) if c.row.macs]
     assert len(printed) == EQUAL_MACS[table]
@@ -53,7 +47,7 @@ def test_multiply_adds_are_within_a_hundredth_and_a_half(
 
 
 def test_the_rows_that_cannot_be_matched_are_these_and_say_why(
-    comparisons: list[Comparison],
+    comparisons: list[PaperComparison],
 ) -> None:
     unmatched = {
         (c.row.paper, c.row.table, c.row.label, c.row.protocol): c.row.remark
@@ -67,7 +61,7 @@ def test_the_rows_that_cannot_be_matched_are_these_and_say_why(
 
 
 def test_rows_with_nothing_to_compare_are_those_of_table_2h(
-    comparisons: list[Comparison],
+    comparisons: list[PaperComparison],
 ) -> None:
     nothing = {
         (c.row.paper, c.row.table)
@@ -95,7 +89,7 @@ def test_the_gst_remark_tells_the_truth() -> None:
     assert f"{29.00 + normalisation:.1f}" == "29.2"
 
 
-def test_an_ensemble_costs_what_its_members_cost(comparisons: list[Comparison]) -> None:
+def test_an_ensemble_costs_what_its_members_cost(comparisons: list[PaperComparison]) -> None:
     table = {c.row.label: c for c in of_table(comparisons, ("DSANet", "4"))}
     small, large, both = (table[f"DSA+I3D, {size}"] for size in ("4×8", "8×8", "both"))
     assert None not in (small.macs, large.macs, both.macs)
@@ -104,7 +98,7 @@ def test_an_ensemble_costs_what_its_members_cost(comparisons: list[Comparison]) 
 
 
 def test_networks_that_are_not_built_are_points_of_the_paper_alone(
-    comparisons: list[Comparison],
+    comparisons: list[PaperComparison],
 ) -> None:
     tea = next(c for c in comparisons if (c.row.table, c.row.label) == ("4", "TEA"))
     assert (tea.params, tea.macs, tea.is_matched) == (None, None, None)
@@ -127,14 +121,14 @@ def test_the_cost_of_a_video_is_the_one_the_papers_name(
     table: str, label: str, protocol: str, gmacs: float
 ) -> None:
     row = next(
-        r for r in published_rows() if (r.table, r.label, r.protocol) == (table, label, protocol)
+        r for r in paper_rows() if (r.table, r.label, r.protocol) == (table, label, protocol)
     )
     assert row.video_gmacs == pytest.approx(gmacs, abs=0.5)
 
 
 def test_the_same_network_has_the_same_accuracy_in_every_table_of_sda() -> None:
     def top1(table: str, label: str) -> float:
-        return next(r for r in published_rows() if (r.table, r.label) == (table, label)).top1[V1]
+        return next(r for r in paper_rows() if (r.table, r.label) == (table, label)).top1[V1]
 
     assert top1("1", "S222") == top1("6", "pool 2x2x2, conv 1x1x1")
     assert top1("1", "S122") == top1("6", "pool 1x2x2, conv 3x1x1")
@@ -145,8 +139,8 @@ def test_the_same_network_has_the_same_accuracy_in_every_table_of_sda() -> None:
 
 
 def test_a_wrong_digit_or_a_stray_count_is_no_match() -> None:
-    row = Published("SDA", "1", "a row", params="25.8", macs="33.9")
-    assert Comparison(row, 25_849_000, 33_900_000_000).is_matched
-    assert not Comparison(row, 25_851_000, 33_900_000_000).is_matched
-    assert not Comparison(row, 25_800_000, int(33.9e9 * (1 + TOLERANCE + 0.001))).is_matched
-    assert not Comparison(row, 25_800_000, int(33.9e9 * (1 - TOLERANCE - 0.001))).is_matched
+    row = PaperRow("SDA", "1", "a row", params="25.8", macs="33.9")
+    assert PaperComparison(row, 25_849_000, 33_900_000_000).is_matched
+    assert not PaperComparison(row, 25_851_000, 33_900_000_000).is_matched
+    assert not PaperComparison(row, 25_800_000, int(33.9e9 * (1 + TOLERANCE + 0.001))).is_matched
+    assert not PaperComparison(row, 25_800_000, int(33.9e9 * (1 - TOLERANCE - 0.001))).is_matched

@@ -68,7 +68,7 @@ def test_a_kernel_of_another_file_is_what_the_network_makes_for_it(
 
 
 @pytest.mark.parametrize("asked, said", [
-    ((), "nothing to try"),
+    ((), "nothing to do"),
     (("--change", "nonsense"), "change 'nonsense'; expected one of drop:SNIPPET"),
     (("--change", "drop:99"), "snippet 99; expected 1 to 8"),
     (("--change", "kernel=nowhere.mp4:layer2.1.dsa"), "nowhere.mp4"),

@@ -26,7 +26,7 @@ from dsanet_core.runs import load_effects, load_run, run_dataset, save_run
 from dsanet_core.runs.block_ablation import measure_run
 from dsanet_core.runs.summary import FILE
 from dsanet_core.synthetic import GROUPS
-from dsanet_core.training import RECIPES, Fit, Places, open_data, train
+from dsanet_core.training import RECIPES, OutputPaths, TrainingOptions, open_data, train
 from dsanet_core.zoo import list_models, model_spec
 from tools import markdown
 
@@ -77,8 +77,8 @@ def train_all() -> None:
         if seed == 0 or not weights_of(name, seed).exists():
             print(f"{name}, seed {seed}", flush=True)
             recipe, state = EMBEDDED[name], STATES / f"{name}-seed{seed}.pt"
-            train(recipe, open_data(recipe), Places(weights_of(name, seed), state, cache=CACHE),
-                  Fit(seed=seed))
+            paths = OutputPaths(weights_of(name, seed), state, cache=CACHE)
+            train(recipe, open_data(recipe), paths, TrainingOptions(seed=seed))
     write_manifest()
 
 

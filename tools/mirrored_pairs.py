@@ -20,7 +20,7 @@ from dsanet_core.checkpoints import load_model
 from dsanet_core.datasets import open_dataset
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips
-from dsanet_core.synthetic.mirrors import MIRROR_OF, MIRRORS
+from dsanet_core.synthetic.scripts import MIRROR_OF, MIRRORS
 from dsanet_core.video import to_tensor
 from dsanet_core.whatif import parse_change, shown_then
 from tools import markdown
@@ -121,7 +121,7 @@ def main() -> None:
         f"{VIDEOS} videos of the order group, seed {SEED}, seen by no network; of those that a "
         "network predicts correctly, the share that it takes for the mirror category and the "
         "share that it still takes for their own once they are rearranged. In bold what the "
-        "generator says becomes of the pair (`dsanet_core.synthetic.mirrors`). `swap_halves`: the "
+        "generator says becomes of the pair (`dsanet_core.synthetic.scripts`). `swap_halves`: the "
         "second half of the snippets, then the first, which is how the pairs that go there and "
         "back are turned around; `reverse_time`: everything backwards, which is how the colours "
         "are, and which leaves the others what they were; `reverse`: snippets from last to first, "

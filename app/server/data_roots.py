@@ -14,7 +14,7 @@ from dsanet_core.datasets import (
     SYNTH,
     Dataset,
     is_published,
-    move_paths,
+    map_paths,
     open_dataset,
     paths_of,
 )
@@ -31,7 +31,7 @@ def locate(typed: str) -> str:
     """
     if typed.startswith(SYNTH):
         return typed
-    return move_paths(typed, _located) if is_published(typed) else _located(typed)
+    return map_paths(typed, _located) if is_published(typed) else _located(typed)
 
 
 def _located(typed: str) -> str:

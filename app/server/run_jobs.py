@@ -20,8 +20,8 @@ from typing import Any
 from app.server import data_roots, runs
 from app.server.run_queue import Queue
 from dsanet_core.cli import build_parser
-from dsanet_core.cli.data import run as run_command
-from dsanet_core.cli.output import load_members
+from dsanet_core.cli.output import load_ensemble
+from dsanet_core.cli.runs import run as run_command
 from dsanet_core.errors import LensError, RunError
 from dsanet_core.runs.metrics import match_categories
 from dsanet_core.runs.shards import DAMAGED, keeping, set_aside
@@ -176,7 +176,7 @@ def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
         args.dataset, split=args.split, limit=args.limit, reader=args.reader
     )
     found = {}
-    for network in load_members(args.model, args).members:
+    for network in load_ensemble(args.model, args).members:
         match_categories(dataset.categories, network.spec.classes)
         run_id, manifest = describe_run(
             dataset, network, untrimmed=args.untrimmed, command=wanted

@@ -23,7 +23,7 @@ DATASETS_KEPT, DATASET_SECONDS = 4, 60
 def folders() -> dict[str, Path]:
     """The folder of every finished run by its id: the embedded ones, first those whose weights are
     here too and open its videos, then those made here, the newest first."""
-    at_hand = {entry["sha256"] for entry in checkpoints.at_hand().values()}
+    at_hand = {entry["sha256"] for entry in checkpoints.available_weights().values()}
     embedded = sorted(
         (checkpoints.FOLDER / "runs").glob(f"*/{FILE}"),
         key=lambda path: (_facts(path, path.stat().st_mtime_ns).weights not in at_hand, path),

@@ -68,7 +68,7 @@ def decodes() -> int:
 
 def model_names() -> list[str]:
     """Models whose weights are at hand. Raises CheckpointError if there are none."""
-    names = list(checkpoints.at_hand())
+    names = list(checkpoints.available_weights())
     if not names:
         raise CheckpointError(
             "no weights in checkpoints/",
@@ -85,7 +85,7 @@ def model_card(name: str) -> Card:
 
 def model_cards() -> dict[str, Card]:
     """Of every model at hand."""
-    return {name: _card(name, entry) for name, entry in checkpoints.at_hand().items()}
+    return {name: _card(name, entry) for name, entry in checkpoints.available_weights().items()}
 
 
 def _card(name: str, entry: dict[str, Any]) -> Card:
@@ -95,7 +95,7 @@ def _card(name: str, entry: dict[str, Any]) -> Card:
 
 def _entry(name: str) -> dict[str, Any]:
     try:
-        return checkpoints.at_hand()[name]
+        return checkpoints.available_weights()[name]
     except KeyError:
         raise CheckpointError(
             f"The weights {name!r} are not here any more", "weights that are at hand",
@@ -105,7 +105,7 @@ def _entry(name: str) -> dict[str, Any]:
 
 def models_with(part: str) -> list[str]:
     """Those of `model_names` that have a part of `zoo.PARTS` ("dsa", "sda", ...) inside."""
-    found = specs(checkpoints.at_hand())
+    found = specs(checkpoints.available_weights())
     return [name for name, spec in found.items() if spec is not None and part in spec.args]
 
 
@@ -127,7 +127,7 @@ def _spec(name: str, weights_sha256: str) -> ModelSpec:
 
 def model_of(weights_sha256: str) -> str | None:
     """The name of the model at hand with these weights."""
-    entries = checkpoints.at_hand().items()
+    entries = checkpoints.available_weights().items()
     return next((name for name, entry in entries if entry["sha256"] == weights_sha256), None)
 
 

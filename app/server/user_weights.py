@@ -21,7 +21,7 @@ from app.server.uploads import CHUNK_BYTES, Spooled
 from dsanet_core import checkpoints
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.foreign_formats.labels import MAX_BYTES as MOST_NAMES_BYTES
-from dsanet_core.checkpoints.registry import SAFE_NAME, Entry, entry_path
+from dsanet_core.checkpoints.registry import SAFE_NAME, WeightsEntry, entry_path
 from dsanet_core.errors import CheckpointError
 from dsanet_core.text_format import file_size
 from dsanet_core.video.refusals import shown_as
@@ -114,10 +114,11 @@ def job() -> Job | None:
     return browser_session().importing
 
 
-def kept() -> dict[str, Entry]:
+def kept() -> dict[str, WeightsEntry]:
     """Name -> entry of the users' checkpoints, the newest first."""
     users = {
-        name: entry for name, entry in checkpoints.at_hand().items() if not entry["embedded"]
+        name: entry for name, entry in checkpoints.available_weights().items()
+        if not entry["embedded"]
     }
     return dict(sorted(users.items(), key=lambda item: -begun(item[0])))
 
@@ -125,7 +126,7 @@ def kept() -> dict[str, Entry]:
 def damaged() -> dict[str, str]:
     """Name -> fault of an entry that no page can use, and the next step; no path of the server in
     it."""
-    return {name: _without_paths(fault) for name, fault in checkpoints.damaged().items()}
+    return {name: _without_paths(fault) for name, fault in checkpoints.damaged_entries().items()}
 
 
 def begun(name: str) -> float:
@@ -168,7 +169,7 @@ def _require_open() -> None:
 def _require_name(name: str) -> None:
     """Said before a long check; `import_checkpoint` holds to it and to all else of a name."""
     is_safe = SAFE_NAME.fullmatch(name) is not None  # no other may become a path
-    if is_safe and (name in checkpoints.at_hand() or entry_path(name).exists()):
+    if is_safe and (name in checkpoints.available_weights() or entry_path(name).exists()):
         raise CheckpointError(f"The name {name} is taken", "a name of its own",
                               "Choose another name above, or delete those weights first.")
 

@@ -1,44 +1,69 @@
-"""Weights with everything that is needed to run them, in one safetensors file.
+"""Checkpoints: weights and everything that is needed to run them, in one safetensors file.
 
-The metadata carry the ModelSpec, recipe, seed, measured accuracy and training domain, so a file
-is enough. Files come from anywhere: `kinds` tells by its content what one is, the readers of
-headers hold it against `CheckpointLimits` before a tensor has memory, `facts` distrusts what it
-says of itself, and nothing in it is ever executed. `foreign_formats` reads what other
-people's codes save.
-`registry` knows the embedded weights (`checkpoints/manifest.json`) and those of users by name.
+Its metadata carry the ModelSpec, recipe, seed, measured accuracy and training domain, so that a
+file is enough. Files may come from anywhere and are never trusted: `checkpoint_file` detects the
+format from the content, the header readers (`header`, `torch_files`) enforce `CheckpointLimits`
+before memory is allocated for a tensor, `metadata` validates the description, and nothing in a file
+is executed. `foreign_formats` reads the checkpoints of other code bases. `registry` finds the
+embedded weights (`checkpoints/manifest.json`) and those of users by name.
 
-What needs torch is loaded on first use.
+Everything that needs torch is imported on first use.
 """
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsanet_core.checkpoints.folders import FOLDER, USER_FOLDER
-from dsanet_core.checkpoints.limits import DEFAULT_LIMITS, CheckpointLimits
-from dsanet_core.lazy import loader
+from dsanet_core.lazy import LazyExports
+
+FOLDER = Path(__file__).parents[2] / "checkpoints"
+"""Folder of the embedded weights and their manifest; a process may set another one."""
+USER_FOLDER = FOLDER.with_name("weights")
+"""Folder of the users' checkpoints, each with its entry; a process may set another one."""
+
+
+@dataclass(frozen=True)
+class CheckpointLimits:
+    """Limits for one checkpoint file, checked against its size and headers before memory is
+    allocated for a tensor; a file beyond any of them is refused with a `CheckpointError`.
+
+    file_bytes: of the file. header_bytes: of the JSON of a .safetensors file, and of the directory
+    of a .pth archive. num_tensors, tensor_bytes: of all tensors, including those that the
+    checkpoint's own description asks for. pickle_bytes: of the pickle in a .pth archive.
+    archive_entries: files in a .pth archive.
+    """
+
+    file_bytes: int = 4 << 30
+    header_bytes: int = 2 << 20
+    num_tensors: int = 4_000
+    tensor_bytes: int = 4 << 30
+    pickle_bytes: int = 2 << 20
+    archive_entries: int = 4_010
+
+
+DEFAULT_LIMITS = CheckpointLimits()
 
 if TYPE_CHECKING:
     from dsanet_core.checkpoints.foreign_formats import Choices
-    from dsanet_core.checkpoints.imagenet import load_imagenet
     from dsanet_core.checkpoints.importing import import_checkpoint
     from dsanet_core.checkpoints.load import (
         Weights,
+        load_imagenet,
         load_model,
         load_weights,
         pick_device,
         read_spec,
         start_from,
     )
-    from dsanet_core.checkpoints.registry import at_hand, damaged, read_manifest, write_manifest
+    from dsanet_core.checkpoints.registry import (
+        available_weights,
+        damaged_entries,
+        read_manifest,
+        write_manifest,
+    )
     from dsanet_core.checkpoints.save import save_checkpoint
 
-__getattr__ = loader(__name__, {
-    "imagenet": ("load_imagenet",),
-    "importing": ("import_checkpoint",),
-    "load": ("Weights", "load_model", "load_weights", "pick_device", "read_spec", "start_from"),
-    "foreign_formats": ("Choices",),
-    "registry": ("at_hand", "damaged", "read_manifest", "write_manifest"),
-    "save": ("save_checkpoint",),
-})
+__getattr__ = LazyExports(__name__, __file__).load
 
 __all__ = [
     "DEFAULT_LIMITS",
@@ -47,8 +72,8 @@ __all__ = [
     "CheckpointLimits",
     "Choices",
     "Weights",
-    "at_hand",
-    "damaged",
+    "available_weights",
+    "damaged_entries",
     "import_checkpoint",
     "load_imagenet",
     "load_model",

@@ -1,8 +1,8 @@
-"""Public checkpoints by name: where they are, and how to tell that one is the right file.
+"""Public checkpoints by name, with their URL and published SHA-256.
 
-Their publishers put the first eight digits of the sha256 into the name of a file (MMAction2's
-`publish_model`, torch.hub); that is what a file is held against before it is read. Where nothing is
-published, nothing is fetched: the row only says where the file is.
+Publishers put the first eight digits of the SHA-256 into the file name (MMAction2's
+`publish_model`, torch.hub); a file is verified against them before it is read. A checkpoint without
+published digits is listed, but not downloaded.
 """
 
 from __future__ import annotations
@@ -17,27 +17,23 @@ from difflib import get_close_matches
 from pathlib import Path
 from urllib.error import URLError
 
-from dsanet_core import atomic
+from dsanet_core import atomic, checkpoints
 from dsanet_core.atomic import atomic_file
-from dsanet_core.checkpoints.folders import user_folder
 from dsanet_core.checkpoints.foreign_formats import Choices
 from dsanet_core.checkpoints.importing import import_checkpoint
 from dsanet_core.checkpoints.registry import entry_path, read_entry
 from dsanet_core.errors import CheckpointError
 from dsanet_core.text_format import file_size
 
-MOST_BYTES = 600 << 20
-PATIENCE_SECONDS = 30.0
-_CHUNK = 1 << 20
-
-Progress = Callable[[str, float], None]
-"""Called with a step and the share of it that is done."""
+MAX_BYTES = 600 << 20
+TIMEOUT_SECONDS = 30.0
+_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Download:
-    """address: of the file. sha256: its first digits, as published, "" if nobody did. choices: what
-    the file cannot say. trained_on: data set. top1: per cent, as published, on `views`."""
+    """A public checkpoint. sha256: its first digits as published, "" if none are. choices: settings
+    that the file does not contain. trained_on: dataset. top1: percent, as published, of `views`."""
 
     address: str
     sha256: str
@@ -108,66 +104,70 @@ DOWNLOADS: dict[str, Download] = {
         "TSM_kinetics_RGB_resnet50_shift8_blockres_avg_segment8_e50.pth",
         "", _8F, _KINETICS, 74.1, "8 frames x 10 clips"),
 }
-"""By the name that each gets here. Figures and digits: MMAction2's metafiles, torchvision's
+"""Download by local name. Accuracies and digits: MMAction2's metafiles, torchvision's
 `ResNet*_Weights.IMAGENET1K_V1`, PyTorchVideo's model zoo, the README of TSM."""
 
 
-def get_weights(name: str, report: Progress = lambda step, share: None) -> str:
-    """Fetch a public checkpoint, hold it against its published digits and import it; the name.
+def get_weights(
+    name: str, progress: Callable[[str, float], None] = lambda step, share: None
+) -> str:
+    """Download a public checkpoint, verify its published digits and import it; the name.
 
-    A file that is already in `downloads/` of the folder for weights is taken from there. Raises
-    CheckpointError for an unknown name, one without published digits, where the file cannot be
-    fetched (saying where to get it and where to put it), and for a file that is another one.
+    A file that is already in the folder `downloads` of `checkpoints.USER_FOLDER` is used. progress:
+    called with a step and the completed share of it. Raises CheckpointError for an unknown name,
+    one without published digits, a failed download (with the URL and the path to save it to), and
+    a file with other digits.
     """
     if name not in DOWNLOADS:
         close = get_close_matches(name, DOWNLOADS, n=3, cutoff=0)
         raise CheckpointError(f"no public checkpoint {name!r}", "a name of 'weights list'",
                               f"Close: {', '.join(close)}.")
     row = DOWNLOADS[name]
-    kept = user_folder() / "downloads" / row.file
+    path = checkpoints.USER_FOLDER / "downloads" / row.file
     if not row.sha256:
         raise CheckpointError(
-            f"{name} has no published sha256, so nobody can tell that a file is the right one",
+            f"{name} has no published sha256, so a file cannot be verified",
             "a file that you trust", f"Fetch {row.address} and run: import {row.file} --as {name}",
         )
-    fetched = not kept.is_file()
+    fetched = not path.is_file()
     if fetched:
-        _fetch(row, kept, report)
-    sha256 = _digest(kept)
+        _fetch(row, path, progress)
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     if not sha256.startswith(row.sha256):
         with suppress(OSError):
             if fetched:
-                kept.unlink()
+                path.unlink()
         raise CheckpointError(
             f"{row.file} has sha256 {sha256[:12]}...", f"one that begins with {row.sha256}",
             "It is damaged or another file: fetch it again.",
         )
-    size = kept.stat().st_size
-    import_checkpoint(kept, name, choices=row.choices)
-    _note(name, row, size, sha256)
+    size = path.stat().st_size
+    import_checkpoint(path, name, choices=row.choices)
+    _record_origin(name, row, size, sha256)
     if fetched:
-        kept.unlink()
+        path.unlink()
     return name
 
 
-def _fetch(row: Download, target: Path, report: Progress) -> None:
+def _fetch(row: Download, target: Path, progress: Callable[[str, float], None]) -> None:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with (
-            urllib.request.urlopen(row.address, timeout=PATIENCE_SECONDS) as source,
+            urllib.request.urlopen(row.address, timeout=TIMEOUT_SECONDS) as source,
             atomic_file(target) as part,
             part.open("wb") as file,
         ):
             size = int(source.headers.get("Content-Length") or 0)
             done = 0
-            while data := source.read(_CHUNK):
+            while data := source.read(_CHUNK_BYTES):
                 done += len(data)
-                if done > MOST_BYTES:
-                    raise OSError(f"more than {file_size(MOST_BYTES)}")
+                if done > MAX_BYTES:
+                    raise OSError(f"more than {file_size(MAX_BYTES)}")
                 file.write(data)
-                report(f"fetching {row.file}", done / size if size else 0.0)
+                progress(f"fetching {row.file}", done / size if size else 0.0)
             if done < size:
-                raise OSError(f"only {done} of {size} bytes came")
+                raise OSError(f"only {done} of {size} bytes received")
     except (OSError, URLError, ValueError) as error:
         raise CheckpointError(
             f"{row.address} could not be fetched ({str(error)[:200]})",
@@ -176,19 +176,14 @@ def _fetch(row: Download, target: Path, report: Progress) -> None:
         ) from error
 
 
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _note(name: str, row: Download, size: int, sha256: str) -> None:
-    """Where it came from, in the entry: what was published of it, and what was found."""
+def _record_origin(name: str, row: Download, size: int, sha256: str) -> None:
+    """Add the URL and the published accuracy to the import notes of an entry."""
     entry = {key: value for key, value in read_entry(name).items()
              if key not in ("path", "embedded")}
-    account = [[what, how] for what, how in entry["account"]
-               if what not in ("fetched", "published")]
-    account += [
+    notes = [[topic, text] for topic, text in entry["account"]
+             if topic not in ("fetched", "published")]
+    notes += [
         ["fetched", f"{row.address}, {size} bytes, sha256 {sha256} (published: {row.sha256}...)"],
         ["published", f"top-1 {row.top1:g}% on {row.trained_on}, {row.views}"],
     ]
-    atomic.write_text(entry_path(name), json.dumps(entry | {"account": account}, indent=2) + "\n")
+    atomic.write_text(entry_path(name), json.dumps(entry | {"account": notes}, indent=2) + "\n")

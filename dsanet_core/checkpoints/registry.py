@@ -1,7 +1,7 @@
-"""Weights by name: the embedded ones, and those that users brought.
+"""Weights by name: the embedded ones and those of users.
 
-The embedded weights stand in one manifest.json, written when they are trained. A user's checkpoint
-has an entry of its own beside it, so that one that is damaged hides no other, and two processes
+The embedded weights are listed in one manifest.json, written when they are trained. Each checkpoint
+of a user has an entry in a file of its own, so that a damaged one hides no other, and two processes
 that register at once do not write the same file.
 """
 
@@ -12,57 +12,56 @@ import re
 from pathlib import Path
 from typing import Any
 
-from dsanet_core import atomic
-from dsanet_core.checkpoints.facts import read_facts
-from dsanet_core.checkpoints.folders import embedded_folder, user_folder
-from dsanet_core.checkpoints.kinds import open_checkpoint
-from dsanet_core.checkpoints.limits import DEFAULT_LIMITS
+from dsanet_core import atomic, checkpoints
+from dsanet_core.checkpoints import DEFAULT_LIMITS
+from dsanet_core.checkpoints.checkpoint_file import open_checkpoint
+from dsanet_core.checkpoints.metadata import read_metadata
 from dsanet_core.errors import CheckpointError, printable
 from dsanet_core.json_values import parse_json, require_plain
 
-Entry = dict[str, Any]
+WeightsEntry = dict[str, Any]
 SAFE_NAME = re.compile(r"[a-z0-9_][a-z0-9_.-]{0,63}")
 MAX_ENTRY_BYTES = 1 << 20
-_KINDS: dict[str, Any] = {
+_FIELD_TYPES: dict[str, Any] = {
     "file": str, "sha256": str, "bytes": int, "model": str, "trained_on": str,
     "seed": int | None, "accuracy": dict,
 }  # fmt: skip
 
 
-def at_hand() -> dict[str, Entry]:
-    """Name -> entry of all weights that can be loaded by name, the embedded ones first.
+def available_weights() -> dict[str, WeightsEntry]:
+    """Entries of all weights that can be loaded by name, the embedded ones first.
 
-    Entries have file, sha256, bytes, model, trained_on, seed and accuracy, `account`, what was
-    understood when they were imported, and `path` and `embedded`, where the file lies and whether
-    it came with the project. Entries of users that cannot be read are left out: `damaged()` names
-    them.
+    An entry has file, sha256, bytes, model, trained_on, seed, accuracy, `account` (import notes,
+    rows of topic and text), `path` and `embedded` (whether it belongs to the project). Entries of
+    users that cannot be read are left out, see `damaged_entries`.
     """
     embedded = {
         name: entry | {
-            "path": embedded_folder() / entry["file"], "embedded": True, "account": [],
+            "path": checkpoints.FOLDER / entry["file"], "embedded": True, "account": [],
         }
         for name, entry in read_manifest().items()
     }
-    users, _ = _users()
+    users, _ = _user_entries()
     return embedded | {name: entry for name, entry in users.items() if name not in embedded}
 
 
-def damaged() -> dict[str, str]:
-    """Name -> what is wrong with the entry of a user's checkpoint that `at_hand` leaves out."""
-    _, faults = _users()
+def damaged_entries() -> dict[str, str]:
+    """Error messages of the users' entries that `available_weights` leaves out, by name."""
+    _, faults = _user_entries()
     return {name: str(error) for name, error in faults.items()}
 
 
-def read_manifest(folder: Path | None = None) -> dict[str, Entry]:
-    """Name -> file, sha256, bytes, model, trained_on, seed, accuracy; empty without a manifest.
+def read_manifest(folder: Path | None = None) -> dict[str, WeightsEntry]:
+    """Entries of a manifest by name: file, sha256, bytes, model, trained_on, seed, accuracy; empty
+    without a manifest.
 
-    folder: that of the embedded weights by default. Raises CheckpointError if it is damaged.
+    folder: default `checkpoints.FOLDER`. Raises CheckpointError if it is damaged_entries.
     """
-    path = (folder or embedded_folder()) / "manifest.json"
+    path = (folder or checkpoints.FOLDER) / "manifest.json"
     if not path.is_file():
         return {}
     try:
-        entries: dict[str, Entry] = parse_json(path.read_text(encoding="utf-8"), dict)
+        entries: dict[str, WeightsEntry] = parse_json(path.read_text(encoding="utf-8"), dict)
     except (OSError, ValueError) as error:
         raise CheckpointError(f"{path} cannot be read ({error})", "JSON as write_manifest() writes "
                               "it", "Write it again with write_manifest().") from error
@@ -70,66 +69,68 @@ def read_manifest(folder: Path | None = None) -> dict[str, Entry]:
 
 
 def write_manifest(folder: Path | None = None) -> None:
-    """Describe every .safetensors file of a folder in its manifest.json, by file stem."""
-    folder = folder or embedded_folder()
-    files = sorted(folder.glob("[!.]*.safetensors"))
-    entries = {path.stem: describe(path) for path in files}
+    """Write the manifest.json of a folder: an entry for every .safetensors file, by file stem."""
+    folder = folder or checkpoints.FOLDER
+    paths = sorted(folder.glob("[!.]*.safetensors"))
+    entries = {path.stem: describe_checkpoint(path) for path in paths}
     atomic.write_text(folder / "manifest.json", json.dumps(entries, indent=2) + "\n")
 
 
-def describe(path: Path) -> Entry:
-    """The entry of a checkpoint, from its header and its bytes. Raises CheckpointError."""
+def describe_checkpoint(path: Path) -> WeightsEntry:
+    """The entry of a checkpoint, from its header and content. Raises CheckpointError."""
     with open_checkpoint(path, DEFAULT_LIMITS) as file:
-        facts = read_facts(file.contents, file.name)
+        metadata = read_metadata(file.header, file.name)
         return {
             "file": path.name,
             "sha256": file.digest(),
             "bytes": path.stat().st_size,
-            "model": facts.spec.name,
-            "trained_on": facts.trained_on,
-            "seed": facts.seed,
-            "accuracy": facts.accuracy,
+            "model": metadata.spec.name,
+            "trained_on": metadata.trained_on,
+            "seed": metadata.seed,
+            "accuracy": metadata.accuracy,
         }
 
 
-def find(name_or_path: str | Path) -> tuple[Path, str | None]:
-    """The file of a name or path, and the sha256 that its entry promises. A name of the embedded
-    weights is never another's. Raises CheckpointError if there is none."""
+def find_weights(name_or_path: str | Path) -> tuple[Path, str | None]:
+    """The checkpoint file of a name or path, and its expected SHA-256 (None for a path).
+
+    Embedded weights take precedence over those of users. Raises CheckpointError if there is none.
+    """
     name = str(name_or_path)
     entry = read_manifest().get(name)
     if entry is not None:
-        return embedded_folder() / entry["file"], entry["sha256"]
+        return checkpoints.FOLDER / entry["file"], entry["sha256"]
     if SAFE_NAME.fullmatch(name) and entry_path(name).is_file():
         entry = read_entry(name)
         return entry["path"], entry["sha256"]
     path = Path(name_or_path)
     if not path.is_file():
+        known = ", ".join(available_weights()) or "none embedded here"
         raise CheckpointError(
-            f"no weights {name!r}",
-            f"a checkpoint file or one of: {', '.join(at_hand()) or 'none embedded here'}",
+            f"no weights {name!r}", f"a checkpoint file or one of: {known}",
             "Give the path of a file, or create_model(name) for random weights.",
         )
     return path, None
 
 
 def entry_path(name: str) -> Path:
-    """Where the entry of a user's checkpoint lies; its weights lie beside it."""
-    return user_folder() / f"{name}.json"
+    """Path of the entry of a user's checkpoint; the weights are beside it."""
+    return checkpoints.USER_FOLDER / f"{name}.json"
 
 
-def read_entry(name: str) -> Entry:
-    """The entry of a user's checkpoint. Raises CheckpointError if somebody has damaged it."""
+def read_entry(name: str) -> WeightsEntry:
+    """The entry of a user's checkpoint. Raises CheckpointError if it is damaged."""
     path = entry_path(name)
     try:
         if path.stat().st_size > MAX_ENTRY_BYTES:
             raise ValueError(f"{path.stat().st_size} bytes")
-        entry: Entry = parse_json(path.read_text(encoding="utf-8"), dict)
+        entry: WeightsEntry = parse_json(path.read_text(encoding="utf-8"), dict)
         require_plain(entry)
-        for key, kind in _KINDS.items():
+        for key, kind in _FIELD_TYPES.items():
             if not isinstance(entry[key], kind):
                 raise ValueError(f"{key} {str(entry[key])[:80]!r}")
         account = entry.get("account", [])
-        if not isinstance(account, list) or not all(map(_is_row, account)):
+        if not isinstance(account, list) or not all(map(_is_note, account)):
             raise ValueError("account")
         weights = path.with_name(f"{name}.safetensors")
         if entry["file"] != weights.name or not re.fullmatch("[0-9a-f]{64}", entry["sha256"]):
@@ -142,19 +143,19 @@ def read_entry(name: str) -> Entry:
             f"{path} as import_checkpoint() wrote it",
             f"Import the checkpoint again under another name, or delete {path.name}.",
         ) from error
-    kept = {key: entry[key] for key in _KINDS}
-    return kept | {"path": weights, "embedded": False, "account": account}
+    fields = {key: entry[key] for key in _FIELD_TYPES}
+    return fields | {"path": weights, "embedded": False, "account": account}
 
 
-def _is_row(row: object) -> bool:
+def _is_note(row: object) -> bool:
     return isinstance(row, list) and len(row) == 2 and all(isinstance(cell, str) for cell in row)
 
 
-def _users() -> tuple[dict[str, Entry], dict[str, CheckpointError]]:
-    """Entries of users that can be read, and why others cannot."""
-    entries: dict[str, Entry] = {}
+def _user_entries() -> tuple[dict[str, WeightsEntry], dict[str, CheckpointError]]:
+    """Readable entries of users, and the errors of the others."""
+    entries: dict[str, WeightsEntry] = {}
     faults: dict[str, CheckpointError] = {}
-    for path in sorted(user_folder().glob("*.json")):
+    for path in sorted(checkpoints.USER_FOLDER.glob("*.json")):
         if SAFE_NAME.fullmatch(path.stem):
             try:
                 entries[path.stem] = read_entry(path.stem)

@@ -1,4 +1,4 @@
-"""From a network to a checkpoint file."""
+"""Saving a network as a checkpoint file."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import torch
 from safetensors import SafetensorError
 
 from dsanet_core.atomic import atomic_file
-from dsanet_core.checkpoints.contents import Contents
-from dsanet_core.checkpoints.facts import metadata_of, read_facts
-from dsanet_core.checkpoints.load import FAMILIARITY
+from dsanet_core.checkpoints.header import Header
+from dsanet_core.checkpoints.load import FAMILIARITY_PREFIX
+from dsanet_core.checkpoints.metadata import metadata_strings, read_metadata
 from dsanet_core.errors import CheckpointError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
@@ -32,12 +32,11 @@ def save_checkpoint(
     accuracy: Mapping[str, Any] | None = None,
     familiarity: FamiliarityModel | None = None,
 ) -> str:
-    """Write a network with its spec to a .safetensors (or own-format .pth) file; its sha256.
+    """Write a network and its spec to a .safetensors or .pth file; its SHA-256 (hex).
 
-    recipe, accuracy: JSON values. The same network and facts give the same .safetensors, byte for
-    byte. The file appears whole or not at all. Raises CheckpointError
-    for another suffix, a network without a spec, facts that could not be read back, or a disk that
-    does not take the file.
+    recipe, accuracy: JSON values. The same network and metadata give the same .safetensors file,
+    byte for byte. The file is written atomically. Raises CheckpointError for another suffix, a
+    network without a spec, metadata that could not be read back, and a failed write.
     """
     path = Path(path)
     if not isinstance(network.spec, ModelSpec):
@@ -45,15 +44,15 @@ def save_checkpoint(
     if path.suffix not in (".safetensors", ".pth"):
         raise CheckpointError(f"suffix {path.suffix!r}", ".safetensors or .pth", "Rename the file.")
     tensors = {key: value.detach().cpu() for key, value in network.state_dict().items()}
-    metadata = metadata_of(
+    metadata = metadata_strings(
         network.spec, trained_on=trained_on, recipe=recipe, seed=seed, accuracy=accuracy
     )
     if familiarity is not None:
-        tensors[FAMILIARITY + "mean"] = torch.from_numpy(familiarity.mean)
-        tensors[FAMILIARITY + "precision"] = torch.from_numpy(familiarity.precision)
+        tensors[FAMILIARITY_PREFIX + "mean"] = torch.from_numpy(familiarity.mean)
+        tensors[FAMILIARITY_PREFIX + "precision"] = torch.from_numpy(familiarity.precision)
         numbers = {"threshold": familiarity.threshold, "true_rate": familiarity.true_rate}
         metadata["familiarity"] = json.dumps(numbers)
-    read_facts(Contents(metadata, {}), path.name)  # what could not be loaded is not written
+    read_metadata(Header(metadata, {}), path.name)  # raises for what could not be loaded again
     tensors = {key: value.contiguous() for key, value in tensors.items()}
     try:
         with atomic_file(path) as part:
@@ -64,14 +63,13 @@ def save_checkpoint(
                 torch.save({"metadata": metadata, "tensors": tensors}, part)
             with part.open("rb") as file:
                 sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    except (OSError, SafetensorError, RuntimeError) as error:  # each writer has its own
+    except (OSError, SafetensorError, RuntimeError) as error:  # depends on the writer
         raise unwritable(path, error) from error
     return sha256
 
 
 def _sort_metadata(path: Path) -> None:
-    """The library writes metadata in an order that differs from time to time: they are written
-    over by themselves in one that does not, as compact as they were."""
+    """Rewrite the metadata in a fixed order: the library's order varies between calls."""
     with path.open("r+b") as file:
         length = int.from_bytes(file.read(8), "little")
         header = json.loads(file.read(length))
@@ -83,10 +81,10 @@ def _sort_metadata(path: Path) -> None:
 
 
 def unwritable(path: Path, error: Exception) -> CheckpointError:
-    """What to say of a file or folder that could not be written."""
+    """The error for a file that could not be written."""
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return CheckpointError(
         f"{path.name} could not be written into {path.parent} ({reason})",
-        "a folder that can be written to, with room for it",
-        "Free some space, or mend the folder's permissions.",
+        "a writable folder with enough free space",
+        "Free some space, or correct the permissions of the folder.",
     )

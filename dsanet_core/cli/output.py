@@ -1,4 +1,4 @@
-"""What every command of the command line shares: answers on stdout, the rest on stderr."""
+"""Output and model loading of all commands: results on stdout, everything else on stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dsanet_core.models.base import VideoNetwork
 
 PROGRESS_SECONDS = 2.0
-"""Silence that a user is asked to bear."""
+"""Time without output after which a status message appears."""
 
 
 def log(line: str) -> None:
@@ -28,16 +28,16 @@ def print_json(value: object) -> None:
     print(json.dumps(value, indent=2, allow_nan=False))
 
 
-class Progress:
-    """Says on stderr what is going on, after two seconds of silence, as long as the block runs."""
+class StatusMessages:
+    """Prints the current step to stderr after two seconds without output, while the block runs."""
 
-    def __init__(self, doing: str) -> None:
-        self.doing = doing
+    def __init__(self, step: str) -> None:
+        self.step = step
         self._start = time.monotonic()
         self._done = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> StatusMessages:
         self._ticker.start()
         return self
 
@@ -51,20 +51,20 @@ class Progress:
         self._ticker.join()
 
     def report(self, step: str, share: float) -> None:
-        """What analyses report: a step and the done share of it."""
-        self.doing = f"{step}, {share:.0%}"
+        """Progress callback of analyses: a step and the completed share of it."""
+        self.step = f"{step}, {share:.0%}"
 
     def _tick(self) -> None:
         pause = PROGRESS_SECONDS
         while not self._done.wait(pause):
             elapsed = time.monotonic() - self._start
-            log(f"{self.doing} ({elapsed:.0f} s)")
+            log(f"{self.step} ({elapsed:.0f} s)")
             pause = PROGRESS_SECONDS * (1 if sys.stderr.isatty() else 5)
 
 
-def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> VideoNetwork:
-    """The network of a name or file on the device and under the protocol of the command line;
-    protocol: what stands for it where the command line says nothing."""
+def load_network(model: str, args: argparse.Namespace, protocol: str | None = None) -> VideoNetwork:
+    """The network of a name or file, with the device and test protocol of the command line.
+    protocol: used if the command line has none."""
     from dsanet_core.checkpoints import load_model
     from dsanet_core.zoo import with_protocol
 
@@ -72,12 +72,12 @@ def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> V
     if args.protocol is not None and args.views is not None:
         raise ModelError(
             "--protocol together with --views", "one or the other",
-            "A protocol says how many clips and crops it has.",
+            "A protocol defines its clips and crops.",
         )
     if clips not in (None, 1) and getattr(args, "untrimmed", False):
         raise ModelError(
             f"--views {clips}x{crops} together with --untrimmed", f"--views 1x{crops}",
-            "The length of an untrimmed video says how many clips there are.",
+            "The number of clips follows from the length of an untrimmed video.",
         )
     network = load_model(model, args.device)
     return with_protocol(
@@ -85,8 +85,24 @@ def load(model: str, args: argparse.Namespace, protocol: str | None = None) -> V
     )
 
 
-def load_members(model: str, args: argparse.Namespace) -> Ensemble:
-    """What `--model` names: a network is an ensemble of one."""
+def load_ensemble(model: str, args: argparse.Namespace) -> Ensemble:
+    """The ensemble of `--model`; a single network is an ensemble of one."""
     from dsanet_core.ensemble import Ensemble, member_names
 
-    return Ensemble([load(name, args, protocol) for name, protocol in member_names(model)])
+    return Ensemble([load_network(name, args, protocol) for name, protocol in member_names(model)])
+
+
+def positive(text: str) -> int:
+    """An option's whole number of at least 1."""
+    return _at_least(int(text), 1)
+
+
+def non_negative(text: str) -> int:
+    """An option's whole number of at least 0."""
+    return _at_least(int(text), 0)
+
+
+def _at_least(value: int, least: int) -> int:
+    if value < least:
+        raise argparse.ArgumentTypeError(f"{value}; expected at least {least}")
+    return value

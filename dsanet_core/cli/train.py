@@ -8,66 +8,65 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dsanet_core.cli.output import log
+from dsanet_core.cli.output import log, non_negative, positive
 from dsanet_core.errors import ModelError
+from dsanet_core.records import PRECISIONS
 
 if TYPE_CHECKING:
     from dsanet_core.training import Recipe
 
 NORMS = ("normal", "synchronised", "partial", "frozen")
-PRECISIONS = ("float32", "bfloat16", "float16")
 OPTIMIZERS = ("sgd", "adamw")
 READERS = ("pyav", "decord")
 NO_LOGS = "none"
 
 
 def add_train(added: argparse.ArgumentParser) -> None:
-    """The arguments of the command, but for --device."""
+    """Add the arguments of the command, without --device."""
     add = added.add_argument
     add("recipe", nargs="?", metavar="RECIPE", help="e.g. dsa_i3d_synth; see --list")
     add("--list", action="store_true", help="print the recipes, or one with its sources")
     data = added.add_argument_group("data")
-    data.add_argument("--data", metavar="DATASET", help="as of 'run', also kinetics400:FOLDER and "
-                      "the like; default: the recipe's own, if it has any")
-    data.add_argument("--split", metavar="NAME", help="of the data, to train on")
-    data.add_argument("--val", metavar="NAME", help="split of the data to measure on, or another "
-                      "DATASET")
+    data.add_argument("--data", metavar="DATASET", help="as of 'run', such as kinetics400:FOLDER; "
+                      "default: the recipe's own, if any")
+    data.add_argument("--split", metavar="NAME", help="split of the data to train on")
+    data.add_argument("--val", metavar="NAME", help="split of the data for validation, or "
+                      "another DATASET")
     data.add_argument("--reader", choices=READERS, default=READERS[0], help="of video files; "
-                      "decord is faster and for trusted files only")
-    data.add_argument("--workers", type=_count, metavar="N", help="processes that decode, of each "
-                      "training process; default: its share of the cores, at most 8")
+                      "decord is faster, for trusted files only")
+    data.add_argument("--workers", type=non_negative, metavar="N", help="decoding processes of "
+                      "each training process; default: its share of the cores, at most 8")
     how = added.add_argument_group("training, instead of the recipe's")
-    how.add_argument("--init", metavar="WEIGHTS", help="where the network starts: a name at hand, "
+    how.add_argument("--init", metavar="WEIGHTS", help="initial weights: a name of 'models', "
                      "a checkpoint, imagenet or random")
-    how.add_argument("--epochs", type=_positive, metavar="N", help="stretches the schedule too")
-    how.add_argument("--batch", type=_positive, metavar="N", help="videos per step, all processes")
-    how.add_argument("--scale-rate", action="store_true", help="with --batch: change the learning "
+    how.add_argument("--epochs", type=positive, metavar="N", help="the schedule is scaled, too")
+    how.add_argument("--batch", type=positive, metavar="N", help="videos per step, all processes")
+    how.add_argument("--scale-rate", action="store_true", help="with --batch: scale the learning "
                      "rate in proportion")
     how.add_argument("--rate", type=_above_zero, metavar="R", help="highest learning rate")
-    how.add_argument("--optimizer", choices=OPTIMIZERS, help="adamw takes a rate of its own, such "
-                     "as 0.001")
-    how.add_argument("--new-rate", type=_above_zero, metavar="X", help="times as high for what "
-                     "--init has no weights for")
-    how.add_argument("--lean", action=argparse.BooleanOptionalAction, help="whether DSA that "
-                     "--init has no weights for begins with kernels that lean on the snippet "
-                     "before; default: yes")
-    how.add_argument("--norm", choices=NORMS, help="how BatchNorm learns")
-    how.add_argument("--precision", choices=PRECISIONS, help="float16 takes a GPU")
-    how.add_argument("--accumulate", type=_positive, default=1, metavar="K",
-                     help="do a step in K batches a process, for less memory")
-    how.add_argument("--ema", type=_decay, metavar="D", help="keep an average of the weights of "
-                     "this decay per step, such as 0.999")
+    how.add_argument("--optimizer", choices=OPTIMIZERS, help="adamw needs another learning "
+                     "rate, such as 0.001")
+    how.add_argument("--new-rate", type=_above_zero, metavar="X", help="factor of the learning "
+                     "rate for parameters without weights in --init")
+    how.add_argument("--lean", action=argparse.BooleanOptionalAction, help="initialise DSA "
+                     "without weights in --init as a shift by one snippet; default: yes")
+    how.add_argument("--norm", choices=NORMS, help="training mode of BatchNorm")
+    how.add_argument("--precision", choices=PRECISIONS, help="float16 needs a GPU")
+    how.add_argument("--accumulate", type=positive, default=1, metavar="K",
+                     help="batches per process and step, to save memory")
+    how.add_argument("--ema", type=_decay, metavar="D", help="decay per step of a moving "
+                     "average of the weights, such as 0.999")
     how.add_argument("--seed", type=int, default=0)
-    added.add_argument("--out", type=Path, metavar="FILE", help="weights; an unfinished training "
-                       "goes on from the .state.pt beside it; default: "
+    added.add_argument("--out", type=Path, metavar="FILE", help="weights file; an unfinished "
+                       "training is resumed from the .state.pt beside it; default: "
                        "runs/RECIPE-seedS.safetensors")
-    added.add_argument("--logs", metavar="FOLDER", help="of TensorBoard; none: no logs; default: "
-                       "beside the weights")
+    added.add_argument("--logs", metavar="FOLDER", help="of the TensorBoard logs; none: no logs; "
+                       "default: beside the weights")
 
 
 def train(args: argparse.Namespace) -> None:
     if args.recipe is None and not args.list:
-        raise ModelError("no recipe", "the name of one", "`train --list` shows them.")
+        raise ModelError("no recipe", "the name of a recipe", "List them with: train --list")
     from dsanet_core.training import RECIPES, find_recipe
 
     if args.list:
@@ -76,7 +75,7 @@ def train(args: argparse.Namespace) -> None:
         return
     from dsanet_core.checkpoints import FOLDER, write_manifest
     from dsanet_core.runs.inference import MOST_WORKERS, available_cores
-    from dsanet_core.training import Fit, Places, open_data
+    from dsanet_core.training import OutputPaths, TrainingOptions, open_data
     from dsanet_core.training import train as train_recipe
     from dsanet_core.workers import is_first, leave
 
@@ -84,44 +83,44 @@ def train(args: argparse.Namespace) -> None:
     out = args.out or Path("runs") / f"{recipe.name}-seed{args.seed}.safetensors"
     data = open_data(recipe, args.data, split=args.split, validation=args.val, reader=args.reader)
     loaders = min(MOST_WORKERS, available_cores()) if args.workers is None else args.workers
-    how = Fit(seed=args.seed, device=args.device, accumulate=args.accumulate, average=args.ema,
-              loaders=loaders)
-    train_recipe(recipe, data, Places(out, logs=_logs(args.logs, out)), how, log=log)
+    options = TrainingOptions(seed=args.seed, device=args.device, accumulate=args.accumulate,
+                              average=args.ema, loaders=loaders)
+    train_recipe(recipe, data, OutputPaths(out, logs=_logs(args.logs, out)), options, log=log)
     leave()
     if is_first() and out.resolve().parent == FOLDER.resolve():
         write_manifest()
 
 
 def adapted(recipe: Recipe, args: argparse.Namespace) -> Recipe:
-    """The recipe with what the command line says instead; what becomes of its learning rate is
-    said by the first process."""
+    """The recipe with the changes of the command line; the first process logs the learning rate of
+    another batch."""
     from dsanet_core.workers import is_first
 
     if args.epochs is not None:
         recipe = recipe.lasting(args.epochs)
     if args.batch is not None and args.batch != recipe.videos_per_step:
-        was = recipe
+        own = recipe
         recipe = recipe.with_batch(args.batch, scale_rate=args.scale_rate)
-        rate = was.with_batch(args.batch, scale_rate=True).learning_rate
-        becomes = f"{rate:g} instead of {was.learning_rate:g}, in proportion" if args.scale_rate \
-            else f"stays {was.learning_rate:g}; --scale-rate would make it {rate:g}"
+        rate = own.with_batch(args.batch, scale_rate=True).learning_rate
+        becomes = f"{rate:g} instead of {own.learning_rate:g}, in proportion" if args.scale_rate \
+            else f"stays {own.learning_rate:g}; --scale-rate would make it {rate:g}"
         if is_first():
-            log(f"batch {args.batch} instead of {was.videos_per_step}: learning rate {becomes}")
+            log(f"batch {args.batch} instead of {own.videos_per_step}: learning rate {becomes}")
     changes = {"init": args.init, "learning_rate": args.rate, "new_rate": args.new_rate,
-               "lean": args.lean, "norm": args.norm, "precision": args.precision,
+               "init_as_shift": args.lean, "norm": args.norm, "precision": args.precision,
                "optimizer": args.optimizer}
     return replace(recipe, **{name: to for name, to in changes.items() if to is not None})
 
 
-def _logs(wish: str | None, out: Path) -> Path | None:
-    """Folder of the TensorBoard logs; without a wish, only where TensorBoard is installed."""
+def _logs(folder: str | None, out: Path) -> Path | None:
+    """Folder of the TensorBoard logs; by default only if TensorBoard is installed."""
     from dsanet_core.training.validation import has_tensorboard, require_tensorboard
 
-    if wish == NO_LOGS:
+    if folder == NO_LOGS:
         return None
-    if wish is not None:
+    if folder is not None:
         require_tensorboard()
-        return Path(wish)
+        return Path(folder)
     if not has_tensorboard():
         log("no logs: the package tensorboard is not installed")
         return None
@@ -133,9 +132,9 @@ def _table(recipes: Iterable[Recipe]) -> str:
 
     lines = [f"{'recipe':<52}{'epochs':>7}{'batch':>7}{'rate':>7}  data; tables"]
     for recipe in recipes:
-        said = [DATASETS[recipe.data].title, *recipe.tables]
+        about = [DATASETS[recipe.data].title, *recipe.tables]
         lines.append(f"{recipe.name:<52}{recipe.epochs:>7}{recipe.videos_per_step:>7}"
-                     f"{recipe.learning_rate:>7g}  {'; '.join(said)}")
+                     f"{recipe.learning_rate:>7g}  {'; '.join(about)}")
     return "\n".join(lines)
 
 
@@ -149,20 +148,6 @@ def _in_full(recipe: Recipe) -> str:
         *(f"{name:<18}{value}" for name, value in values.items()),
         *(f"from {where}: {fields}" for fields, where in recipe.sources),
     ])
-
-
-def _positive(text: str) -> int:
-    return _in_range(int(text), 1)
-
-
-def _count(text: str) -> int:
-    return _in_range(int(text), 0)
-
-
-def _in_range(value: int, least: int) -> int:
-    if value < least:
-        raise argparse.ArgumentTypeError(f"{value}; expected at least {least}")
-    return value
 
 
 def _above_zero(text: str) -> float:

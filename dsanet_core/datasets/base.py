@@ -1,4 +1,4 @@
-"""What every dataset is: rows of (video, category)."""
+"""The interface of datasets: rows of (video, class)."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ from dsanet_core.records import Clips, Sampling
 Part = tuple[int, int] | None
 Window = tuple[float, float] | None
 Draw = Sequence[float] | None
-SAMPLE_SEED = 0
+SUBSET_SEED = 0
 PYAV, DECORD = "pyav", "decord"
 
 
 class Dataset(ABC):
-    """Videos with a category each; can be pickled.
+    """Videos with a class each; can be pickled.
 
-    arguments: of `open_dataset` for the same dataset again. name: for people. categories: true
-    category of every row, the first where it has several. groups: named groups of categories, empty
-    where there are none. row_ids: number of every row among those that a limit was drawn from,
-    ascending. missing: names of the videos that a published data set lists and that are not there;
-    they are no rows. reader: how video files are read, a key of `files.READERS`.
+    arguments: of `open_dataset`, to open it again. name: for display. categories: ground truth of
+    every row, the first where it has several classes. groups: named groups of classes, may be
+    empty. row_ids: index of every row in the full dataset, ascending. missing: names of listed
+    videos that do not exist; they are no rows. reader: of video files, a key of `files.READERS`.
     """
 
     arguments: Mapping[str, str | int | None]
@@ -50,21 +49,20 @@ class Dataset(ABC):
 
     @property
     def class_names(self) -> Sequence[str]:
-        """Every category once, in the order of the numbers that were published with the data set;
-        alphabetically where there are none. Some may have no row."""
+        """All classes in the order of their published indices, else alphabetically; some may have
+        no row."""
         return sorted(set(self.categories))
 
     def other_categories(self, index: int) -> Sequence[str]:
-        """What else is true of row `index`, beside its category."""
+        """Further true classes of row `index`."""
         return ()
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over what identifies the rows, the same wherever the files lie.
+        """SHA-256 (hex) of the identity of the rows, independent of where the files are.
 
-        Of a video file that is its path below the folder or list, category, start, end and size in
-        bytes when first asked, not its content: a file changed in place to another one of equal
-        size is not noticed.
+        For a video file: its relative path, class, start, end and size in bytes at the first call,
+        not its content. A file replaced by another one of equal size is not noticed.
         """
         digest = hashlib.sha256()
         for fact in self._identity():
@@ -77,40 +75,39 @@ class Dataset(ABC):
 
     @abstractmethod
     def video_name(self, index: int) -> str:
-        """How to call row `index` in messages and tables; valid Unicode."""
+        """Name of row `index` in messages and tables; valid Unicode."""
 
     @abstractmethod
     def clips(
         self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
     ) -> Clips:
-        """The frames of row `index` that a protocol asks for, `part` and `draw` as of `read_clips`.
-        Raises VideoError."""
+        """Sampled frames of row `index`; part, draw: as of `read_clips`. Raises VideoError."""
 
     def path(self, index: int) -> Path | None:
-        """The video file of row `index`, which may be missing; None for videos that are drawn."""
+        """The video file of row `index`, which may be missing; None for rendered videos."""
         return None
 
     def window(self, index: int) -> Window:
-        """(start, end) of row `index` within its video, as of `read_clips`; None: all of it."""
+        """(start, end) of row `index` in its video, as of `read_clips`; None: the whole video."""
         return None
 
     def limited(self, count: int) -> Dataset:
-        """`count` of the rows, drawn at random but always the same ones, in their order; all rows
-        if they are no more. A smaller number gives some of the rows of a larger one.
-        Raises DatasetError for a number below 1."""
+        """A fixed random subset of `count` rows in their order; all rows if there are no more. The
+        subset of a smaller count is contained in that of a larger one. Raises DatasetError for a
+        count below 1."""
         if count < 1:
             raise DatasetError(
                 f"a limit of {count} videos", "at least 1", "Leave it out for all videos."
             )
-        return self if count >= len(self) else _Sample(self, count)
+        return self if count >= len(self) else _Subset(self, count)
 
 
-class _Sample(Dataset):
-    """Some rows of another dataset."""
+class _Subset(Dataset):
+    """A fixed random subset of another dataset."""
 
     def __init__(self, source: Dataset, count: int) -> None:
-        draw = Random(SAMPLE_SEED)
-        # Python promises the numbers of random() for all versions to come, not those of sample().
+        draw = Random(SUBSET_SEED)
+        # Python guarantees the sequence of random() across versions, not that of sample().
         ranks = [draw.random() for _ in range(len(source))]
         order = sorted(range(len(source)), key=ranks.__getitem__)
         self._source = source

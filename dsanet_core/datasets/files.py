@@ -1,4 +1,4 @@
-"""Datasets of video files, and the folder with one sub-folder per category."""
+"""Datasets of video files, and folders with one sub-folder per class."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ from dsanet_core.video.frame_folder import (
     read_pictures,
 )
 
-SHOWN = 8
-"""Names that a message lists."""
+MAX_NAMES_SHOWN = 8
+"""Most names in a message."""
 READERS: dict[str, Callable[..., Clips]] = {PYAV: read_clips, DECORD: read_with_decord}
-"""By name: what reads a video file, called as `read_clips` is."""
+"""Readers of video files by name, with the signature of `read_clips`."""
 
 
 class FileRow(NamedTuple):
     """A video file, a folder of its frames as pictures, or a part of either.
 
-    name: how the folder or list calls it, the same wherever that lies. window: start and end
-    (math.inf: that of the video) in seconds. frame_rate: pictures per second, of a folder of
-    frames. others: further categories.
+    name: relative to the folder or list. window: start and end in seconds (math.inf: end of the
+    video). frame_rate: frames per second, of a folder of frames. others: further classes.
     """
 
     path: Path
@@ -44,8 +43,7 @@ class FileRow(NamedTuple):
 
 
 class FileDataset(Dataset):
-    """Video files and folders of frames. class_names: as of `Dataset`, None where none are
-    published."""
+    """Video files and folders of frames. class_names: as of `Dataset`, None if not published."""
 
     def __init__(
         self,
@@ -73,10 +71,10 @@ class FileDataset(Dataset):
         return self.rows[index].others
 
     def read_with(self, reader: str) -> None:
-        """Read video files in this way, a key of `READERS`, from now on. Raises DatasetError."""
+        """Set the reader of video files, a key of `READERS`. Raises DatasetError."""
         if reader not in READERS:
             raise DatasetError(
-                f"reader {reader!r}", f"one of {listed(list(READERS))}", "Choose one of them."
+                f"reader {reader!r}", f"one of {quoted_names(list(READERS))}", "Choose one of them."
             )
         if reader == DECORD and importlib.util.find_spec("decord") is None:
             raise DatasetError(
@@ -120,7 +118,7 @@ class FileDataset(Dataset):
 
 
 def _size(path: Path) -> int:
-    """Bytes of a file, pictures of a folder, -1 if there is none."""
+    """Bytes of a file, number of frames in a folder, -1 if it does not exist."""
     try:
         status = path.stat()
         return count_pictures(path) if stat.S_ISDIR(status.st_mode) else status.st_size
@@ -129,8 +127,8 @@ def _size(path: Path) -> int:
 
 
 def open_folder(description: str, split: str | None) -> FileDataset:
-    """The name of the folder that a file or a folder of frames lies in is its category; split: the
-    sub-folder that holds these folders. Raises DatasetError."""
+    """A folder of class folders, each with video files or folders of frames. split: sub-folder that
+    contains the class folders. Raises DatasetError."""
     root = Path(description)
     base = root if split is None else _sub_folder(root, split)
     rows = [
@@ -143,8 +141,8 @@ def open_folder(description: str, split: str | None) -> FileDataset:
     if not rows:
         raise DatasetError(
             f"dataset {os.fspath(base)!r} has no files in sub-folders",
-            "a folder with one sub-folder of videos per category",
-            "Sort the videos into folders named like the model's categories"
+            "a folder with one sub-folder of videos per class",
+            "Sort the videos into folders named like the model's classes"
             + (", or name a split." if split is None else "."),
         )
     return FileDataset(description, rows, split=split)
@@ -166,15 +164,16 @@ def _folders(root: Path) -> list[Path]:
 
 
 def unknown_split(description: str, split: str, where: str, known: Iterable[str]) -> DatasetError:
-    """The error for a split that is not among the known ones. where: what has their names."""
+    """The error for an unknown split. where: what the known ones are called ("sub-folders")."""
     names = sorted(known)
     return DatasetError(
         f"dataset {description!r} has no split {split!r}",
-        f"one of its {where} {listed(names)}" if names else f"{where} (it has none)",
+        f"one of its {where} {quoted_names(names)}" if names else f"{where} (it has none)",
         "Choose one of them, or leave the split out.",
     )
 
 
-def listed(names: Sequence[str]) -> str:
-    """The first few of some names, for messages."""
-    return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
+def quoted_names(names: Sequence[str]) -> str:
+    """The first names, quoted, for a message."""
+    more = ", ..." if len(names) > MAX_NAMES_SHOWN else ""
+    return ", ".join(map(repr, names[:MAX_NAMES_SHOWN])) + more

@@ -21,8 +21,8 @@ SYNTH = "synth:"
 class SyntheticDataset(Dataset):
     """Videos 0 to count - 1 of the embedded benchmark.
 
-    size: (height, width) to draw at. through_h264: encode each video as a user's clip would be
-    and decode it again; else frames are drawn in memory.
+    size: (height, width) of the frames. through_h264: encode and decode each video like a user's
+    clip; else its frames are rendered in memory.
     """
 
     def __init__(
@@ -56,10 +56,10 @@ class SyntheticDataset(Dataset):
     def clips(
         self, index: int, sampling: Sampling, part: Part = None, *, draw: Draw = None
     ) -> Clips:
-        read = self._encoded if self.through_h264 else self._drawn
+        read = self._encoded if self.through_h264 else self._rendered
         return read(index, sampling, part, draw)
 
-    def _drawn(self, index: int, sampling: Sampling, part: Part, draw: Draw) -> Clips:
+    def _rendered(self, index: int, sampling: Sampling, part: Part, draw: Draw) -> Clips:
         wanted = snippet_indices(synthetic.NUM_FRAMES, sampling, draw)
         if part is not None:
             wanted = wanted[slice(*part)]
@@ -90,7 +90,7 @@ class SyntheticDataset(Dataset):
 
 
 def open_synthetic(description: str, split: str | None) -> SyntheticDataset:
-    """The videos that `synth:...` describes. Raises DatasetError."""
+    """The videos of a description `synth:...`. Raises DatasetError."""
     if split is not None:
         raise DatasetError(
             f"split {split!r} of {description!r}", "a dataset of files",
@@ -112,7 +112,7 @@ def open_synthetic(description: str, split: str | None) -> SyntheticDataset:
     if len(sides) > 2 or not all(16 <= side <= 2048 for side in sides):
         raise _not_understood(description, "size is a side or WIDTHxHEIGHT, 16 to 2048 pixels")
     if options["codec"] == "h264" and any(side % 2 for side in sides):
-        raise _not_understood(description, "H.264 takes even sides")
+        raise _not_understood(description, "H.264 needs even sides")
     if options["codec"] not in ("none", "h264"):
         raise _not_understood(description, f"codec {options['codec']!r} is neither none nor h264")
     return SyntheticDataset(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsanet_core.lazy import loader
+from dsanet_core.lazy import LazyExports
 
 if TYPE_CHECKING:
     from dsanet_core.runs.block_ablation import load_effects, run_effects, save_effects
@@ -16,12 +16,7 @@ if TYPE_CHECKING:
     from dsanet_core.runs.metrics import mean_average_precision
     from dsanet_core.runs.summary import load_run, save_run
 
-__getattr__ = loader(__name__, {
-    "block_ablation": ("load_effects", "run_effects", "save_effects"),
-    "engine": ("run_dataset",),
-    "metrics": ("mean_average_precision",),
-    "summary": ("load_run", "save_run"),
-})
+__getattr__ = LazyExports(__name__, __file__).load
 
 __all__ = [
     "load_effects", "load_run", "mean_average_precision", "run_dataset", "run_effects",

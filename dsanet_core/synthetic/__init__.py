@@ -1,8 +1,8 @@
-"""The embedded benchmark: short videos made from a seed, with their truth.
+"""The embedded benchmark: short videos generated from a seed, with their ground truth.
 
-In the spirit of Something-Something: categories are full sentences about "something", and what
-the something is, where it is and how fast says nothing about the category. Same seed, same bytes,
-on any machine (integer rendering, stable random bits).
+In the spirit of Something-Something: classes are sentences about "something", independent of the
+kind, place and speed of the object. The same seed gives the same bytes on any machine (integer
+rendering, stable random bits).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dsanet_core.synthetic.scene import Actor, Event, Scene, still
 from dsanet_core.synthetic.scripts import TABLE
 
 VERSION = 1
-"""Raised whenever the same seed gives other bytes."""
+"""Increased whenever the same seed gives different bytes."""
 
 NUM_FRAMES = 64
 FPS = 16
@@ -31,16 +31,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
     for group in dict.fromkeys(row.group for row in TABLE)
 }
 GROUP_OF: tuple[str, ...] = tuple(row.group for row in TABLE)
-"""Group of each category, by label."""
+"""Group of each class, by label."""
 
 
 @dataclass(frozen=True)
 class SyntheticVideo:
-    """A video and its truth.
+    """A video and its ground truth.
 
     rgb: (64, H, W, 3) uint8 at 16 frames per second. label: index into `CATEGORIES`.
-    object_mask: (64, H, W) bool, the visible pixels of the objects that carry the category.
-    events: what happens when, as fractions of the video, in order of time.
+    object_mask: (64, H, W) bool, visible pixels of the objects that define the class.
+    events: with start and end as fractions of the video, in order of time.
     """
 
     seed: int
@@ -56,7 +56,7 @@ class SyntheticVideo:
 
 
 def label_of(index: int) -> int:
-    """Categories take turns, so any run of 25 videos is balanced."""
+    """Label of a video: classes take turns, so that any 25 consecutive videos are balanced."""
     return index % len(CATEGORIES)
 
 
@@ -69,12 +69,12 @@ def make_video(
 ) -> SyntheticVideo:
     """Video number `index` of the benchmark with this seed, at a frame size (height, width).
 
-    frame_index: draw only these of the 64 frames; rgb and object_mask then have that many rows.
+    frame_index: render only these of the 64 frames; rgb and object_mask then have that many rows.
     Raises ValueError for a side under 16 pixels or a negative index.
     """
     if min(size) < 16 or index < 0:
         raise ValueError(f"size {size}, index {index}; expected sides >= 16 and index >= 0")
-    from dsanet_core.synthetic.render import Painter  # needs OpenCV, the categories do not
+    from dsanet_core.synthetic.render import Painter  # needs OpenCV, the class names do not
 
     digest = hashlib.sha256(f"dsanet-lens {VERSION} {seed} {index}".encode()).digest()
     rng = Random(int.from_bytes(digest, "big"))
@@ -95,7 +95,7 @@ def make_video(
 
 
 def _with_clutter(scene: Scene, rng: Random) -> Scene:
-    """Small drifting things behind the scene, and sometimes a bar in front of it."""
+    """Add small drifting objects behind a scene, and sometimes a bar in front of it."""
     behind = []
     for _ in range(rng.randrange(4)):
         size = still(rng.uniform(0.05, 0.10))

@@ -1,4 +1,4 @@
-"""From a scene to pixels, in integer arithmetic: the same bytes on every machine."""
+"""Rendering a scene in integer arithmetic, which gives the same bytes on every machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dsanet_core.synthetic.scene import SHAPES, Actor, Scene, colour_at, unit_ve
 Image = NDArray[np.uint8]
 
 GRAIN = 72
-"""Rows of the grid that noise lives on, so that it looks alike at every frame size."""
+"""Rows of the noise grid, independent of the frame size."""
 
 _SUBPIXEL_BITS = 4
 _PAN_UNITS = 16
@@ -35,7 +35,7 @@ def _resize(image: Image, height: int, width: int) -> Image:
 
 
 def _texture(rng: Random, height: int, width: int) -> Image:
-    """A coloured canvas of coarse patches and finer grain, (height, width, 3)."""
+    """(height, width, 3) coloured background of coarse patches and finer grain."""
     shade = rng.randint(70, 165)
     tint = [shade + rng.randint(-40, 40) for _ in range(3)]
     coarse = _resize(_random_bytes(rng, 6, 6, 3), height, width).astype(np.int32)
@@ -48,7 +48,7 @@ def _texture(rng: Random, height: int, width: int) -> Image:
 
 
 class Painter:
-    """Draws one scene frame by frame at a frame size, with light, camera pan and noise."""
+    """Renders the frames of a scene, with changing light, camera pan and noise."""
 
     def __init__(self, scene: Scene, rng: Random, size: tuple[int, int]) -> None:
         self.scene = scene
@@ -74,7 +74,7 @@ class Painter:
         return self._expose(rgb, index, time), owner
 
     def _background(self, time: float) -> Image:
-        """The canvas seen through a window that pans slowly, moved by 1/16 pixels."""
+        """The background in a slowly panning window, in steps of 1/16 pixel."""
         corner = []
         for shift in self._pan:
             units = round((self._margin + shift * self.scale * (time - 0.5)) * _PAN_UNITS)
@@ -103,7 +103,7 @@ class Painter:
 
     def _fill(self, rgb: Image, owner: Image, number: int, corners: list[tuple[float, float]],
               colour: tuple[float, ...]) -> None:
-        """Blend an antialiased polygon; number > 0 also marks the pixels as that actor's."""
+        """Blend an antialiased polygon; number > 0 also assigns its pixels to that actor."""
         pixels = np.array(corners) * self.scale + [self.width / 2 - 0.5, self.height / 2 - 0.5]
         left, top = np.maximum(np.floor(pixels.min(0)).astype(int) - 1, 0)
         right = min(int(np.ceil(pixels[:, 0].max())) + 2, self.width)
@@ -122,7 +122,7 @@ class Painter:
             owner[top:bottom, left:right][mask > 127] = number
 
     def _expose(self, rgb: Image, index: int, time: float) -> Image:
-        """Light that drifts over the video, and grain."""
+        """Apply brightness that changes over the video, and grain."""
         start, end = self._gain
         gain = round((start + (end - start) * time) * 256)
         plane, down, right = self._rolls[index % len(self._rolls)]

@@ -1,6 +1,6 @@
-"""What a synthetic video is made of: actors on keyframed tracks, in units of the short side.
+"""Scenes of synthetic videos: actors on keyframed tracks, in units of the short side.
 
-Coordinates: x to the right and y downwards from the middle of the frame, 1 = the short side, so
+Coordinates: x to the right and y downwards from the centre of the frame, 1 = the short side, so
 that the square of side 1 around the origin is visible at every frame size. Time runs from 0 to 1.
 """
 
@@ -17,7 +17,7 @@ Points = tuple[tuple[float, float], ...]
 
 
 def _on_grid(value: float) -> float:
-    """Round away the last bits of sine and cosine, which differ between C libraries."""
+    """Round off the last bits of sine and cosine, which differ between C libraries."""
     return round(value * 65536) / 65536
 
 
@@ -53,7 +53,7 @@ def still(value: float) -> Track:
 
 
 def value_at(track: Track, time: float) -> float:
-    """A track's value: constant outside its keys, eased (3u^2 - 2u^3) between them."""
+    """Value of a track: constant outside its keys, eased (3u^2 - 2u^3) between them."""
     if time <= track[0][0]:
         return track[0][1]
     for (t0, v0), (t1, v1) in pairwise(track):
@@ -72,8 +72,8 @@ def colour_at(track: ColourTrack, time: float) -> Colour:
 
 @dataclass(frozen=True)
 class Actor:
-    """One shape. width, height: its size; angle: in turns; role: "object" (carries the category),
-    "prop" (helps to show it), "distractor" or "occluder"."""
+    """One shape. width, height: its size; angle: in turns; role: "object" (defines the class),
+    "prop" (takes part in it), "distractor" or "occluder"."""
 
     shape: str
     colour: ColourTrack
@@ -88,7 +88,7 @@ class Actor:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happens between two times (0 to 1) and belongs to the category."""
+    """An event of the class between two times (0 to 1)."""
 
     name: str
     start: float
@@ -97,7 +97,7 @@ class Event:
 
 @dataclass(frozen=True)
 class Scene:
-    """Actors from back to front, and the events of the category in order of time."""
+    """Actors from back to front, and the events of the class in order of time."""
 
     actors: list[Actor] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)

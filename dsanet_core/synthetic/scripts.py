@@ -1,14 +1,14 @@
-"""The categories: for each a script that turns random numbers into a scene.
+"""The classes of the benchmark: for each a script that generates a random scene.
 
-Groups and what their evidence asks of a network (the hypothesis behind the design; what each
-network really does is measured, see README):
+Groups, and the evidence that a network needs for them (the hypothesis behind the design; measured
+results are in docs/results.md):
 
 motion       seen inside any one snippet
 interaction  how two objects move against each other: local in space and time
 order        two events in one of two orders, further apart than a snippet is long; both orders
              show the same frames equally often, so no average over snippets can tell them apart
 state        something that builds up at one place until it does, or does not, tip over
-scene        what most of many short-lived things have in common: nothing local decides
+scene        the colour of most of many short-lived objects: no local evidence
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _paint(rng: Random) -> ColourTrack:
 def _thing(rng: Random, x: Track | float = 0.0, y: Track | float = 0.0, *,
            size: Track | float | None = None, colour: ColourTrack | None = None,
            shape: str | None = None, angle: Track | None = None) -> Actor:
-    """An object with everything that is not said left to chance."""
+    """An object with random values for every property that is not given."""
     def track(value: Track | float) -> Track:
         return still(value) if isinstance(value, float) else value
 
@@ -57,7 +57,7 @@ def _thing(rng: Random, x: Track | float = 0.0, y: Track | float = 0.0, *,
 
 
 def _throughout(rng: Random) -> tuple[float, float]:
-    """Start and end outside the video, so that it shows the steady middle of an eased track."""
+    """Start and end outside the video, which then shows the steady middle of an eased track."""
     return rng.uniform(-0.35, -0.2), rng.uniform(1.2, 1.35)
 
 
@@ -100,7 +100,7 @@ def _resizing(factor: float) -> Script:
 
 
 def _two_things(kind: str) -> Script:
-    """Two objects on one line, seen from their middle: `far` to `near` and so on."""
+    """Two objects moving along a line, symmetrically about its middle."""
     def script(rng: Random) -> Scene:
         size = rng.uniform(0.16, 0.20)
         far, near = rng.uniform(0.30, 0.35), size / 2 + rng.uniform(0.02, 0.04)
@@ -129,9 +129,9 @@ def _two_things(kind: str) -> Script:
 def _two_events(rng: Random) -> tuple[tuple[float, float], tuple[float, float]]:
     """Start and end of an early and a late event.
 
-    Their gap is at least 0.21 of the video, and a snippet of the embedded networks spans 0.19.
-    They stand at the quarters of where a snippet's middle can be (0.1 to 0.9), so that snippets
-    drawn evenly meet what is shown between the events as often as what is shown around them.
+    Their gap is at least 0.21 of the video; a snippet of the embedded networks spans 0.19. They
+    are at the quarters of the range of a snippet's middle (0.1 to 0.9), so that evenly sampled
+    snippets show the state between the events as often as the state around them.
     """
     length = rng.uniform(0.10, 0.13)
     early, late = 0.30 + rng.uniform(-0.03, 0.03), 0.70 + rng.uniform(-0.03, 0.03)
@@ -317,3 +317,49 @@ TABLE: tuple[Category, ...] = (
     Category("Showing things, most of them yellow", "scene", _mostly(YELLOW, GREEN, "yellow")),
     Category("Showing things, most of them green", "scene", _mostly(GREEN, YELLOW, "green")),
 )
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Two classes that show the same two events in opposite orders.
+
+    turned_by: rearrangements that turn a video of one class into one of the other, first the one
+    that leaves everything else within the distribution of the scripts, if there is one. kept_by:
+    rearrangements that keep the class. Each is the text of a change of `dsanet_core.whatif`.
+
+    In three pairs the object changes from state A to B and back to A. The events are symmetric in
+    time, so that such a video in reverse is A, B, A again: of the same class. Its snippets in
+    reverse order, each with its own frames in order, show the events in the other order with the
+    rests between them unchanged, a video of neither class. Its two halves swapped are B, A, B, a
+    video of the other class: the cut is between the events, in state B, and the halves meet in
+    state A.
+    In the colour pair the object takes one colour, then the other: in reverse it is a video of the
+    other class, as with its halves swapped; reversed snippets would show each colour disappear
+    before it appears.
+    After a swap the events are at 0.2 and 0.8 of the video instead of 0.3 and 0.7, and background
+    and light jump at the cut; reversal in time keeps both within the distribution of the scripts.
+    """
+
+    categories: tuple[str, str]
+    turned_by: tuple[str, ...]
+    kept_by: tuple[str, ...] = ()
+
+
+_THERE_AND_BACK = (
+    ("Moving something left, then back to the right",
+     "Moving something right, then back to the left"),
+    ("Covering something, then uncovering it", "Uncovering something, then covering it again"),
+    ("Something growing, then shrinking back", "Something shrinking, then growing back"),
+)  # fmt: skip
+_COLOURS = ("Something turning red, then blue", "Something turning blue, then red")
+
+MIRRORS: tuple[Mirror, ...] = (
+    *(Mirror(pair, ("swap_halves",), ("reverse_time",)) for pair in _THERE_AND_BACK),
+    Mirror(_COLOURS, ("reverse_time", "swap_halves")),
+)
+MIRROR_OF: dict[str, str] = {
+    one: other
+    for mirror in MIRRORS
+    for one, other in (mirror.categories, mirror.categories[::-1])
+}
+"""The opposite class of each class of the order group."""

@@ -1,4 +1,4 @@
-"""From the videos of a data set to the batches of a training.
+"""From the videos of a dataset to the batches of a training.
 
 A sample depends on (seed, epoch, row) alone and a step on (seed, epoch, step), so that processes
 and workers may share the work in any way.
@@ -30,13 +30,13 @@ from dsanet_core.workers import Workers
 
 Log = Callable[[str], None]
 NO_LABEL = -100
-"""What cross-entropy leaves out."""
+"""Label that cross-entropy ignores."""
 BATCHES_AHEAD = 2
-"""That each worker prepares in advance."""
+"""Batches that each worker prepares in advance."""
 
 
-class Source(Protocol):
-    """Videos with labels (videos,). fingerprint: what identifies them. Can be pickled."""
+class TrainingVideos(Protocol):
+    """Videos with labels (videos,). fingerprint: identity of the videos. Can be pickled."""
 
     @property
     def labels(self) -> NDArray[np.int64]: ...
@@ -46,12 +46,12 @@ class Source(Protocol):
     def frames(
         self, row: int, sampling: Sampling, draw: Sequence[float]
     ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """(F, h, w, 3) frames and (U, T) which of them the snippets of a draw show.
+        """(F, h, w, 3) frames of a video, and (U, T) their indices in the snippets of a draw.
         Raises VideoError."""
         ...
 
     def name(self, row: int) -> str:
-        """How to call a video in messages."""
+        """Name of a video in messages."""
         ...
 
 
@@ -75,7 +75,7 @@ class RenderedVideos:
 
 @dataclass(frozen=True)
 class RecordedVideos:
-    """Videos that are decoded when they are asked for. labels: (videos,)."""
+    """Videos of a dataset, decoded on access. labels: (videos,)."""
 
     dataset: Dataset
     labels: NDArray[np.int64]
@@ -97,10 +97,10 @@ class RecordedVideos:
 def rendered_videos(
     seed: int, index: Sequence[int], path: Path, log: Log, *, side: int = NATIVE_SIZE[0]
 ) -> NDArray[np.uint8]:
-    """(videos, 64, side, side, 3) uint8: the videos of these numbers of the embedded benchmark,
-    drawn once into the .npy file `path` and mapped from there.
+    """(videos, 64, side, side, 3) uint8: videos `index` of the embedded benchmark, rendered once to
+    the .npy file `path` and memory-mapped from it.
 
-    The file appears whole or not at all: a rendering that is interrupted starts over.
+    The file is written atomically: an interrupted rendering starts over.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
@@ -124,7 +124,7 @@ class Sample(NamedTuple):
 
 
 class Unreadable(NamedTuple):
-    """A video that could not be read, and why."""
+    """A video that could not be read, and the reason."""
 
     row: int
     reason: str
@@ -133,8 +133,8 @@ class Unreadable(NamedTuple):
 class Batch(NamedTuple):
     """pixels: (N, U, T, H, W, 3) uint8; light: (N, 2); labels: (N,).
 
-    Videos that cannot be read are left out; of a batch without any other there is a black one
-    whose label is `NO_LABEL`, so that all processes have something to do.
+    Videos that cannot be read are left out. A batch without readable videos holds a black one with
+    label `NO_LABEL`, so that all processes take part in the step.
     """
 
     pixels: Tensor
@@ -143,21 +143,21 @@ class Batch(NamedTuple):
     unreadable: list[Unreadable]
 
 
-Key = tuple[int, int]
-"""Epoch and row."""
+SampleKey = tuple[int, int]
+"""Epoch and row of a sample."""
 
 
-class Samples(TorchDataset[Sample | Unreadable]):
+class AugmentedSamples(TorchDataset[Sample | Unreadable]):
     """Augmented clips by (epoch, row). mirrored: label of each class's mirror image."""
 
     def __init__(
-        self, source: Source, sampling: Sampling, augmentation: Augmentation, *, seed: int,
+        self, source: TrainingVideos, sampling: Sampling, augmentation: Augmentation, *, seed: int,
         mirrored: NDArray[np.int64],
     ) -> None:
         self.source, self.sampling, self.augmentation = source, sampling, augmentation
         self.seed, self.mirrored = seed, mirrored
 
-    def __getitem__(self, key: Key) -> Sample | Unreadable:
+    def __getitem__(self, key: SampleKey) -> Sample | Unreadable:
         epoch, row = key
         rng = np.random.default_rng([self.seed, epoch, row])
         draw, label = rng.random(self.sampling.num_snippets).tolist(), self.source.labels[row]
@@ -186,12 +186,12 @@ class Samples(TorchDataset[Sample | Unreadable]):
         )
 
 
-class Plan(Sampler[list[Key]]):
-    """Which videos this process reads, micro-batch after micro-batch, from a step of an epoch on.
+class BatchSampler(Sampler[list[SampleKey]]):
+    """Batches of (epoch, row) for this process, from a step of an epoch on.
 
-    Every epoch shows all videos once, in an order of its own, less those that fill no whole step.
-    Raises LensError if videos_per_step does not divide among processes and accumulated batches, or
-    there are not as many videos.
+    Every epoch shows all videos once, in an order of its own, without those that fill no whole
+    step. Raises LensError if videos_per_step does not divide among processes and accumulated
+    batches, or exceeds the number of videos.
     """
 
     def __init__(
@@ -220,10 +220,10 @@ class Plan(Sampler[list[Key]]):
 
     @property
     def share(self) -> int:
-        """Videos per step of this process."""
+        """Videos per step in this process."""
         return self.videos_per_step // self.workers.count
 
-    def __iter__(self) -> Iterator[list[Key]]:
+    def __iter__(self) -> Iterator[list[SampleKey]]:
         order = np.random.default_rng([self.seed, self.epoch]).permutation(self.videos)
         size = self.share // self.accumulate
         for step in range(self.first_step, self.steps):
@@ -235,29 +235,29 @@ class Plan(Sampler[list[Key]]):
         return (self.steps - self.first_step) * self.accumulate
 
 
-class Batches:
-    """Batches of a plan; loaders: processes that read the videos, 0: this one does."""
+class BatchLoader:
+    """BatchLoader of a plan; loaders: processes that read the videos, 0: this one does."""
 
-    def __init__(self, samples: Samples, plan: Plan, *, loaders: int) -> None:
-        self.samples, self.plan = samples, plan
+    def __init__(self, samples: AugmentedSamples, sampler: BatchSampler, *, loaders: int) -> None:
+        self.samples, self.sampler = samples, sampler
         self._loader: DataLoader[Sample | Unreadable] | None = None
         if loaders:
-            # As in `runs.answers`: a fork of this process could inherit a lock.
+            # As in `runs.inference`: a fork of this process could inherit a lock.
             context = torch.multiprocessing.get_context("forkserver")
             context.set_forkserver_preload([__name__])
             self._loader = DataLoader(
-                samples, batch_sampler=plan, collate_fn=samples.batch, num_workers=loaders,
+                samples, batch_sampler=sampler, collate_fn=samples.batch, num_workers=loaders,
                 prefetch_factor=BATCHES_AHEAD, persistent_workers=True,
                 multiprocessing_context=context, worker_init_fn=use_one_core,
             )
 
     def of_epoch(self, epoch: int, first_step: int = 0) -> Iterator[Batch]:
-        """The batches of an epoch, from a step on."""
-        self.plan.epoch, self.plan.first_step = epoch, first_step
+        """Batches of an epoch, from a step on."""
+        self.sampler.epoch, self.sampler.first_step = epoch, first_step
         if self._loader is not None:
             with run_error_if_a_worker_dies():
                 yield from self._loader
             return
-        for keys in self.plan:
+        for keys in self.sampler:
             yield self.samples.batch([self.samples[key] for key in keys])
 

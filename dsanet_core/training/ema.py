@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 
-class Average:
-    """The average of parameters and buffers over the steps so far: decay of what was, 1 - decay of
-    what is. Whole numbers are taken as they are."""
+class WeightAverage:
+    """Exponential moving average of parameters and buffers: average = decay * average
+    + (1 - decay) * value. Integer buffers are copied."""
 
     def __init__(self, network: nn.Module, decay: float) -> None:
         self.decay = decay
@@ -24,19 +24,19 @@ class Average:
             else:
                 self.values[key].copy_(value)
 
-    def exchange(self, network: nn.Module) -> None:
-        """The network gets the average and this what the network had."""
+    def swap(self, network: nn.Module) -> None:
+        """Exchange the average with the values of the network."""
         with torch.no_grad():
             for key, value in network.state_dict().items():
-                had = value.clone()
+                previous = value.clone()
                 value.copy_(self.values[key])
-                self.values[key].copy_(had)
+                self.values[key].copy_(previous)
 
     @contextmanager
-    def shown(self, network: nn.Module) -> Iterator[None]:
-        """The network is the average while the block runs."""
-        self.exchange(network)
+    def applied(self, network: nn.Module) -> Iterator[None]:
+        """Context in which the network has the averaged weights."""
+        self.swap(network)
         try:
             yield
         finally:
-            self.exchange(network)
+            self.swap(network)

@@ -1,4 +1,4 @@
-"""What a recipe is: everything that decides a training besides its data and seed."""
+"""Recipes: everything that determines a training besides its data and seed."""
 
 from __future__ import annotations
 
@@ -11,40 +11,41 @@ from dsanet_core.errors import LensError
 from dsanet_core.zoo import ModelSpec, model_spec
 
 Crop = Literal["place", "scales", "area"]
-"""place: a square of the protocol's share of the short side, anywhere. scales: TSN's multi-scale
-cropping. area: a random area and aspect ratio, Inception's. See `augmentation.draw_box`."""
-Norm = Literal["normal", "synchronised", "partial", "frozen"]
-"""How BatchNorm learns, see `norms.prepare_norms`."""
+"""place: a square at a random position, its side the protocol's fraction of the short side. scales:
+TSN's multi-scale cropping. area: Inception's random area and aspect ratio. See
+`Augmentation.draw_box`."""
+BatchNormMode = Literal["normal", "synchronised", "partial", "frozen"]
+"""Training mode of BatchNorm, see `batchnorm.configure_batchnorm`."""
 Precision = Literal["float32", "bfloat16", "float16"]
 Optimizer = Literal["sgd", "adamw"]
+STORED_NAMES = {"init_as_shift": "lean", "sampling_changes": "shown"}
+"""Fields of `Recipe` with another name in checkpoints and training states."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides a training besides data and seed. JSON values only.
+    """Everything that determines a training besides data and seed. JSON values only.
 
-    name: of the row. model: row of the zoo; changes: arguments of its builder that are others here
-    (None: left out), shown: frames_per_snippet and group_size, where they are others.
-    data: key of `DATASETS`; train_on, validate_on: descriptions of what is there without asking.
+    name: of the row. model: row of the zoo; changes: builder arguments that differ from it (None:
+    left out); sampling_changes: frames_per_snippet and group_size that differ from its protocol.
+    data: key of `DATASETS`; train_on, validate_on: descriptions of data that is always available.
 
-    epochs: passes over the data; learning_rate: the highest, for videos_per_step, which is the
-    batch over all processes (of the papers on so many gpus). optimizer: "sgd" with momentum, or
-    "adamw", which takes rates a hundred times lower and knows no momentum of that kind. schedule:
-    "steps" divides the rate by 10 after each of the epochs in `steps`, "cosine" lets it fall to
-    zero; before that it rises in a line over the first `warmup` epochs. weight_decay is that of
-    kernels, with decay_all of every parameter; biases outside of BatchNorm learn bias_rate times as
-    fast, and what the initial weights have nothing for new_rate times. clip_norm: largest norm of a
-    gradient.
+    epochs: passes over the data. learning_rate: the highest, for videos_per_step, the batch over
+    all processes (in the papers over `gpus`). optimizer: "sgd" with momentum, or "adamw", which
+    needs a learning rate about a hundred times lower and ignores momentum. schedule: "steps"
+    divides the rate by 10 after each epoch in `steps`, "cosine" lowers it to zero; before, it rises
+    linearly over the first `warmup` epochs. weight_decay: of kernels; with decay_all of every
+    parameter. bias_rate: factor for biases outside of BatchNorm; new_rate: factor for parameters
+    without initial weights. clip_norm: maximum norm of the gradient.
 
-    snippets: of a video and step, in interleaved clips of group_size as at test time, with a loss
-    for each: a network that looks at one snippet at a time has one for each of them. crop, flip,
-    light: see `augmentation`; side: of the network's input in pixels, None: as the test protocol
-    has it. init: "random", "imagenet", or the weights of a video network it
-    starts from; lean: DSA that is new beside those begins as a shift (`DSA.init_as_shift`).
+    snippets: per video and step, in interleaved clips of group_size as at test time, each with a
+    loss of its own. crop, flip, light: see `augmentation`. side: of the network's input in pixels,
+    None: that of the test protocol. init: "random", "imagenet", or weights of a video network;
+    init_as_shift: DSA without weights in `init` starts as a shift by one snippet (`DSA`).
     validate_every: epochs, 0: only after the last.
 
-    tables: of the paper. sources: which fields are said where; what the paper leaves open is marked
-    as the authors' code or as chosen here.
+    tables: of the paper. sources: (fields, origin); settings that the paper does not state are
+    marked as the authors' code or as chosen here.
     """
 
     name: str
@@ -63,12 +64,12 @@ class Recipe:
     decay_all: bool = False
     bias_rate: float = 1.0
     new_rate: float = 1.0
-    lean: bool = True
+    init_as_shift: bool = True
     momentum: float = 0.9
     nesterov: bool = False
     clip_norm: float | None = None
     dropout: float = 0.5
-    norm: Norm = "normal"
+    norm: BatchNormMode = "normal"
     precision: Precision = "float32"
     crop: Crop = "place"
     flip: bool = False
@@ -76,7 +77,7 @@ class Recipe:
     side: int | None = None
     init: str = "random"
     changes: Mapping[str, Any] = field(default_factory=dict)
-    shown: Mapping[str, int] = field(default_factory=dict)
+    sampling_changes: Mapping[str, int] = field(default_factory=dict)
     train_on: str | None = None
     validate_on: str | None = None
     validate_every: int = 1
@@ -85,35 +86,37 @@ class Recipe:
 
     @property
     def videos_per_gpu(self) -> int:
-        """Batch of one GPU, as the papers count it."""
+        """Videos per GPU and step, as stated in the papers."""
         return self.videos_per_step // self.gpus
 
     def spec(self, classes: Sequence[str]) -> ModelSpec:
-        """The network that is trained, for these classes; called as the row of the zoo unless it
-        is another network."""
+        """The spec of the network for these classes, with the name of the row of the zoo unless the
+        network differs from it."""
         row = model_spec(self.model)
         args = row.args | {"dropout": self.dropout} | dict(self.changes)
-        protocol, shown = row.protocol, dict(self.shown)
-        frames = shown.get("frames_per_snippet", protocol.sampling.frames_per_snippet)
+        protocol, sampling = row.protocol, dict(self.sampling_changes)
+        frames = sampling.get("frames_per_snippet", protocol.sampling.frames_per_snippet)
         return replace(
             row,
-            name=self.name if self.changes or shown else row.name,
+            name=self.name if self.changes or sampling else row.name,
             args={key: value for key, value in args.items() if value is not None},
             classes=tuple(classes),
             protocol=replace(
                 protocol,
                 sampling=replace(protocol.sampling, frames_per_snippet=frames),
-                group_size=shown.get("group_size", protocol.group_size),
+                group_size=sampling.get("group_size", protocol.group_size),
             ),
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """The values that decide numbers, as a checkpoint and a training state keep them."""
-        told = ("tables", "sources")
-        return {key: value for key, value in asdict(self).items() if key not in told}
+        """The values that determine the result, as stored in checkpoints and training states."""
+        return {
+            STORED_NAMES.get(key, key): value for key, value in asdict(self).items()
+            if key not in ("tables", "sources")
+        }
 
     def lasting(self, epochs: int) -> Recipe:
-        """The same schedule, stretched or shortened to another number of epochs."""
+        """The recipe with its schedule scaled to another number of epochs."""
         share = epochs / self.epochs
         return replace(
             self, epochs=epochs, warmup=self.warmup * share,
@@ -121,8 +124,8 @@ class Recipe:
         )
 
     def with_batch(self, videos_per_step: int, *, scale_rate: bool = False) -> Recipe:
-        """Another batch over all processes; scale_rate: with a learning rate in proportion to it
-        (Goyal et al., 2017), which is otherwise left as it is."""
+        """The recipe with another batch over all processes; scale_rate: scale the learning rate in
+        proportion (Goyal et al., 2017)."""
         if videos_per_step < 1:
             raise LensError(f"a batch of {videos_per_step}", "at least 1", "Choose a larger one.")
         factor = videos_per_step / self.videos_per_step if scale_rate else 1.0
@@ -131,7 +134,7 @@ class Recipe:
         )
 
     def rate_factor(self, step: int, steps_per_epoch: int) -> float:
-        """Share of the learning rate at a step, counted from 0."""
+        """Factor of the learning rate at a step, counted from 0."""
         rise = max(1, int(self.warmup * steps_per_epoch))
         if step < rise:
             return (step + 1) / rise
@@ -141,23 +144,23 @@ class Recipe:
         return 0.1 ** sum(step >= epoch * steps_per_epoch for epoch in self.steps)
 
 
-class PublishedData(NamedTuple):
-    """A data set of the papers. description: as `open_dataset` takes it."""
+class PaperDataset(NamedTuple):
+    """A dataset of the papers. description: as of `open_dataset`."""
 
     title: str
     categories: int
     description: str
 
 
-DATASETS: dict[str, PublishedData] = {
-    "synth": PublishedData("the embedded benchmark", 25, "synth:seed=1,n=5000"),
-    "minikinetics200": PublishedData("Mini-Kinetics-200", 200, "minikinetics200:FOLDER"),
-    "kinetics400": PublishedData("Kinetics-400", 400, "kinetics400:FOLDER"),
-    "ssv1": PublishedData("Something-Something V1", 174, "ssv1:FOLDER"),
-    "ssv2": PublishedData("Something-Something V2", 174, "ssv2:FOLDER"),
-    "activitynet": PublishedData("ActivityNet v1.3", 200, "activitynet:FOLDER"),
-    "diving48": PublishedData("Diving48 V2", 48, "diving48:FOLDER"),
-    "epic55_verb": PublishedData("EPIC-KITCHENS-55, verbs", 125, "epic55:FOLDER,task=verb"),
-    "epic55_noun": PublishedData("EPIC-KITCHENS-55, nouns", 352, "epic55:FOLDER,task=noun"),
+DATASETS: dict[str, PaperDataset] = {
+    "synth": PaperDataset("the embedded benchmark", 25, "synth:seed=1,n=5000"),
+    "minikinetics200": PaperDataset("Mini-Kinetics-200", 200, "minikinetics200:FOLDER"),
+    "kinetics400": PaperDataset("Kinetics-400", 400, "kinetics400:FOLDER"),
+    "ssv1": PaperDataset("Something-Something V1", 174, "ssv1:FOLDER"),
+    "ssv2": PaperDataset("Something-Something V2", 174, "ssv2:FOLDER"),
+    "activitynet": PaperDataset("ActivityNet v1.3", 200, "activitynet:FOLDER"),
+    "diving48": PaperDataset("Diving48 V2", 48, "diving48:FOLDER"),
+    "epic55_verb": PaperDataset("EPIC-KITCHENS-55, verbs", 125, "epic55:FOLDER,task=verb"),
+    "epic55_noun": PaperDataset("EPIC-KITCHENS-55, nouns", 352, "epic55:FOLDER,task=noun"),
 }
-"""What recipes were made for."""
+"""Datasets of the recipes."""

@@ -1,5 +1,4 @@
-"""What a network that is trained says of the validation videos, and what is told of it on the way.
-"""
+"""Evaluation of a trained network, and logging of a training: TensorBoard and lines."""
 
 from __future__ import annotations
 
@@ -17,8 +16,9 @@ from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array
 from dsanet_core.runs.inference import VideoPrediction, predict_each
 from dsanet_core.runs.metrics import label_ranks
+from dsanet_core.text_format import percent
 from dsanet_core.training.data import Log
-from dsanet_core.training.open_data import called, labels_of
+from dsanet_core.training.open_data import dataset_label, labels_of
 from dsanet_core.workers import Workers
 from dsanet_core.zoo import with_protocol
 
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Measured:
-    """dataset: its name; top1, top5, per_group, per_category: fractions of the videos that could
-    be read; loss: mean cross-entropy of their scores. appearance: (videos, values) how they look to
-    the network. unreadable: so many could not be read."""
+class Evaluation:
+    """Evaluation of a network. dataset: name; top1, top5, per_group, per_category: fractions of the
+    readable videos; loss: mean cross-entropy of their scores. appearance: (videos, values) features
+    for the familiarity calibration. unreadable: number of videos that could not be read."""
 
     dataset: str
     top1: float
@@ -41,18 +41,18 @@ class Measured:
     appearance: Array
     unreadable: int
 
-    def figures(self) -> dict[str, Any]:
-        """As a checkpoint keeps them."""
+    def accuracy(self) -> dict[str, Any]:
+        """Accuracy as stored in a checkpoint."""
         return {"dataset": self.dataset, "top1": self.top1, "top5": self.top5,
                 "per_group": dict(self.per_group)}
 
 
-def measure(
+def evaluate(
     dataset: Dataset, network: VideoNetwork, workers: Workers, *, loaders: int | None = 0
-) -> Measured:
-    """A network on a data set by its own test protocol, shared among the processes.
+) -> Evaluation:
+    """Evaluate a network on a dataset by its own test protocol, divided among the processes.
 
-    loaders: processes of each that decode, as of `predict_each`. Raises LensError if no video could
+    loaders: decoding processes of each, as of `predict_each`. Raises LensError if no video could
     be read.
     """
     rows = range(workers.rank, len(dataset), workers.count)
@@ -70,8 +70,8 @@ def measure(
     ranks = label_ranks(scores, labels)
     categories = np.asarray(dataset.categories)[row]
     chance = np.maximum(scores[np.arange(len(labels)), labels], np.finfo(np.float32).tiny)
-    return Measured(
-        dataset=called(dataset),
+    return Evaluation(
+        dataset=dataset_label(dataset),
         top1=float((ranks < 1).mean()),
         top5=float((ranks < 5).mean()),
         loss=float(-np.log(chance).mean()),
@@ -89,24 +89,24 @@ def measure(
 
 
 def has_tensorboard() -> bool:
-    """Whether logs can be written here."""
+    """True if TensorBoard logs can be written."""
     return find_spec("tensorboard") is not None
 
 
 def require_tensorboard() -> None:
-    """Raises LensError where logs cannot be written."""
+    """Raises LensError if TensorBoard logs cannot be written."""
     if not has_tensorboard():
         raise LensError(
-            "logs without the package tensorboard", "it to be installed",
+            "logs without the package tensorboard", "an installed package",
             "Run: pip install tensorboard, or give --logs none.",
         )
 
 
-class Monitor:
-    """Tells how a training goes: TensorBoard logs and lines.
+class TrainingMonitor:
+    """Logs a training to TensorBoard and as lines; a `loop.TrainingCallback`.
 
-    folder: of the logs, None: none. validation: measured every so many epochs with one clip and
-    the centre crop, a part of the test protocol; None: not.
+    folder: of the TensorBoard logs, None: none. validation: evaluated every `every` epochs with one
+    clip and the centre crop, a part of the test protocol; None: not evaluated.
     """
 
     def __init__(
@@ -125,21 +125,21 @@ class Monitor:
         if self.validation is not None and self.every and epochs % self.every == 0:
             protocol = network.spec.protocol
             view = with_protocol(network, clips=1, crops=1) if protocol.num_views > 1 else network
-            found = measure(self.validation, view, self.workers, loaders=self.loaders)
-            self.tell(found, steps, "validation, one clip")
+            found = evaluate(self.validation, view, self.workers, loaders=self.loaders)
+            self.report(found, steps, "validation, one clip")
         if self._writer is not None:
             self._writer.flush()
 
-    def tell(self, found: Measured, steps: int, what: str) -> None:
-        """Figures after so many steps, in the first process."""
+    def report(self, found: Evaluation, steps: int, what: str) -> None:
+        """Log an evaluation after `steps` steps, in the first process."""
         if self.workers.rank:
             return
         left_out = f", {found.unreadable} videos could not be read" if found.unreadable else ""
-        self.log(f"{what}: top-1 {found.top1:.1%}, top-5 {found.top5:.1%}, loss {found.loss:.3f} "
-                 f"on {printable(found.dataset)}{left_out}")
+        self.log(f"{what}: top-1 {percent(found.top1)}, top-5 {percent(found.top5)}, "
+                 f"loss {found.loss:.3f} on {printable(found.dataset)}{left_out}")
         overall = {"top-1": found.top1, "top-5": found.top5, "loss": found.loss}
         self._add(steps, {f"{what}/{name}": value for name, value in overall.items()})
-        self._add(steps, {f"{what}, top-1 by category/{name}": share
+        self._add(steps, {f"{what}, top-1 by class/{name}": share
                           for name, share in found.per_category.items()})
 
     def close(self) -> None:
@@ -147,13 +147,13 @@ class Monitor:
             self._writer.close()
 
     def _add(self, steps: int, values: Mapping[str, float]) -> None:
-        """Values after so many steps, to the logs if there are any."""
+        """Write values after `steps` steps to the TensorBoard logs."""
         if self.folder is None:
             return
         if self._writer is None:
             from torch.utils.tensorboard import SummaryWriter
 
-            # Hides what an interrupted training wrote past the state that it goes on from.
+            # Hides what an interrupted training wrote after the state that it resumes from.
             self._writer = SummaryWriter(self.folder, purge_step=steps)
         for name, value in values.items():
             self._writer.add_scalar(name, value, steps)

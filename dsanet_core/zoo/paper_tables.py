@@ -1,8 +1,8 @@
-"""What the two papers print: parameters, multiply-adds, accuracies and test protocols, row by row.
+"""The result tables of the two papers: parameters, multiply-adds, accuracies, test protocols.
 
 DSANet (Wu et al., 2021), Tables 2a, 2h, 2i and 4; SDA (Tan et al., 2021), Tables 1, 2, 3 and 6. A
-row whose network this package builds says how; the others are points of the paper alone. Figures
-stand as printed, so that a comparison knows how many digits there are.
+row whose network this package builds has its spec; the others are figures of the paper alone.
+Figures are stored as printed, so that a comparison knows the number of digits.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import cache
 from typing import NamedTuple
 
 from dsanet_core.zoo import model_spec
-from dsanet_core.zoo.rows import unnamed
+from dsanet_core.zoo.rows import placeholder_classes
 from dsanet_core.zoo.spec import ModelSpec
 
 KINETICS, MINI_KINETICS = "Kinetics-400", "Mini-Kinetics-200"
@@ -23,7 +23,7 @@ IMAGENET_HEAD = (
     "counted with the 1000 outputs of ImageNet's head, as the paper's figure must have been: with "
     "the 200 of Mini-Kinetics it would be 0.4 M less"
 )
-NO_COST_READ = "the text of the paper that was at hand has lost this row's multiply-adds"
+NO_COST_READ = "the available text of the paper lacks this row's multiply-adds"
 GST_COUNTER = (
     "the figure is that of the GST paper, whose counter is not known: convolutions and linear "
     "layers come to 29.0 G per 8 frames, and with normalisation counted as for the 32.9 G of TSN "
@@ -31,21 +31,21 @@ GST_COUNTER = (
 )
 
 
-class Counted(NamedTuple):
-    """A network and the shape (N, U, 3, T, H, W) it is counted on."""
+class CountedNetwork(NamedTuple):
+    """A network and the input shape (N, U, 3, T, H, W) for which its cost is counted."""
 
     spec: ModelSpec
     input_shape: tuple[int, ...]
 
 
 @dataclass(frozen=True)
-class Published:
+class PaperRow:
     """One row of a table of a paper.
 
-    params: in millions, macs: multiply-adds ("FLOPs") of one view in G, as printed ("" where the
-    paper prints none); views: so many at test time, for the cost of a video; protocol: as printed.
-    top1: data set -> per cent. networks: what builds the row here, several for an ensemble.
-    remark: what must be known to compare, and for a row that cannot be matched the reason.
+    params: in millions, macs: multiply-adds ("FLOPs") of one view in G, as printed ("" if not);
+    views: number at test time, for the cost of a video; protocol: as printed. top1: percent by
+    dataset. networks: those that build the row here, several for an ensemble. remark: condition of
+    a comparison, or reason why the row cannot be matched.
     """
 
     paper: str
@@ -56,23 +56,23 @@ class Published:
     protocol: str = ""
     views: float = 1
     top1: Mapping[str, float] = field(default_factory=dict)
-    networks: tuple[Counted, ...] = ()
+    networks: tuple[CountedNetwork, ...] = ()
     remark: str = ""
 
     @property
     def video_gmacs(self) -> float | None:
-        """Multiply-adds of a whole video in G, None where the paper prints none."""
+        """Multiply-adds of a video in G, None if not printed."""
         return float(self.macs) * self.views if self.macs else None
 
     @property
     def is_proposed(self) -> bool:
-        """Whether it is the network that the paper proposes, alone or in an ensemble."""
+        """True for the network that the paper proposes, alone or in an ensemble."""
         return self.label.startswith(self.paper.removesuffix("Net"))
 
 
 @cache
-def published_rows() -> tuple[Published, ...]:
-    """All rows, in the order of the papers."""
+def paper_rows() -> tuple[PaperRow, ...]:
+    """All rows in the order of the papers."""
     return (
         *_dsanet_table_2a(),
         *_dsanet_table_2h(),
@@ -85,18 +85,22 @@ def published_rows() -> tuple[Published, ...]:
     )
 
 
-def _i3d(name: str, snippets: int, frames: int, *, classes: int = 400) -> tuple[Counted, ...]:
-    """A row of the zoo on a clip of snippets, with so many outputs."""
-    spec = replace(model_spec(name), classes=unnamed(classes))
-    return (Counted(spec, (1, snippets, 3, frames, 224, 224)),)
+def _i3d(
+    name: str, snippets: int, frames: int, *, classes: int = 400
+) -> tuple[CountedNetwork, ...]:
+    """A row of the zoo on a clip of snippets, with a number of outputs."""
+    spec = replace(model_spec(name), classes=placeholder_classes(classes))
+    return (CountedNetwork(spec, (1, snippets, 3, frames, 224, 224)),)
 
 
-def _clip(name: str, frames: int = 8, *, classes: int = 174) -> tuple[Counted, ...]:
-    """A row of the zoo on a clip of single frames; 174: categories of Something-Something."""
+def _clip(name: str, frames: int = 8, *, classes: int = 174) -> tuple[CountedNetwork, ...]:
+    """A row of the zoo on a clip of single frames; 174: classes of Something-Something."""
     return _i3d(name, frames, 1, classes=classes)
 
 
-def _sda(dependencies: str, *, reduction: int = 4, aggregation: str = "avg") -> tuple[Counted, ...]:
+def _sda(
+    dependencies: str, *, reduction: int = 4, aggregation: str = "avg"
+) -> tuple[CountedNetwork, ...]:
     """SDA-TSN of ResNet-50 with dependencies joined by "+"."""
     spec, shape = _clip("sda_tsn_r50")[0]
     sda = {
@@ -104,10 +108,10 @@ def _sda(dependencies: str, *, reduction: int = 4, aggregation: str = "avg") -> 
         "reduction": reduction,
         "aggregation": aggregation,
     }
-    return (Counted(replace(spec, args=spec.args | {"sda": sda}), shape),)
+    return (CountedNetwork(replace(spec, args=spec.args | {"sda": sda}), shape),)
 
 
-def _dsanet_table_2a() -> Iterator[Published]:
+def _dsanet_table_2a() -> Iterator[PaperRow]:
     for label, name, frames, snippets, protocol, top1, params in (
         ("I3D R18, T = 4", "i3d_r18", 4, 1, "4×10×3", 72.2, "32.3"),
         ("I3D R18, T = 16", "i3d_r18", 16, 1, "16×10×3", 73.4, "32.3"),
@@ -115,39 +119,39 @@ def _dsanet_table_2a() -> Iterator[Published]:
         ("V4D+I3D R18", "v4d_i3d_r18", 4, 4, "4×10×3", 75.6, "33.1"),
         ("DSA+I3D R18", "dsa_i3d_r18", 4, 4, "4×8×3", 77.3, "32.3"),
     ):
-        yield Published(
+        yield PaperRow(
             "DSANet", "2a", label, params, protocol=protocol, top1={MINI_KINETICS: top1},
             networks=_i3d(name, snippets, frames, classes=1000), remark=IMAGENET_HEAD,
         )
 
 
-def _dsanet_table_2h() -> Iterator[Published]:
+def _dsanet_table_2h() -> Iterator[PaperRow]:
     for depth, accuracies in ((18, (72.2, 73.8, 77.3)), (50, (78.0, 78.5, 81.8))):
         nets = (("I3D", "i3d", 1), ("SENet+I3D", "se_i3d", 4), ("DSA+I3D", "dsa_i3d", 4))
         for (label, name, snippets), top1 in zip(nets, accuracies, strict=True):
-            yield Published(
+            yield PaperRow(
                 "DSANet", "2h", f"{label} R{depth}", top1={MINI_KINETICS: top1},
                 networks=_i3d(f"{name}_r{depth}", snippets, 4, classes=200),
                 remark="the paper prints no cost in this table",
             )
 
 
-def _dsanet_table_2i() -> Iterator[Published]:
+def _dsanet_table_2i() -> Iterator[PaperRow]:
     for label, name, macs in (
         ("TSN+I3D R50", "tsn_i3d_r50", "83.8"),
         ("V4D+I3D R50", "v4d_i3d_r50", "143.0"),
         ("DSA+I3D R50", "dsa_i3d_r50", "83.8"),
     ):
-        yield Published(
+        yield PaperRow(
             "DSANet", "2i", label, macs=macs, protocol="4×4×224²×3",
             networks=_i3d(name, 4, 4, classes=200),
         )
 
 
-def _dsanet_table_4() -> Iterator[Published]:
-    """Protocols are T x U x crops at test time. Figure 3 draws this table."""
+def _dsanet_table_4() -> Iterator[PaperRow]:
+    """Protocols are T x U x crops at test time. Figure 3 shows this table."""
     dsa4, dsa8 = _i3d("dsa_i3d_r50", 4, 4), _i3d("dsa_i3d_r50_8x8", 4, 8)
-    rows: tuple[tuple[str, str, str, float, float, tuple[Counted, ...]], ...] = (
+    rows: tuple[tuple[str, str, str, float, float, tuple[CountedNetwork, ...]], ...] = (
         ("TSM", "8×10×3", "33", 30, 74.1, _clip("tsm_r50", classes=400)),
         ("TEINet", "8×10×3", "33", 30, 74.9, ()),
         ("TEA", "8×10×3", "35", 30, 75.0, ()),
@@ -166,12 +170,12 @@ def _dsanet_table_4() -> Iterator[Published]:
         ("DSA+I3D, both", "(4+8)×8×3", "251.5", 6, 79.0, (*dsa4, *dsa8)),
     )
     for label, protocol, macs, views, top1, networks in rows:
-        yield Published(
+        yield PaperRow(
             "DSANet", "4", label, "", macs, protocol, views, {KINETICS: top1}, networks
         )
 
 
-def _sda_table_1() -> Iterator[Published]:
+def _sda_table_1() -> Iterator[PaperRow]:
     rows = [
         ("Original TSN", "", 19.7, "23.9", "32.9"),
         ("LST", "LST", 28.0, "24.6", "33.7"),
@@ -185,14 +189,14 @@ def _sda_table_1() -> Iterator[Published]:
         ("LST+LT+LS+S122 (AVG)", "LST+LT+LS+S122", 46.9, "25.8", "33.9"),
     ]
     for label, dependencies, top1, params, macs in rows:
-        yield Published(
+        yield PaperRow(
             "SDA", "1", label, params, macs, "8×1×1", top1={V1: top1},
             networks=_sda(dependencies) if dependencies else _clip("tsn_r50"),
             remark="" if macs else NO_COST_READ,
         )
 
 
-def _sda_table_2() -> Iterator[Published]:
+def _sda_table_2() -> Iterator[PaperRow]:
     for reduction, params, macs, top1 in (
         (2, "30.2", ("35.3", "35.4"), (47.1, 47.6)),
         (4, "25.8", ("33.9", "33.9"), (46.9, 47.5)),
@@ -201,7 +205,7 @@ def _sda_table_2() -> Iterator[Published]:
     ):
         for place, aggregation in enumerate(("avg", "sec")):
             networks = _sda("LST+LT+LS+S122", reduction=reduction, aggregation=aggregation)
-            yield Published(
+            yield PaperRow(
                 "SDA", "2", f"{aggregation.upper()}, r_c = {reduction}", params, macs[place],
                 "8×1×1", top1={V1: top1[place]}, networks=networks,
             )
@@ -250,23 +254,23 @@ _TABLE_3: tuple[tuple[str, str, str, str, float | None, float | None, str], ...]
 """Label, frames x crops x clips, M, G of one view, top-1 on V1 and V2, row of the zoo."""
 
 
-def _sda_table_3() -> Iterator[Published]:
+def _sda_table_3() -> Iterator[PaperRow]:
     for label, protocol, params, macs, v1, v2, name in _TABLE_3:
         frames, crops, clips = protocol.split("×")
         counts = [int(count) for count in frames.strip("()").split("+")]
         top1 = {data: share for data, share in ((V1, v1), (V2, v2)) if share is not None}
-        yield Published(
+        yield PaperRow(
             "SDA", "3", label, params, macs, protocol, int(crops) * int(clips), top1,
             tuple(member for count in counts for member in _clip(name, count)) if name else (),
             GST_COUNTER if label == "GST" else "",
         )
 
 
-def _sda_table_6() -> Iterator[Published]:
-    """In the text at hand this table's first cells have slipped: "Original TSN" has none, and the
-    row 2x2x2 has its own accuracy beside the cost that Table 1 gives to the original TSN. They
-    stand here in their places; the cost of 2x2x2 is that of the same network (S222) in Table 1."""
-    yield Published("SDA", "6", "Original TSN", "23.9", "32.9", "8×1×1", networks=_clip("tsn_r50"))
+def _sda_table_6() -> Iterator[PaperRow]:
+    """In the available text the first cells of this table are shifted: "Original TSN" has none, and
+    2x2x2 has its own accuracy beside the cost that Table 1 gives for the original TSN. Both are
+    corrected here; the cost of 2x2x2 is that of the same network (S222) in Table 1."""
+    yield PaperRow("SDA", "6", "Original TSN", "23.9", "32.9", "8×1×1", networks=_clip("tsn_r50"))
     for kernels, top1, params, macs in (
         ("2x2x2/1x1x1", 28.2, "24.6", "33.7"),
         ("3x3x3/1x1x1", 29.8, "24.6", "33.7"),
@@ -279,7 +283,7 @@ def _sda_table_6() -> Iterator[Published]:
         ("1x2x2/1x3x3", 18.1, "25.2", "33.9"),
     ):
         pool, conv = kernels.split("/")
-        yield Published(
+        yield PaperRow(
             "SDA", "6", f"pool {pool}, conv {conv}", params, macs, "8×1×1", top1={V1: top1},
             networks=_sda(kernels),
         )

@@ -1,4 +1,4 @@
-"""The rows of the zoo: every network that the two papers ran, and the embedded ones."""
+"""The rows of the zoo: every network of the two papers, the embedded ones, and test protocols."""
 
 from __future__ import annotations
 
@@ -9,8 +9,59 @@ from typing import Any
 from dsanet_core.models.dependencies import DEFAULT_DEPENDENCIES
 from dsanet_core.records import Protocol, Sampling
 from dsanet_core.synthetic import CATEGORIES
-from dsanet_core.zoo.protocols import kinetics, something_something
 from dsanet_core.zoo.spec import ModelSpec
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""Mean and standard deviation of ImageNet, on the 0-1 scale."""
+
+
+def kinetics(frames: int, *, group_size: int = 4) -> Protocol:
+    """DSANet, section 4.2: 8 snippets of `frames` frames, stride 8, 3 crops of short side 256.
+
+    The crops are 256 x 256, as in the authors' test configuration; the papers' multiply-adds are
+    for 224 x 224. group_size: U of one forward, so that 8 snippets are 2 interleaved groups of 4.
+    """
+    return Protocol(
+        sampling=Sampling(num_snippets=8, frames_per_snippet=frames, frame_stride=8),
+        group_size=group_size,
+        num_crops=3,
+        resize=256,
+        crop=256,
+        mean=MEAN,
+        std=STD,
+    )
+
+
+def something_something(frames: int, *, crops: int = 1, clips: int = 1) -> Protocol:
+    """SDA, section 4.2: `frames` single frames spread over the video, centre crop 224 of short side
+    256; with 3 crops, squares of 256 along the long side, each resized to 224.
+
+    clips: number of clips, shifted against each other by equal parts of the frame distance (2: the
+    twice-sampling of TSM, Lin et al.).
+    """
+    return Protocol(
+        sampling=Sampling(num_snippets=frames * clips, frames_per_snippet=1, frame_stride=1),
+        group_size=frames,
+        num_crops=crops,
+        resize=256,
+        crop=224 if crops == 1 else 256,
+        resolution=224,
+        mean=MEAN,
+        std=STD,
+    )
+
+
+TEST_PROTOCOLS: dict[str, Protocol] = {
+    **{
+        f"{frames}x{crops}x{clips}": something_something(frames, crops=crops, clips=clips)
+        for frames in (8, 16)
+        for crops, clips in ((1, 1), (1, 2), (3, 2))
+    },
+    "4x8x3": kinetics(4),
+    "8x8x3": kinetics(8),
+}
+"""Test protocols by the papers' names: frames x crops x clips in SDA, Table 3; frames x snippets x
+crops in DSANet, Table 4."""
 
 _DSA = {"stages": [3, 4], "position": "II", "every": 2, "num_snippets": 4}
 _DSA_PAPER = _DSA | {"kernel_size": 3, "alpha": 2, "beta": 1 / 8}
@@ -28,12 +79,12 @@ ENSEMBLES: dict[str, dict[str, str]] = {
     "sda_tsm_r50_en": {"sda_tsm_r50": "8x3x2", "sda_tsm_r50_16f": "16x3x2"},
     "dsa_i3d_r50_en": {"dsa_i3d_r50": "4x8x3", "dsa_i3d_r50_8x8": "8x8x3"},
 }
-"""The ensembles of the papers ("En" of SDA, Table 3; "(4+8)x8x3" of DSANet, Table 4): rows of their
-members, and the test protocol of each."""
+"""Ensembles of the papers ("En" in SDA, Table 3; "(4+8)x8x3" in DSANet, Table 4): the row and test
+protocol of each member."""
 
 
-def unnamed(count: int) -> tuple[str, ...]:
-    """Class names for a network that comes without."""
+def placeholder_classes(count: int) -> tuple[str, ...]:
+    """Class names of a network without a label list: "class 0", ..."""
     return tuple(f"class {index}" for index in range(count))
 
 
@@ -42,7 +93,7 @@ def all_rows() -> list[ModelSpec]:
 
 
 def _kinetics_rows() -> Iterator[ModelSpec]:
-    """DSANet (Wu et al., 2021) and what it was measured against."""
+    """DSANet (Wu et al., 2021) and its baselines."""
 
     def row(name: str, depth: int, group_size: int, description: str, **more: Any) -> ModelSpec:
         return ModelSpec(
@@ -50,7 +101,7 @@ def _kinetics_rows() -> Iterator[ModelSpec]:
             build=more.pop("build", "i3d_resnet"),
             protocol=kinetics(more.pop("frames", 4), group_size=group_size),
             args={"depth": depth, **more},
-            classes=unnamed(400),
+            classes=placeholder_classes(400),
             description=description,
             reference="DSANet (Wu et al., 2021), Tables 1, 2 and 4",
         )
@@ -71,7 +122,7 @@ def _kinetics_rows() -> Iterator[ModelSpec]:
 
 
 def _something_rows() -> Iterator[ModelSpec]:
-    """SDA-Nets (Tan et al., 2021) and what they were measured against."""
+    """SDA-Nets (Tan et al., 2021) and their baselines."""
 
     def row(name: str, depth: int, description: str, *, frames: int = 8, **more: Any) -> ModelSpec:
         return ModelSpec(
@@ -79,7 +130,7 @@ def _something_rows() -> Iterator[ModelSpec]:
             build=more.pop("build", "tsn_resnet"),
             protocol=something_something(frames),
             args={"depth": depth, "axis": "clip", **more},
-            classes=unnamed(174),
+            classes=placeholder_classes(174),
             description=f"{description}, {frames} frames",
             reference="SDA (Tan et al., 2021), Tables 1 to 6",
         )

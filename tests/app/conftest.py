@@ -28,7 +28,7 @@ from dsanet_core.counting import Complexity, complexity
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Array
-from dsanet_core.zoo.paper_tables import published_rows
+from dsanet_core.zoo.paper_tables import paper_rows
 from tests.weights import tiny_network
 
 ROOT = Path(__file__).parents[2]
@@ -93,8 +93,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
 def few_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The page Zoo with a few networks and a few of the papers' rows, each counted once for all
     tests: to count every network takes half a minute."""
-    chosen = [row for row in published_rows() if row.label in {"GST", "TEA", "TSN", "LST"}]
-    chosen += [row for row in published_rows() if row.label in {"DSA+I3D, 4×8", "SDA-TSN"}]
+    chosen = [row for row in paper_rows() if row.label in {"GST", "TEA", "TSN", "LST"}]
+    chosen += [row for row in paper_rows() if row.label in {"DSA+I3D, 4×8", "SDA-TSN"}]
     names = ["tsn_r50", "sda_tsn_r50", "i3d_synth", "dsa_i3d_synth"]
 
     def count_once(network: VideoNetwork, **choices: Any) -> Complexity:
@@ -103,7 +103,7 @@ def few_rows(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             COSTS[key] = complexity(network, **choices)
         return COSTS[key]
 
-    monkeypatch.setattr(catalogue, "published_rows", lambda: chosen)
+    monkeypatch.setattr(catalogue, "paper_rows", lambda: chosen)
     monkeypatch.setattr(catalogue, "list_models", lambda: names)
     monkeypatch.setattr(catalogue, "complexity", count_once)
     st.cache_data.clear()

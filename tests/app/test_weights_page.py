@@ -20,9 +20,9 @@ from app.server.fair_queue import Job
 from app.server.network_process import WorkerError
 from app.server.sessions import server_state
 from dsanet_core import checkpoints, child_process
-from dsanet_core.catalogue import Comparison
+from dsanet_core.catalogue import PaperComparison
 from dsanet_core.errors import CheckpointError
-from dsanet_core.zoo.paper_tables import published_rows
+from dsanet_core.zoo.paper_tables import paper_rows
 from tests.app.conftest import (
     QUICK_SECONDS,
     OpenPage,
@@ -41,7 +41,7 @@ ANALYSES = ("inspect", "compare", "kernels", "dependencies", "explain", "whatif"
 def other_parts_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     """Counting every network takes seconds, and is tested elsewhere."""
     monkeypatch.setattr(widgets, "models", list)
-    row = Comparison(published_rows()[0], None, None)
+    row = PaperComparison(paper_rows()[0], None, None)
     monkeypatch.setattr(widgets, "comparisons", lambda: [row])
 
 
@@ -115,7 +115,7 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
     assert files(users) == ["mine.json", "mine.safetensors"]
     row = at.dataframe[0].value.iloc[0]
     assert (row["Name"], row["Classes"]) == ("mine", len(checkpoints.read_spec("mine").classes))
-    assert row["SHA-256"] == checkpoints.at_hand()["mine"]["sha256"][:12]
+    assert row["SHA-256"] == checkpoints.available_weights()["mine"]["sha256"][:12]
     assert "tiny\\_dsa\\_i3d\\_synth" in account(at)["Model"]
     assert "random weights" in account(at)["Trained on"]
 
@@ -156,7 +156,7 @@ def test_a_public_checkpoint_says_what_was_assumed(
     assert not at.error, at.error[0].value
     rows = account(at)
     assert "torchvision" in rows["Format"]
-    assert "2 single frames" in rows["Sees"] and "as chosen" in rows["Sees"]
+    assert "2 single frames" in rows["Input"] and "as chosen" in rows["Input"]
     assert rows["Classes"].startswith("6, named by") and "/" not in rows["Classes"]
     assert "kinds" in rows["Classes"]
     spec = checkpoints.read_spec("tsm_8f")

@@ -13,10 +13,10 @@ from streamlit.testing.v1 import AppTest
 from app.pages.zoo import text
 from app.server import services
 from dsanet_core import catalogue, checkpoints
-from dsanet_core.catalogue import Network
+from dsanet_core.catalogue import CatalogueRow
 from dsanet_core.counting import Complexity
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.zoo.paper_tables import published_rows
+from dsanet_core.zoo.paper_tables import paper_rows
 from tests.app.conftest import OpenPage, figures, go, page_text
 
 OpenZoo = Callable[[], AppTest]
@@ -109,7 +109,7 @@ def test_another_data_set_shows_its_own_points_and_counts_nothing_again(
     at = go(go(at, "inspect"), "zoo")
     assert not counted
     assert kinetics != sthv1 == figures(at)[0], "the choice outlives a visit to another page"
-    v1 = {row.top1[text.V1] for row in published_rows() if row.label == "GST"}
+    v1 = {row.top1[text.V1] for row in paper_rows() if row.label == "GST"}
     assert v1 <= {y for trace in sthv1["data"] for y in trace["y"]}
 
 
@@ -161,8 +161,8 @@ def test_without_weights_the_page_says_how_to_get_some(
     assert set(at.dataframe[0].value["Weights"]) == {"none"}
 
 
-def make_network(name: str, **accuracy: Any) -> Network:
-    return Network(name, "a network", "nowhere", 10**6, 2 * 10**9, 3, 25, "one", (), accuracy)
+def make_network(name: str, **accuracy: Any) -> CatalogueRow:
+    return CatalogueRow(name, "a network", "nowhere", 10**6, 2 * 10**9, 3, 25, "one", (), accuracy)
 
 
 def test_points_measured_on_different_data_are_kept_apart() -> None:
@@ -179,7 +179,7 @@ def test_points_measured_on_different_data_are_kept_apart() -> None:
 
 
 def test_every_chart_of_the_papers_has_both_groups_and_every_point_that_can_be_drawn() -> None:
-    rows = published_rows()
+    rows = paper_rows()
     for chart, (paper, table, data) in text.CHARTS.items():
         groups = text.paper_points(rows, chart)
         drawn = sum(map(len, groups.values()))

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor
 
 from dsanet_core.checkpoints import load_model
-from dsanet_core.checkpoints.pickles import read_pickle
-from dsanet_core.checkpoints.torch_legacy import MAGIC
+from dsanet_core.checkpoints.pickle_parser import parse_pickle
+from dsanet_core.checkpoints.torch_files import LEGACY_MAGIC
 from dsanet_core.errors import CheckpointError
 from tests.checkpoints.files import good
 
@@ -37,10 +37,10 @@ def originals(folder: Path) -> dict[str, bytes]:
 
 def headers(data: bytes) -> list[range]:
     """Where a file describes itself."""
-    if data.startswith(MAGIC):
+    if data.startswith(LEGACY_MAGIC):
         file = BytesIO(data)
         for _ in range(5):
-            read_pickle(file, before_1_6=True)
+            parse_pickle(file, before_1_6=True)
         return [range(file.tell())]
     if not data.startswith(b"PK"):
         return [range(8 + int.from_bytes(data[:8], "little"))]
@@ -117,7 +117,7 @@ def verdict(path: Path, data: bytes) -> str:
 
 
 def as_libraries_read(data: bytes) -> tuple[dict[str, str], dict[str, Tensor]]:
-    if data.startswith((b"PK", MAGIC)):
+    if data.startswith((b"PK", LEGACY_MAGIC)):
         content: dict[str, Any] = torch.load(
             BytesIO(data), weights_only=True, map_location=lambda storage, device: storage
         )

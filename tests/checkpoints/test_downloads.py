@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from dsanet_core import cli
-from dsanet_core.checkpoints import Choices, at_hand, downloads, load_model
+from dsanet_core.checkpoints import Choices, available_weights, downloads, load_model
 from dsanet_core.checkpoints.downloads import DOWNLOADS, Download, get_weights
 from dsanet_core.errors import CheckpointError
 from tests.checkpoints.published import PUBLISHED
@@ -65,7 +65,7 @@ def test_a_fetched_file_is_checked_imported_and_noted(
     network = load_model("one", "cpu")
     sampling = network.spec.protocol.sampling
     assert (sampling.frames_per_snippet, sampling.frame_stride) == (4, 16)
-    said = dict(map(tuple, at_hand()["one"]["account"]))
+    said = dict(map(tuple, available_weights()["one"]["account"]))
     data = (tmp_path / "site" / "a.pth").read_bytes()
     assert f"{len(data)} bytes, sha256 {hashlib.sha256(data).hexdigest()}" in said["fetched"]
     assert said["published"] == "top-1 50% on a test, 1 view"
@@ -79,7 +79,7 @@ def test_another_file_is_refused_and_nothing_stays(
     monkeypatch.setitem(DOWNLOADS, "one", replace(row, sha256="00000000"))
     with pytest.raises(CheckpointError, match=r"a\.pth has sha256 .* begins with 00000000"):
         get_weights("one")
-    assert "one" not in at_hand()
+    assert "one" not in available_weights()
     assert [path for path in users.rglob("*") if path.is_file()] == []
 
 
@@ -101,7 +101,7 @@ def test_without_a_network_it_says_where_the_file_is_and_where_to_put_it(
 def test_a_file_without_end_is_given_up(
     row: Download, users: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(downloads, "MOST_BYTES", 1000)
+    monkeypatch.setattr(downloads, "MAX_BYTES", 1000)
     with pytest.raises(CheckpointError, match="could not be fetched"):
         get_weights("one")
     assert [path for path in users.rglob("*") if path.is_file()] == []

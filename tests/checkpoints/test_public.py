@@ -11,7 +11,13 @@ import pytest
 import safetensors.torch
 import torch
 
-from dsanet_core.checkpoints import Choices, at_hand, import_checkpoint, load_model, read_spec
+from dsanet_core.checkpoints import (
+    Choices,
+    available_weights,
+    import_checkpoint,
+    load_model,
+    read_spec,
+)
 from dsanet_core.errors import CheckpointError
 from dsanet_core.models.base import VideoNetwork
 from tests.checkpoints.published import PUBLISHED, Published, State
@@ -37,7 +43,7 @@ def written(kind: str, folder: Path, **more: Any) -> tuple[VideoNetwork, Path]:
 
 def account(network: VideoNetwork) -> dict[str, list[str]]:
     rows: dict[str, list[str]] = {}
-    for what, how in network.weights.account:
+    for what, how in network.weights.import_notes:
         rows.setdefault(what, []).append(how)
     return rows
 
@@ -53,7 +59,7 @@ def test_a_public_file_is_the_network_it_was_made_of(kind: str, tmp_path: Path) 
     for key, value in network.state_dict().items():
         assert torch.equal(loaded.state_dict()[key], value), key
     counted = account(loaded)["tensors"][0]
-    assert counted.startswith(f"{len(state)} taken")
+    assert counted.startswith(f"{len(state)} loaded")
 
 
 @pytest.mark.parametrize("kind", ["DSANet R50", "SDA-TSM R50", "TSM R50"])
@@ -146,7 +152,7 @@ def test_what_a_configuration_in_the_file_says_goes_before_the_files_name(tmp_pa
     torch.save({"model_state": published.state(published.network()), "cfg": config}, path)
     sampling = read_spec(path).protocol.sampling
     assert (sampling.frames_per_snippet, sampling.frame_stride) == (16, 4)
-    assert "configuration in the file" in account(load_model(path, "cpu"))["sees"][0]
+    assert "configuration in the file" in account(load_model(path, "cpu"))["input"][0]
 
 
 def test_what_nobody_said_is_listed_as_assumed(tmp_path: Path) -> None:
@@ -260,10 +266,10 @@ def test_an_imported_file_is_at_hand_with_its_account(tmp_path: Path, users: Pat
         network.fc.weight.mul_(1e-3)  # those of stirred features are far from each other
     path = published.write(tmp_path, published.state(network))
     name = import_checkpoint(path, "tsm", choices=Choices(classes="somethingv1"))
-    rows = at_hand()[name]["account"]
+    rows = available_weights()[name]["account"]
     kinds = [what for what, _ in rows]
     assert ["format", "TSM, the authors' code (mit-han-lab/temporal-shift-module, ops)"] in rows
-    assert {"network", "tensors", "sees", "normalised", "classes", "looked at"} <= set(kinds)
+    assert {"network", "tensors", "input", "normalised", "classes", "sanity check"} <= set(kinds)
     assert "warning" not in kinds
     kept = load_model(name, "cpu")
     assert torch.equal(shown(kept), shown(load_model(path, "cpu")))
@@ -311,7 +317,7 @@ def test_a_tampered_file_is_a_clear_error_and_nothing_is_registered(
     with pytest.raises(CheckpointError, match=said):
         import_checkpoint(path, "mine")
     assert not list(users.glob("*")) if users.exists() else True
-    assert "mine" not in at_hand()
+    assert "mine" not in available_weights()
 
 
 @pytest.mark.parametrize("legacy", [False, True])

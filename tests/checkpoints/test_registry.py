@@ -16,8 +16,8 @@ import torch
 
 from dsanet_core import checkpoints, cli
 from dsanet_core.checkpoints import (
-    at_hand,
-    damaged,
+    available_weights,
+    damaged_entries,
     import_checkpoint,
     load_model,
     read_manifest,
@@ -53,7 +53,7 @@ def test_an_imported_checkpoint_is_the_one_that_was_given(
         "mine.safetensors", "videos", {"epochs": 2})
     assert (weights.seed, weights.accuracy) == (3, {"top1": 0.5})
     np.testing.assert_array_equal(weights.familiarity.precision, known.precision)
-    entry = at_hand()["mine"]
+    entry = available_weights()["mine"]
     assert entry["path"] == users / "mine.safetensors" and not entry["embedded"]
     assert (entry["sha256"], entry["model"]) == (weights.sha256, "tiny_dsa_i3d_synth")
     assert entry["bytes"] == entry["path"].stat().st_size
@@ -86,9 +86,9 @@ def test_a_name_that_is_not_safe_is_refused(tmp_path: Path, users: Path, name: s
 def test_a_name_that_comes_with_the_project_is_refused(
     tmp_path: Path, users: Path, name: str
 ) -> None:
-    with pytest.raises(CheckpointError, match="comes with the project"):
+    with pytest.raises(CheckpointError, match="that of embedded weights"):
         import_checkpoint(good(tmp_path / "a.safetensors"), name)
-    with pytest.raises(CheckpointError, match="comes with the project"):
+    with pytest.raises(CheckpointError, match="that of embedded weights"):
         import_checkpoint(good(tmp_path / f"{name}.safetensors"))
     assert not users.exists()
 
@@ -107,7 +107,8 @@ def test_the_same_checkpoint_may_come_twice_and_another_one_not(
     import_checkpoint(first, "mine")
     before = (users / "mine.safetensors").read_bytes()
     assert import_checkpoint(again, "mine") == "mine"
-    with pytest.raises(CheckpointError, match=r"'mine', which stands for another.*delete mine\.s"):
+    message = r"'mine', which is in use by another.*delete mine\.s"
+    with pytest.raises(CheckpointError, match=message):
         import_checkpoint(second, "mine")
     assert (users / "mine.safetensors").read_bytes() == before
     assert len(list(users.iterdir())) == 2
@@ -123,9 +124,9 @@ def test_an_embedded_checkpoint_cannot_be_shadowed(tmp_path: Path, users: Path) 
     entry = json.loads((users / "i3d_synth.json").read_text())
     (users / "i3d_synth.json").write_text(json.dumps(entry | {"file": "i3d_synth.safetensors"}))
     promised = read_manifest()["i3d_synth"]["sha256"]
-    assert at_hand()["i3d_synth"]["sha256"] == promised
+    assert available_weights()["i3d_synth"]["sha256"] == promised
     assert load_model("i3d_synth", "cpu").weights.sha256 == promised
-    names = list(at_hand())
+    names = list(available_weights())
     assert names == list(read_manifest())
 
 
@@ -155,8 +156,8 @@ def test_a_tampered_entry_is_named_and_hides_nothing_else(
         path.write_text(json.dumps(json.loads(path.read_text()) | text))
     else:
         path.write_bytes(str(text).encode("latin-1"))
-    assert list(at_hand()) == [*read_manifest(), "good"]
-    assert list(damaged()) == ["bad"] and message in damaged()["bad"]
+    assert list(available_weights()) == [*read_manifest(), "good"]
+    assert list(damaged_entries()) == ["bad"] and message in damaged_entries()["bad"]
     with pytest.raises(CheckpointError, match=r"entry of 'bad' cannot be used.*delete bad\.json"):
         load_model("bad", "cpu")
     assert load_model("good", "cpu").spec.name == "tiny_tsn_synth"
@@ -168,8 +169,8 @@ def test_weights_that_were_changed_or_are_gone_are_not_loaded(tmp_path: Path, us
     with pytest.raises(CheckpointError, match="sha256"):
         load_model("mine", "cpu")
     (users / "mine.safetensors").unlink()
-    assert "mine.safetensors is gone" in damaged()["mine"]
-    assert "mine" not in at_hand()
+    assert "mine.safetensors is gone" in damaged_entries()["mine"]
+    assert "mine" not in available_weights()
 
 
 def test_of_several_imports_at_once_under_one_name_one_stays(tmp_path: Path, users: Path) -> None:
@@ -187,7 +188,7 @@ def test_of_several_imports_at_once_under_one_name_one_stays(tmp_path: Path, use
     with ThreadPoolExecutor(len(paths)) as pool:
         said = list(pool.map(attempt, paths))
     assert said.count("mine") == 1
-    assert sum("stands for another checkpoint" in each for each in said) == len(paths) - 1
+    assert sum("in use by another checkpoint" in each for each in said) == len(paths) - 1
     kept, given = load_model("mine", "cpu"), load_model(paths[said.index("mine")], "cpu")
     assert torch.equal(kept.fc.weight, given.fc.weight)
     with ThreadPoolExecutor(len(paths)) as pool:  # and of one checkpoint by many, all
@@ -254,12 +255,12 @@ def test_the_command_line_imports_and_says_what_it_understood(
     path = good(tmp_path / "Some Weights.pth")
     assert cli.main(["import", str(path)]) == 0
     shown = capsys.readouterr().out
-    assert shown.startswith("some_weights is at hand: --model some_weights\n")
+    assert shown.startswith("some_weights is available: --model some_weights\n")
     assert "tiny_tsn_synth, 0.05 M parameters" in shown and "8 single frames" in shown
     assert cli.main(["import", str(path), "--as", "second", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said["name"] == "second" and said["classes"] == 25
-    assert said["sha256"] == at_hand()["second"]["sha256"]
+    assert said["sha256"] == available_weights()["second"]["sha256"]
     assert said["parameters"] == 45597 and said["mean"] == [0.5] * 3
     assert said["accuracy"] == {"top1": 0.5, "per_group": {"order": 0.25}}
     assert cli.main(["import", str(path), "--as", "Second"]) == 2

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import pytest
 
 from dsanet_core.figures import CostPoint, accuracy_against_cost
-from dsanet_core.zoo.paper_tables import KINETICS, published_rows
+from dsanet_core.zoo.paper_tables import KINETICS, paper_rows
 from tests.figures.checks import check_suits_both_pages
 
 PAPER = {
@@ -85,7 +85,7 @@ def test_it_survives_json_and_suits_both_pages() -> None:
 def test_every_network_of_dsanets_figure_is_named_and_no_name_meets_another_on_a_narrow_page() -> (
     None
 ):
-    rows = [row for row in published_rows() if row.table == "4"]
+    rows = [row for row in paper_rows() if row.table == "4"]
     points = [CostPoint(r.label, r.video_gmacs or 0.0, r.top1[KINETICS]) for r in rows]
     figure = accuracy_against_cost({"paper": points}, measured_here=False)
     trace = points_of(figure)[0]

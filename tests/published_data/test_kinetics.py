@@ -118,7 +118,7 @@ def test_lists_of_paths_and_numbers_are_read_with_paths_that_hold_spaces(
 def test_numbers_are_named_by_a_file_of_names_where_folders_are_not(tmp_path: Path) -> None:
     write(tmp_path, "val.csv", "a.mp4 1", "b.mp4 0")
     touch(tmp_path, "a.mp4", "b.mp4")
-    assert "nothing names the 2 categories" in refusal(f"kinetics400:{tmp_path}")
+    assert "nothing names the 2 classes" in refusal(f"kinetics400:{tmp_path}")
     names = write(tmp_path, "label_map_k400.txt", "abseiling", GUITAR, "zumba")
     assert opened(f"kinetics400:{tmp_path}", "val") == [("a.mp4", GUITAR), ("b.mp4", "abseiling")]
     assert open_dataset(f"kinetics400:{tmp_path}").class_names[2] == "zumba"
@@ -151,7 +151,7 @@ def test_a_malformed_line_is_named(root: Path, line: str, says: str) -> None:
 
 def test_a_malformed_line_of_a_list_is_named(tmp_path: Path) -> None:
     path = write(tmp_path, "train.txt", "a/1.mp4 0", "", "a/2.mp4")
-    assert f"line 3 of '{path}': a/2.mp4; expected a path and the number" in refusal(
+    assert f"line 3 of '{path}': a/2.mp4; expected a path and the index" in refusal(
         f"kinetics400:{tmp_path}"
     )
 
@@ -174,4 +174,4 @@ def test_the_small_subset_is_chosen_by_ids_or_by_categories(root: Path, by: str)
 
 
 def test_the_small_subset_says_that_its_list_is_missing(root: Path) -> None:
-    assert "no list of ids or of categories" in refusal(f"minikinetics200:{root}")
+    assert "no list of ids or of classes" in refusal(f"minikinetics200:{root}")

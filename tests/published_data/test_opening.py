@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dsanet_core.datasets import is_published, move_paths, open_dataset, paths_of
+from dsanet_core.datasets import is_published, map_paths, open_dataset, paths_of
 from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Sampling
@@ -54,7 +54,7 @@ def test_a_description_may_hold_commas_and_colons_in_its_paths() -> None:
     description = "epic55:/a,b/c:d,annotations=/e,f=g/x.csv,task=noun"
     assert is_published(description) and not is_published("epic:/a") and not is_published("epic55")
     assert list(paths_of(description)) == ["/a,b/c:d", "/e,f=g/x.csv"]
-    moved = move_paths(description, lambda path: path.replace("/", "_"))
+    moved = map_paths(description, lambda path: path.replace("/", "_"))
     assert moved == "epic55:_a,b_c:d,annotations=_e,f=g_x.csv,task=noun"
 
 

@@ -50,7 +50,7 @@ def test_something_v1_is_folders_of_frames_that_count_from_one(first: Path) -> N
 
 def test_a_category_that_is_no_label_names_the_line(first: Path) -> None:
     path = write(first, "something-something-v1-validation.csv", f"12;{HOLDING}", "13;Dancing")
-    assert f"line 2 of '{path}': 13;Dancing; expected id;category" in refusal(f"ssv1:{first}")
+    assert f"line 2 of '{path}': 13;Dancing; expected id;class" in refusal(f"ssv1:{first}")
 
 
 @pytest.mark.parametrize("prefix", ["something-something-v2-", "labels/"])
@@ -200,7 +200,7 @@ def test_ucf101_has_three_splits_and_numbers_from_one(tmp_path: Path) -> None:
         description, "train3"
     )
     path = write(tmp_path, f"{folder}/trainlist01.txt", "Archery/v_Archery_g01_c01.avi 2")
-    assert re.search(f"line 1 of '{path}'.* expected category/video.avi and its number in classInd",
+    assert re.search(f"line 1 of '{path}'.* expected class/video.avi and its index in classInd",
                      refusal(description))
 
 

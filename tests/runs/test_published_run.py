@@ -121,7 +121,7 @@ def test_the_command_line_counts_missing_videos_and_goes_on(
                      f"--runs={kinetics / 'runs'}"])
     said = capsys.readouterr()
     assert code == 0 and "2 videos, top-1" in said.out
-    assert "missing videos, left out: 1, such as ccccccccccc_000000_000010" in said.err
+    assert "missing videos, skipped: 1, such as ccccccccccc_000000_000010" in said.err
 
 
 def test_the_help_of_run_names_every_data_set_and_reader(

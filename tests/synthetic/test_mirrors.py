@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from dsanet_core.synthetic import GROUPS, NUM_FRAMES
-from dsanet_core.synthetic.mirrors import MIRROR_OF, MIRRORS, Mirror
 from dsanet_core.synthetic.scene import Scene, colour_at, value_at
-from dsanet_core.synthetic.scripts import TABLE
+from dsanet_core.synthetic.scripts import MIRROR_OF, MIRRORS, TABLE, Mirror
 
 SCRIPTS = {row.name: row.script for row in TABLE}
 REARRANGED = {

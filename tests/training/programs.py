@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from dsanet_core.training import Fit, fit
+from dsanet_core.training import TrainingOptions, fit
 from dsanet_core.workers import leave
 from tests.training.small import EXACT, TINY, network_of, videos
 
@@ -36,7 +36,7 @@ def main(kind: str, folder: Path, seconds: str = "0") -> None:
     torch.set_num_threads(1)
     if kind == "exact":  # as one process with the same batch
         network = network_of(EXACT)
-        losses = fit(replace(EXACT, epochs=4), network, videos(), Fit(device="cpu"),
+        losses = fit(replace(EXACT, epochs=4), network, videos(), TrainingOptions(device="cpu"),
                      log=lambda line: print(line, flush=True))
         rank = os.environ.get("RANK", "0")
         (folder / f"losses{rank}.json").write_text(json.dumps(losses))
@@ -44,7 +44,7 @@ def main(kind: str, folder: Path, seconds: str = "0") -> None:
         leave()
     if kind == "killed":
         fit(replace(TINY, epochs=3), network_of(TINY), Slow(float(seconds)),
-            Fit(device="cpu", state_path=folder / "state.pt", state_seconds=0.0))
+            TrainingOptions(device="cpu", state_path=folder / "state.pt", state_seconds=0.0))
 
 
 if __name__ == "__main__":

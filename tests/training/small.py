@@ -11,7 +11,7 @@ import torch
 
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import CATEGORIES, label_of, make_video
-from dsanet_core.training import RECIPES, Fit, Recipe, fit
+from dsanet_core.training import RECIPES, Recipe, TrainingOptions, fit
 from dsanet_core.training.data import RenderedVideos
 from dsanet_core.zoo import build_model
 
@@ -44,6 +44,6 @@ def trained(
     """A network that was trained, the loss of every step, and what was said."""
     network = network_of(recipe)
     lines: list[str] = []
-    losses = fit(recipe, network, source or videos(), Fit(**{"device": "cpu"} | how),
+    losses = fit(recipe, network, source or videos(), TrainingOptions(**{"device": "cpu"} | how),
                  log=lines.append)
     return network, losses, lines

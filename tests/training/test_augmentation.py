@@ -16,7 +16,7 @@ from dsanet_core.training.augmentation import (
     cut_out,
     mirrored_labels,
 )
-from dsanet_core.training.data import RenderedVideos, Sample, Samples
+from dsanet_core.training.data import AugmentedSamples, RenderedVideos, Sample
 from dsanet_core.training.recipe import Crop
 
 SAMPLING = Sampling(num_snippets=4, frames_per_snippet=4, frame_stride=4)
@@ -35,8 +35,9 @@ def placed(count: int = 64) -> np.ndarray:
 
 def drawn(crop: Crop, *, epoch: int = 0, seed: int = 0, **more: object) -> Sample:
     augmentation = replace(Augmentation(crop, side=32, share=2 / 3), **more)
-    samples = Samples(RenderedVideos(placed(), np.zeros(1, np.int64)), SAMPLING, augmentation,
-                      seed=seed, mirrored=np.zeros(1, np.int64))
+    source = RenderedVideos(placed(), np.zeros(1, np.int64))
+    samples = AugmentedSamples(source, SAMPLING, augmentation, seed=seed,
+                               mirrored=np.zeros(1, np.int64))
     sample = samples[epoch, 0]
     assert isinstance(sample, Sample)
     return sample
@@ -144,7 +145,7 @@ def test_left_and_right_change_places_in_labels_of_mirrored_videos() -> None:
 def test_a_video_whose_mirror_image_has_no_class_is_never_mirrored() -> None:
     source = RenderedVideos(np.concatenate([placed()] * 3), np.array([0, 1, 2]))
     augmentation = Augmentation("place", side=32, share=2 / 3, flip=True)
-    samples = Samples(source, SAMPLING, augmentation, seed=0,
+    samples = AugmentedSamples(source, SAMPLING, augmentation, seed=0,
                       mirrored=mirrored_labels(["push left", "push right", "look left"]))
     labels: dict[int, set[tuple[int, bool]]] = {0: set(), 1: set(), 2: set()}
     for row in labels:

@@ -17,8 +17,8 @@ from dsanet_core.errors import CheckpointError, DatasetError
 from dsanet_core.hooks import capture
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES, open_data, pipeline
-from dsanet_core.training.open_data import called, look_at, require_writable
-from dsanet_core.training.recipe import DATASETS, Norm, Optimizer, Precision
+from dsanet_core.training.open_data import check_dataset, dataset_label, require_writable
+from dsanet_core.training.recipe import DATASETS, BatchNormMode, Optimizer, Precision
 from tests.clips import save_clip
 from tests.dataset_files import write_list
 from tests.weights import save_tiny
@@ -72,14 +72,14 @@ def test_a_folder_of_videos_becomes_weights_that_predict(
     code, printed, err = call(capsys, RECIPE, *how)
     assert (code, printed) == (0, ""), err
     said = err.splitlines()
-    assert "6 videos of 3 categories, 2 to 2 of each" in said[0]
-    assert "6 read to see: 0 could not be" in said[1]
-    assert "3 videos of 3 categories" in said[2]
+    assert "6 videos of 3 classes, 2 to 2 of each" in said[0]
+    assert "6 read as a test: 0 could not be read" in said[1]
+    assert "3 videos of 3 classes" in said[2]
     assert "2 epochs of 3 steps of 2 videos, learning rate 0.1, bfloat16" in err
     assert "epoch 2/2 loss" in err and err.count("validation, one clip: top-1") == 2
     network = load_model(out, device="cpu")
     assert network.spec.classes == NAMES
-    assert network.weights.trained_on == "6 videos of 3 categories (data, split train)"
+    assert network.weights.trained_on == "6 videos of 3 classes (data, split train)"
     assert str(tmp_path) not in str(network.weights)
     assert network.weights.accuracy["dataset"] == "data, split val"
     assert network.weights.familiarity is not None
@@ -90,7 +90,7 @@ def test_a_folder_of_videos_becomes_weights_that_predict(
     assert [step for step, _ in logs["training/loss"]] == [1, 2, 3, 4, 5, 6]
     assert "training/learning rate" in logs
     assert [step for step, _ in logs["validation, one clip/top-1"]] == [3, 6]
-    assert {f"test protocol, top-1 by category/{name}" for name in NAMES} < set(logs)
+    assert {f"test protocol, top-1 by class/{name}" for name in NAMES} < set(logs)
 
     code, _, err = call(capsys, RECIPE, *how)
     assert code == 0 and "continuing after epoch 2" in err
@@ -153,9 +153,9 @@ EMPTY = "synth:seed=1,n=4"
     [
         (["dsa_i3d_r50_kinetics400"], "--data kinetics400:FOLDER --split train --val val"),
         ([RECIPE, "--data", "@FOLDER", "--split", "test"], "no split 'test'"),
-        ([RECIPE, "--data", "@ONE"], "1 category in"),
+        ([RECIPE, "--data", "@ONE"], "1 class in"),
         ([RECIPE, "--data", "@FOLDER", "--split", "train", "--val", "@LIST"],
-         "1 categories of @LIST are not among the training's, first 'down' of 2 videos"),
+         "1 class of @LIST not among those of the training, first 'down' of 2 videos"),
         ([RECIPE, "--data", "@GONE"], "2 of 4 videos are missing, such as gone1.mp4"),
         ([RECIPE, "--data", "@BAD"], "8 of 10 videos that were tried cannot be read, such as"),
         ([RECIPE, "--data", "@FOLDER", "--split", "train", "--batch", 7],
@@ -204,7 +204,7 @@ def test_a_data_set_with_another_number_of_categories_than_it_has_is_refused(
 ) -> None:
     recipe = RECIPES[RECIPE]
     monkeypatch.setitem(DATASETS, "synth", DATASETS["synth"]._replace(categories=24))
-    with pytest.raises(DatasetError, match=r"25 categories in 'synth:seed=1,n=50'; expected 24"):
+    with pytest.raises(DatasetError, match=r"25 classes in 'synth:seed=1,n=50'; expected 24"):
         open_data(recipe, "synth:seed=1,n=50")
     assert len(open_data(recipe, str(folder), split="train").classes) == 3
 
@@ -213,10 +213,10 @@ def test_a_few_missing_videos_are_counted_and_borne(tmp_path: Path, clip: Path) 
     lines = [f"{clip},{'ab'[number % 2]}" for number in range(19)]
     description = write_list(tmp_path / "list.csv", "path,label", *lines, "gone.mp4,b")
     data = open_data(RECIPES[RECIPE], description)
-    said = look_at(data.training)
-    assert "20 videos of 2 categories, 10 to 10 of each" in said[0]
+    said = check_dataset(data.training)
+    assert "20 videos of 2 classes, 10 to 10 of each" in said[0]
     assert said[1] == "  1 of 20 files are missing, such as gone.mp4"
-    assert said[2] == "  19 read to see: 0 could not be"
+    assert said[2] == "  19 read as a test: 0 could not be read"
 
 
 def test_of_a_published_data_set_up_to_half_may_be_gone(
@@ -224,10 +224,10 @@ def test_of_a_published_data_set_up_to_half_may_be_gone(
 ) -> None:
     training = open_data(RECIPES[RECIPE], str(folder), split="train").training
     monkeypatch.setattr(training, "missing", ["gone"] * 6)
-    assert look_at(training)[1] == "  6 of 12 files are missing, such as gone"
+    assert check_dataset(training)[1] == "  6 of 12 files are missing, such as gone"
     monkeypatch.setattr(training, "missing", ["gone"] * 7)
     with pytest.raises(DatasetError, match=r"7 of 13 videos are missing.*at most 50%"):
-        look_at(training)
+        check_dataset(training)
 
 
 def test_the_own_data_of_a_recipe_needs_no_description() -> None:
@@ -237,8 +237,8 @@ def test_the_own_data_of_a_recipe_needs_no_description() -> None:
 
 def test_a_checkpoint_names_data_without_the_folders_above(tmp_path: Path, folder: Path) -> None:
     data = open_data(RECIPES[RECIPE], str(folder), split="train")
-    assert called(data.training) == "data, split train"
-    assert called(open_data(RECIPES[RECIPE]).training) == "synth:seed=1,n=5000"
+    assert dataset_label(data.training) == "data, split train"
+    assert dataset_label(open_data(RECIPES[RECIPE]).training) == "synth:seed=1,n=5000"
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_recipes_are_listed_and_one_tells_its_sources(capsys: pytest.CaptureFixt
 
 
 def test_choices_of_the_command_line_are_those_of_recipes() -> None:
-    assert get_args(Norm) == command.NORMS and get_args(Precision) == command.PRECISIONS
+    assert get_args(BatchNormMode) == command.NORMS and get_args(Precision) == command.PRECISIONS
     assert get_args(Optimizer) == command.OPTIMIZERS
 
 

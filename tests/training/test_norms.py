@@ -14,8 +14,8 @@ from dsanet_core.models.base import VideoNetwork
 from dsanet_core.models.insert import insert
 from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES
-from dsanet_core.training.norms import prepare_norms
-from dsanet_core.training.recipe import Norm
+from dsanet_core.training.batchnorm import configure_batchnorm
+from dsanet_core.training.recipe import BatchNormMode
 from dsanet_core.workers import Workers
 from dsanet_core.zoo import build_model
 from tests.training.small import EXACT, TINY, network_of, trained
@@ -27,7 +27,7 @@ def norms(network: VideoNetwork) -> dict[str, _BatchNorm]:
     return {name: part for name, part in network.named_modules() if isinstance(part, _BatchNorm)}
 
 
-def changed(norm: Norm) -> set[str]:
+def changed(norm: BatchNormMode) -> set[str]:
     """The BatchNorm layers that a training changed: all of what they hold or nothing."""
     recipe = replace(TINY, norm=norm, weight_decay=0.1, decay_all=True)
     network, _, _ = trained(recipe)
@@ -57,7 +57,7 @@ def test_normal_batchnorm_changes_every_layer() -> None:
 def test_partial_batchnorm_counts_the_backbones_own_layers() -> None:
     spec = RECIPES["sda_tsn_synth"].spec(CATEGORIES)
     network = build_model(spec)
-    prepare_norms(network, "partial", CPU, Workers(0, 1))
+    configure_batchnorm(network, "partial", CPU, Workers(0, 1))
     learning = {name for name, part in norms(network).items() if part.weight.requires_grad}
     assert "bn1" in learning and "layer1.0.bn1" not in learning
     assert {name for name in learning if ".sda." not in name} == {"bn1"}
@@ -78,7 +78,7 @@ def test_synchronised_batchnorm_keeps_inserted_modules_and_on_one_process_its_nu
     clips = torch.randn(2, 4, 3, 4, 32, 32)
     plain = copy.deepcopy(network)(clips)
     keys = list(network.state_dict())
-    prepare_norms(network, "synchronised", CPU, Workers(0, 1))
+    configure_batchnorm(network, "synchronised", CPU, Workers(0, 1))
     assert all(isinstance(part, torch.nn.SyncBatchNorm) for part in norms(network).values())
     assert list(network.state_dict()) == keys
     assert torch.allclose(network(clips), plain, atol=1e-5)
@@ -87,12 +87,12 @@ def test_synchronised_batchnorm_keeps_inserted_modules_and_on_one_process_its_nu
 
 def test_synchronised_batchnorm_of_processes_without_gpus_is_refused() -> None:
     with pytest.raises(LensError, match="synchronised BatchNorm of 2 processes on cpu"):
-        prepare_norms(network_of(TINY), "synchronised", CPU, Workers(0, 2))
+        configure_batchnorm(network_of(TINY), "synchronised", CPU, Workers(0, 2))
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
 @pytest.mark.parametrize("norm", ["normal", "synchronised"])
-def test_a_gpu_trains_in_float16_with_synchronised_batchnorm(norm: Norm) -> None:
+def test_a_gpu_trains_in_float16_with_synchronised_batchnorm(norm: BatchNormMode) -> None:
     recipe = replace(TINY, norm=norm, precision="float16", epochs=12, learning_rate=0.02, warmup=1,
                      clip_norm=10.0)
     _, losses, _ = trained(recipe, device="cuda")

@@ -14,8 +14,8 @@ from dsanet_core.synthetic import CATEGORIES
 from dsanet_core.training import RECIPES, Recipe, find_recipe
 from dsanet_core.training.recipe import DATASETS
 from dsanet_core.zoo import build_model, list_models
-from dsanet_core.zoo.paper_tables import published_rows
-from dsanet_core.zoo.rows import unnamed
+from dsanet_core.zoo.paper_tables import paper_rows
+from dsanet_core.zoo.rows import placeholder_classes
 
 PAPERS = {
     # data: epochs, epochs after which the rate falls, videos per GPU, GPUs, starts from
@@ -102,10 +102,10 @@ def test_networks_of_recipes_are_those_of_the_papers_tables() -> None:
     for paper, tables in TABLES.items():
         for table in tables:
             trained = [
-                recipe.spec(unnamed(2)).args for recipe in RECIPES.values()
+                recipe.spec(placeholder_classes(2)).args for recipe in RECIPES.values()
                 if f"{paper}, Table {table}" in recipe.tables
             ]
-            for row in published_rows():
+            for row in paper_rows():
                 is_quoted = row.label in ("TSM", "Slowonly") and paper == "DSANet"
                 if (row.paper, row.table) == (paper, table) and row.networks and not is_quoted:
                     for spec, _ in row.networks:
@@ -125,7 +125,7 @@ def test_networks_that_are_no_rows_of_the_zoo_can_be_built() -> None:
     with torch.device("meta"):
         for recipe in RECIPES.values():
             if recipe.changes:
-                spec = recipe.spec(unnamed(DATASETS[recipe.data].categories))
+                spec = recipe.spec(placeholder_classes(DATASETS[recipe.data].categories))
                 assert build_model(spec).fc.out_features == len(spec.classes)
                 assert spec.name == recipe.name
 

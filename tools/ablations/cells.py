@@ -20,7 +20,7 @@ from dsanet_core.counting import complexity
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.synthetic import GROUP_OF, NUM_FRAMES, label_of
 from dsanet_core.synthetic import VERSION as DATA_VERSION
-from dsanet_core.training import Fit, fit
+from dsanet_core.training import TrainingOptions, fit
 from dsanet_core.training.data import Log, RenderedVideos, rendered_videos
 from dsanet_core.video.sampling import snippet_indices
 from dsanet_core.zoo import build_model
@@ -134,7 +134,8 @@ def make_cell(name: str, seed: int, data: Path, folder: Path, threads: int = 1) 
     torch.manual_seed(seed)
     network = started(setting)
     training, test = videos_of(setting.budget, data)
-    fit(setting.recipe, network, training, Fit(seed=seed, device="cpu"), log=lambda line: None)
+    options = TrainingOptions(seed=seed, device="cpu")
+    fit(setting.recipe, network, training, options, log=lambda line: None)
     hits = predicted(network, test.pixels) == test.labels
     groups = np.array(GROUP_OF)[test.labels]
     cost = complexity(network)

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from app.ui.run_text import has_words
-from dsanet_core.catalogue import TOLERANCE, Comparison, Network
-from dsanet_core.checkpoints.registry import Entry
+from dsanet_core.catalogue import TOLERANCE, CatalogueRow, PaperComparison
+from dsanet_core.checkpoints.registry import WeightsEntry
 from dsanet_core.figures import CostPoint
 from dsanet_core.report.text import escape
 from dsanet_core.text_format import percent, plural
 from dsanet_core.zoo import ModelSpec
-from dsanet_core.zoo.paper_tables import KINETICS, V1, V2, Published
+from dsanet_core.zoo.paper_tables import KINETICS, V1, V2, PaperRow
 
 CHARTS = {
     f"{KINETICS} (DSANet, Figure 3 and Table 4)": ("DSANet", "4", KINETICS),
@@ -57,7 +57,7 @@ COMPARISON_READING = (
 )
 
 
-def paper_points(rows: Sequence[Published], chart: str) -> dict[str, list[CostPoint]]:
+def paper_points(rows: Sequence[PaperRow], chart: str) -> dict[str, list[CostPoint]]:
     """The printed points of a chart: models proposed in the paper, and those it compares with."""
     paper, table, dataset = CHARTS[chart]
     own = "DSA models" if paper == "DSANet" else "SDA models"
@@ -77,7 +77,7 @@ def paper_points(rows: Sequence[Published], chart: str) -> dict[str, list[CostPo
     return groups
 
 
-def measured_points(networks: Sequence[Network]) -> dict[str, list[CostPoint]]:
+def measured_points(networks: Sequence[CatalogueRow]) -> dict[str, list[CostPoint]]:
     """Dataset -> points of the models with weights that were measured on it."""
     found: dict[str, list[CostPoint]] = {}
     for network in networks:
@@ -90,7 +90,7 @@ def measured_points(networks: Sequence[Network]) -> dict[str, list[CostPoint]]:
     return found
 
 
-def model_rows(networks: Sequence[Network], search: str) -> list[dict[str, Any]]:
+def model_rows(networks: Sequence[CatalogueRow], search: str) -> list[dict[str, Any]]:
     """The table of models: those that have every word of the search in one of their cells."""
     rows = [
         {
@@ -117,16 +117,16 @@ def _top1_percent(accuracy: Mapping[str, Any]) -> float | None:
     return 100 * float(accuracy["top1"]) if "top1" in accuracy else None
 
 
-def table_name(row: Published) -> str:
+def table_name(row: PaperRow) -> str:
     return f"{row.paper}, Table {row.table}"
 
 
-def tables(comparisons: Sequence[Comparison]) -> list[str]:
+def tables(comparisons: Sequence[PaperComparison]) -> list[str]:
     """Options of the choice of a table, in the order of the papers."""
     return [ALL_TABLES, *dict.fromkeys(table_name(c.row) for c in comparisons)]
 
 
-def comparison_rows(comparisons: Sequence[Comparison], table: str) -> list[dict[str, Any]]:
+def comparison_rows(comparisons: Sequence[PaperComparison], table: str) -> list[dict[str, Any]]:
     """The figures printed in the papers beside ours, of one table or of all."""
     matches = {True: "yes", False: "no", None: ""}
     return [
@@ -151,7 +151,7 @@ def _number(printed: str) -> float | None:
     return float(printed) if printed else None
 
 
-def verdict(comparisons: Sequence[Comparison]) -> str:
+def verdict(comparisons: Sequence[PaperComparison]) -> str:
     """Number of rows that match, and every other row with its reason, as Markdown."""
     matched = sum(c.is_matched is True for c in comparisons)
     reasons: dict[str, list[str]] = {}
@@ -191,7 +191,7 @@ class Account(NamedTuple):
     warnings: list[str]
 
 
-def account(entry: Entry, spec: ModelSpec | None) -> Account:
+def account(entry: WeightsEntry, spec: ModelSpec | None) -> Account:
     """Configuration detected when a checkpoint was added. spec: None where its file is no longer
     readable."""
     detected = {
@@ -202,7 +202,7 @@ def account(entry: Entry, spec: ModelSpec | None) -> Account:
         classes = spec.classes
         rows["model"] = f"{spec.name}: {spec.description}" if spec.description else spec.name
         rows |= {
-            "sees": spec.protocol.describe(),
+            "input": spec.protocol.describe(),
             "classes": f"{len(classes)}, first “{classes[0]}”, last “{classes[-1]}”",
         }
     # What was detected has more detail on what both have.
@@ -225,7 +225,8 @@ def _with_form_fields(text: str) -> str:
 
 
 def weights_rows(
-    entries: Mapping[str, Entry], specs: Mapping[str, ModelSpec | None], added: Mapping[str, float]
+    entries: Mapping[str, WeightsEntry], specs: Mapping[str, ModelSpec | None],
+    added: Mapping[str, float],
 ) -> list[dict[str, Any]]:
     """The table of users' weights. added: time of each, seconds of the epoch."""
     return [
@@ -242,7 +243,7 @@ def weights_rows(
     ]
 
 
-def _format(entry: Entry) -> str:
+def _format(entry: WeightsEntry) -> str:
     detected = str(dict(entry["account"]).get("format", "a checkpoint of this project"))
     return detected.partition(" (")[0]
 

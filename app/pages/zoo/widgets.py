@@ -11,24 +11,24 @@ from app.pages.zoo import text
 from app.ui import choices, page_frame, state
 from app.ui.page_frame import table
 from dsanet_core import catalogue, checkpoints
-from dsanet_core.catalogue import Comparison, Network
+from dsanet_core.catalogue import CatalogueRow, PaperComparison
 from dsanet_core.figures import accuracy_against_cost
 from dsanet_core.report import captions
-from dsanet_core.zoo.paper_tables import published_rows
+from dsanet_core.zoo.paper_tables import paper_rows
 
 
-def models() -> list[Network]:
+def models() -> list[CatalogueRow]:
     """Every row of the zoo with its cost, counted once for all sessions, and its weights."""
     return _models(checkpoints.read_manifest())
 
 
 @st.cache_data(max_entries=2, show_spinner="Counting operations of the zoo's models …")
-def _models(manifest: dict[str, dict[str, Any]]) -> list[Network]:
-    return catalogue.list_networks(manifest)
+def _models(manifest: dict[str, dict[str, Any]]) -> list[CatalogueRow]:
+    return catalogue.catalogue_rows(manifest)
 
 
 @st.cache_data(max_entries=1, show_spinner="Counting operations of the papers' models …")
-def comparisons() -> list[Comparison]:
+def comparisons() -> list[PaperComparison]:
     """The figures printed in the papers beside ours, counted once for all sessions."""
     return catalogue.compare_with_papers()
 
@@ -37,7 +37,7 @@ def paper_chart() -> None:
     """Accuracy against cost, as printed in the papers."""
     st.subheader("Accuracy against cost")
     chart = choices.select("Dataset of the papers", list(text.CHARTS), state.ZOO_CHART)
-    points = text.paper_points(published_rows(), chart)
+    points = text.paper_points(paper_rows(), chart)
     page_frame.chart(
         accuracy_against_cost(points, measured_here=False),
         "Accuracy against cost per video, as printed in the papers",
@@ -45,7 +45,7 @@ def paper_chart() -> None:
     st.caption(captions.ACCURACY_AGAINST_COST)
 
 
-def measured_charts(shown: Sequence[Network]) -> None:
+def measured_charts(shown: Sequence[CatalogueRow]) -> None:
     """Accuracy against cost of the embedded models, a chart per dataset."""
     st.subheader("Embedded models, measured here")
     measured = text.measured_points(shown)
@@ -65,7 +65,7 @@ def measured_charts(shown: Sequence[Network]) -> None:
         )
 
 
-def model_table(shown: Sequence[Network]) -> None:
+def model_table(shown: Sequence[CatalogueRow]) -> None:
     """All models that a search finds."""
     st.subheader("All models")
     search = choices.search_box(

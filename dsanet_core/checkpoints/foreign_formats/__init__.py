@@ -1,13 +1,14 @@
-"""Checkpoints of other people's codes: `formats` is the table of those that are known, `understand`
-says what network a file holds and which of its tensors goes where, `labels` names its outputs.
+"""Checkpoints of other code bases: `formats` is the table of the known ones, `architecture` infers
+the network from tensor shapes, `interpret` derives its spec and the mapping of tensor names,
+`labels` reads class names.
 """
 
-from dsanet_core.checkpoints.foreign_formats.labels import read_classes
-from dsanet_core.checkpoints.foreign_formats.understand import (
+from dsanet_core.checkpoints.foreign_formats.interpret import (
     NO_CHOICES,
     Choices,
-    Understood,
-    understand,
+    ForeignCheckpoint,
+    interpret,
 )
+from dsanet_core.checkpoints.foreign_formats.labels import read_classes
 
-__all__ = ["NO_CHOICES", "Choices", "Understood", "read_classes", "understand"]
+__all__ = ["NO_CHOICES", "Choices", "ForeignCheckpoint", "interpret", "read_classes"]

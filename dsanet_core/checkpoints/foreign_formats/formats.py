@@ -1,7 +1,7 @@
-"""The formats of public checkpoints: how each calls its tensors, and what it leaves unsaid.
+"""The formats of public checkpoints: their tensor names, and conventions that no tensor shows.
 
-Each row stands on the code that writes such files, or on files that were published; names in the
-rules are regular expressions of theirs and templates of ours (`models.resnet`).
+Each row is based on the code that writes such files, or on published files. Rules map regular
+expressions for their names to templates of ours (`models.resnet`).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 Rules = tuple[tuple[str, str], ...]
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-"""Mean and deviation on the 0-1 scale; 123.675, 116.28, 103.53 and 58.395, 57.12, 57.375 on 0-255.
-"""
+"""Mean and standard deviation on the 0-1 scale; 123.675, 116.28, 103.53 and 58.395, 57.12, 57.375
+on the 0-255 scale."""
 KINETICS = ((0.45, 0.45, 0.45), (0.225, 0.225, 0.225))
 
 _BN = r"(?P<part>weight|bias|running_mean|running_var|num_batches_tracked)"
@@ -25,18 +25,18 @@ _NUMBERS = {"a": "1", "b": "2", "c": "3"}
 
 @dataclass(frozen=True)
 class Format:
-    """A code whose checkpoints are known.
+    """A code base whose checkpoints are known.
 
-    mark: what a name of its files, and of no others', begins with. rules: names of theirs, as
-    regular expressions, and of ours; first_stage: how it counts res2. ignored: names that are left,
-    and why. normalisation: mean and deviation of RGB on the 0-1 scale. sorted_labels: whether its
-    label lists are in alphabetical order, else in that of the data set's own list. views: the
-    code's own test views, in words. pools_2d: its 2D networks pool time between stages, which no
-    network here does and no tensor shows. source: where all that stands.
+    signature: regular expression that matches the start of a tensor name of this format only.
+    rules: (regular expression of their name, template of ours). first_stage: its number of res2.
+    ignored: names that are skipped, with the reason. normalisation: mean and standard deviation of
+    RGB on the 0-1 scale. sorted_labels: classes are in alphabetical order, else in the order of the
+    dataset's own list. views: its test views in words. pools_2d: its 2D networks pool over time
+    between stages, which no network here does and no tensor shows. source: repository and files.
     """
 
     name: str
-    mark: str
+    signature: str
     rules: Rules
     source: str
     first_stage: int = 1
@@ -46,14 +46,15 @@ class Format:
     views: str = ""
     pools_2d: bool = False
 
-    def ours(self, key: str) -> str | None:
-        """Our name for one of theirs, None for one that no rule knows."""
+    def translate(self, key: str) -> str | None:
+        """Our name of a tensor, None if no rule matches."""
         for pattern, template in self.rules:
             if match := re.fullmatch(pattern, key):
                 return template.format_map(dict(self._parts(match)))
         return None
 
-    def why_ignored(self, key: str) -> str | None:
+    def ignored_reason(self, key: str) -> str | None:
+        """Reason for skipping a tensor, None if it is not ignored."""
         return next((why for pattern, why in self.ignored if re.fullmatch(pattern, key)), None)
 
     def _parts(self, match: re.Match[str]) -> Iterator[tuple[str, str]]:
@@ -63,22 +64,32 @@ class Format:
             yield name, _NUMBERS.get(text, text) if name == "conv" else text
 
 
-def _torchvision_names(prefix: str, *, block: str = "") -> Rules:
-    """A ResNet as torchvision calls its parts, behind a prefix. block: may stand in the name of a
-    residual block. ".net": what TSM wraps a convolution in."""
-    at = rf"{prefix}layer{_STAGE}\.{_BLOCK}\.{block}"
+def _resnet(stem: tuple[str, str], block: str, parts: tuple[str, str, str, str], fc: str) -> Rules:
+    """Rules for a ResNet. stem: names of its convolution and BatchNorm; block: of a residual block;
+    parts: of its convolutions, their BatchNorm, the shortcut and its BatchNorm; fc: the classifier.
+    """
+    conv, bn, shortcut, shortcut_bn = (block + part for part in parts)
     return (
-        (rf"{prefix}conv1\.weight", "conv1.weight"),
-        (rf"{prefix}bn1\.{_BN}", "bn1.{part}"),
-        (rf"{at}conv{_CONV}(?:\.net)?\.weight", "layer{stage}.{block}.conv{conv}.weight"),
-        (rf"{at}bn{_CONV}\.{_BN}", "layer{stage}.{block}.bn{conv}.{part}"),
-        (rf"{at}downsample\.0\.weight", "layer{stage}.{block}.downsample.0.weight"),
-        (rf"{at}downsample\.1\.{_BN}", "layer{stage}.{block}.downsample.1.{part}"),
+        (rf"{stem[0]}\.weight", "conv1.weight"),
+        (rf"{stem[1]}\.{_BN}", "bn1.{part}"),
+        (rf"{conv}\.weight", "layer{stage}.{block}.conv{conv}.weight"),
+        (rf"{bn}\.{_BN}", "layer{stage}.{block}.bn{conv}.{part}"),
+        (rf"{shortcut}\.weight", "layer{stage}.{block}.downsample.0.weight"),
+        (rf"{shortcut_bn}\.{_BN}", "layer{stage}.{block}.downsample.1.{part}"),
+        (rf"{fc}\.{_FC}", "fc.{part}"),
     )
 
 
-_BASE = _torchvision_names(r"base_model\.")
-_BASE_FC = ((rf"(?:new_fc|base_model\.fc)\.{_FC}", "fc.{part}"),)
+def _torchvision(prefix: str, fc: str, *, block: str = "") -> Rules:
+    """Rules for torchvision's names behind a prefix. block: optional part of the name of a residual
+    block. ".net" is TSM's wrapper of a convolution."""
+    return _resnet(
+        (rf"{prefix}conv1", rf"{prefix}bn1"), rf"{prefix}layer{_STAGE}\.{_BLOCK}\.{block}",
+        (rf"conv{_CONV}(?:\.net)?", f"bn{_CONV}", r"downsample\.0", r"downsample\.1"), fc,
+    )
+
+
+_BASE = _torchvision(r"base_model\.", r"(?:new_fc|base_model\.fc)")
 _SDA_AT = rf"base_model\.layer{_STAGE}\.{_BLOCK}\.sda\."
 _SDA = (
     (rf"{_SDA_AT}channel_(?P<way>down|up)\.weight", "layer{stage}.{block}.sda.{way}.weight"),
@@ -94,26 +105,19 @@ _DSA = (
     (rf"{_DSA_AT}(?P<index>[03])\.weight", "layer{stage}.{block}.dsa.generate.{index}.weight"),
     (rf"{_DSA_AT}1\.{_BN}", "layer{stage}.{block}.dsa.generate.1.{part}"),
 )
-_MM_AT = rf"backbone\.layer{_STAGE}\.{_BLOCK}\."
-_PTV_AT = rf"blocks\.{_STAGE}\.res_blocks\.{_BLOCK}\."
-_SLOW_AT = rf"s{_STAGE}\.pathway0_res{_BLOCK}\."
-
 FORMATS: tuple[Format, ...] = (
     Format(
         "MMAction2", r"backbone\.layer1\.0\.conv1\.conv\.",
-        (
-            (r"backbone\.conv1\.conv\.weight", "conv1.weight"),
-            (rf"backbone\.conv1\.bn\.{_BN}", "bn1.{part}"),
-            (rf"{_MM_AT}conv{_CONV}\.conv(?:\.net)?\.weight",
-             "layer{stage}.{block}.conv{conv}.weight"),
-            (rf"{_MM_AT}conv{_CONV}\.bn\.{_BN}", "layer{stage}.{block}.bn{conv}.{part}"),
-            (rf"{_MM_AT}downsample\.conv\.weight", "layer{stage}.{block}.downsample.0.weight"),
-            (rf"{_MM_AT}downsample\.bn\.{_BN}", "layer{stage}.{block}.downsample.1.{part}"),
-            (rf"cls_head\.fc_cls\.{_FC}", "fc.{part}"),
+        _resnet(
+            (r"backbone\.conv1\.conv", r"backbone\.conv1\.bn"),
+            rf"backbone\.layer{_STAGE}\.{_BLOCK}\.",
+            (rf"conv{_CONV}\.conv(?:\.net)?", rf"conv{_CONV}\.bn", r"downsample\.conv",
+             r"downsample\.bn"),
+            r"cls_head\.fc_cls",
         ),
         "open-mmlab/mmaction2, configs/recognition/{slowonly,tsm,tsn}",
         ignored=(
-            _COUNTERS, (r"data_preprocessor\..*", "its normalisation, which the format tells"),
+            _COUNTERS, (r"data_preprocessor\..*", "its normalisation, which the format defines"),
         ),
         views="10 clips x 3 crops of 256 (slowonly), 10 crops of 224 (TSM), 25 frames x 10 crops "
         "(TSN)",
@@ -121,36 +125,33 @@ FORMATS: tuple[Format, ...] = (
     Format(
         "DSANet, the authors' code", r"backbone\.layer1\.0\.(?:block\.)?conv1\.",
         (
-            *_torchvision_names(r"backbone\.", block=r"(?:block\.)?"), *_DSA,
-            (rf"cls_head\.(?:fc_cls|new_fc)\.{_FC}", "fc.{part}"),
+            *_torchvision(r"backbone\.", r"cls_head\.(?:fc_cls|new_fc)", block=r"(?:block\.)?"),
+            *_DSA,
         ),
         "whwu95/DSANet, codes/models",
         views="8 snippets x 3 crops of 256",
     ),
     Format(
         "SDA-Net, the authors' code", r"base_model\.layer1\.0\.sda\.",
-        (*_BASE, *_SDA, *_BASE_FC),
+        (*_BASE, *_SDA),
         "ty-97/SDA, nets and ops",
         sorted_labels=True,
         views="2 clips x 3 crops of 256, resized to 224",
     ),
     Format(
         "TSM, the authors' code", r"base_model\.layer1\.0\.conv1\.",
-        (*_BASE, *_BASE_FC),
+        _BASE,
         "mit-han-lab/temporal-shift-module, ops",
         sorted_labels=True,
         views="8 frames, centre crop 224 of 256",
     ),
     Format(
         "PyTorchVideo", r"blocks\.1\.res_blocks\.0\.",
-        (
-            (r"blocks\.0\.conv\.weight", "conv1.weight"),
-            (rf"blocks\.0\.norm\.{_BN}", "bn1.{part}"),
-            (rf"{_PTV_AT}branch2\.conv_{_CONV}\.weight", "layer{stage}.{block}.conv{conv}.weight"),
-            (rf"{_PTV_AT}branch2\.norm_{_CONV}\.{_BN}", "layer{stage}.{block}.bn{conv}.{part}"),
-            (rf"{_PTV_AT}branch1_conv\.weight", "layer{stage}.{block}.downsample.0.weight"),
-            (rf"{_PTV_AT}branch1_norm\.{_BN}", "layer{stage}.{block}.downsample.1.{part}"),
-            (rf"blocks\.5\.proj\.{_FC}", "fc.{part}"),
+        _resnet(
+            (r"blocks\.0\.conv", r"blocks\.0\.norm"),
+            rf"blocks\.{_STAGE}\.res_blocks\.{_BLOCK}\.",
+            (rf"branch2\.conv_{_CONV}", rf"branch2\.norm_{_CONV}", "branch1_conv", "branch1_norm"),
+            r"blocks\.5\.proj",
         ),
         "facebookresearch/pytorchvideo, models/resnet.py and models/hub",
         normalisation=KINETICS,
@@ -160,14 +161,11 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "PySlowFast", r"s2\.pathway0_res0\.",
-        (
-            (r"s1\.pathway0_stem\.conv\.weight", "conv1.weight"),
-            (rf"s1\.pathway0_stem\.bn\.{_BN}", "bn1.{part}"),
-            (rf"{_SLOW_AT}branch2\.{_CONV}\.weight", "layer{stage}.{block}.conv{conv}.weight"),
-            (rf"{_SLOW_AT}branch2\.{_CONV}_bn\.{_BN}", "layer{stage}.{block}.bn{conv}.{part}"),
-            (rf"{_SLOW_AT}branch1\.weight", "layer{stage}.{block}.downsample.0.weight"),
-            (rf"{_SLOW_AT}branch1_bn\.{_BN}", "layer{stage}.{block}.downsample.1.{part}"),
-            (rf"head\.projection\.{_FC}", "fc.{part}"),
+        _resnet(
+            (r"s1\.pathway0_stem\.conv", r"s1\.pathway0_stem\.bn"),
+            rf"s{_STAGE}\.pathway0_res{_BLOCK}\.",
+            (rf"branch2\.{_CONV}", rf"branch2\.{_CONV}_bn", "branch1", "branch1_bn"),
+            r"head\.projection",
         ),
         "facebookresearch/SlowFast, slowfast/models",
         first_stage=2,
@@ -178,9 +176,9 @@ FORMATS: tuple[Format, ...] = (
     ),
     Format(
         "ResNet with torchvision's names", r"layer1\.0\.conv1\.",
-        (*_torchvision_names(""), (rf"fc\.{_FC}", "fc.{part}")),
+        _torchvision("", "fc"),
         "pytorch/vision, torchvision/models/resnet.py",
         sorted_labels=True,
     ),
 )
-"""The first whose mark stands among a file's names is its format."""
+"""The format of a file is the first whose signature matches one of its tensor names."""

@@ -1,7 +1,7 @@
-"""What the outputs of a network are called: lists that come with this package, and files.
+"""Class names of a network's outputs, from lists of this package or from files.
 
-`lists/`: the categories of Kinetics-400 (alphabetical, as every public code counts them) and of
-Something-Something V1 in the order of the data set's own list.
+`lists/`: the classes of Kinetics-400 (alphabetical, as in every public code base) and of
+Something-Something V1 in the order of the dataset's own list.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from dsanet_core.text_format import file_size
 FOLDER = Path(__file__).parent / "lists"
 MAX_BYTES = 8 << 20
 _EXPECTED = (
-    "a .txt of one name a line in the order of the outputs, a .csv of index,name, a .json of names "
-    "in order or of name to index, or one of: "
+    "a .txt of one name per line in the order of the outputs, a .csv of index,name, a .json of "
+    "names in order or of name to index, or one of: "
 )
 
 
 def known_lists() -> list[str]:
-    """Names of the lists that come with this package."""
+    """Names of the lists in this package."""
     return sorted(path.stem for path in FOLDER.glob("*.txt"))
 
 
 def read_classes(name_or_path: str | Path, *, sorted_labels: bool = False) -> tuple[str, ...]:
     """Class names in the order of the outputs.
 
-    name_or_path: one of `known_lists()`, or a file. sorted_labels: whether the network counts the
-    categories of a known list alphabetically; a file is always taken in its own order.
-    Raises CheckpointError for one that cannot be read, and for indices with gaps.
+    name_or_path: one of `known_lists()`, or a file. sorted_labels: the network numbers
+    the classes of a known list alphabetically; a file is always read in its own order.
+    Raises CheckpointError for a file that cannot be read, and for indices with gaps.
     """
     if str(name_or_path) in known_lists():
         names = _lines((FOLDER / f"{name_or_path}.txt").read_text(encoding="utf-8"))
@@ -49,11 +49,11 @@ def read_classes(name_or_path: str | Path, *, sorted_labels: bool = False) -> tu
             raise ValueError("it has an empty name" if names else "it has no names")
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f"{twice[:80]!r} stands in it twice")
+            raise ValueError(f"{twice[:80]!r} is in it twice")
     except (OSError, ValueError, RecursionError, csv.Error) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise CheckpointError(f"class names {str(path)!r} cannot be read ({str(reason)[:200]})",
-                              expected, "Mend the file, or name another.") from error
+                              expected, "Correct the file, or choose another one.") from error
     return tuple(names)
 
 
@@ -62,7 +62,7 @@ def _lines(text: str) -> list[str]:
 
 
 def _csv(text: str) -> list[str]:
-    """index,name with or without a head, or one name a line."""
+    """index,name with or without a header, or one name per line."""
     rows = [row for row in csv.reader(text.splitlines()) if any(cell.strip() for cell in row)]
     if rows and not any(cell.strip().isdecimal() for cell in rows[0][:1]) and (
         len(rows) > 1 and len(rows[1]) > 1 and rows[1][0].strip().isdecimal()
@@ -87,7 +87,7 @@ def _json(text: str) -> list[str]:
 
 def _name(value: object) -> str:
     if not isinstance(value, str):
-        raise ValueError(f"{str(value)[:40]!r} is no name")
+        raise ValueError(f"{str(value)[:40]!r} is not a name")
     return value
 
 
@@ -95,6 +95,6 @@ def _in_order(index_of: dict[str, int]) -> list[str]:
     names = sorted(index_of, key=index_of.__getitem__)
     found = [index_of[name] for name in names]
     if found != list(range(len(names))):
-        wrong = next(at for at, index in enumerate(found) if at != index)
-        raise ValueError(f"its indices are not 0 to {len(names) - 1} (no {wrong}, or one twice)")
+        gap = next(at for at, index in enumerate(found) if at != index)
+        raise ValueError(f"its indices are not 0 to {len(names) - 1} (no {gap}, or one twice)")
     return names

@@ -1,5 +1,4 @@
-"""What the metadata of a checkpoint say of its network, checked: the description comes from the
-file, so it may lie about anything."""
+"""Metadata of a checkpoint, validated: they come from the file and may hold anything."""
 
 from __future__ import annotations
 
@@ -10,8 +9,8 @@ from typing import Any
 
 import torch
 
-from dsanet_core.checkpoints.contents import Contents, refusal
-from dsanet_core.checkpoints.limits import CheckpointLimits
+from dsanet_core.checkpoints import CheckpointLimits
+from dsanet_core.checkpoints.header import Header, refusal
 from dsanet_core.errors import CheckpointError, LensError
 from dsanet_core.json_values import parse_json, require_plain
 from dsanet_core.models.base import VideoNetwork
@@ -24,15 +23,15 @@ VERSION = 1
 
 MAX_CLASSES, MAX_CLASS_NAME, MAX_WORDS = 50_000, 200, 1000
 MAX_NUMBER, MAX_PARTS = 65_536, 64
-"""Of one argument of a network: the largest number, and how many a list or mapping may hold."""
+"""Limits of one builder argument: largest number, most elements of a list or mapping."""
 MAX_FRAMES, MAX_STRIDE, MAX_PIXELS = 4096, 10_000, 2048
-"""Of a protocol: frames of a video, frames between two of them, side of a picture."""
+"""Limits of a protocol: frames of a video, frame stride, side of a frame."""
 _SAVE = "Save the checkpoint again with save_checkpoint()."
 
 
 @dataclass(frozen=True)
-class Facts:
-    """Everything that stands beside the tensors. familiarity: threshold and true_rate."""
+class CheckpointMetadata:
+    """Everything in a checkpoint but its tensors. familiarity: threshold and true_rate."""
 
     spec: ModelSpec
     trained_on: str
@@ -42,10 +41,10 @@ class Facts:
     familiarity: dict[str, float] | None
 
 
-def read_facts(contents: Contents, name: str) -> Facts:
-    """Raises CheckpointError for metadata of another format or version, and for any value that is
-    not of its kind or out of all proportion."""
-    metadata = contents.metadata
+def read_metadata(header: Header, name: str) -> CheckpointMetadata:
+    """Validated metadata of a file. Raises CheckpointError for another format or version, and for a
+    value of another type or beyond its limits."""
+    metadata = header.metadata
     version = metadata.get("version", "")
     if metadata.get("format") != FORMAT or not version.isdecimal() or int(version[:9]) > VERSION:
         raise refusal(
@@ -57,7 +56,7 @@ def read_facts(contents: Contents, name: str) -> Facts:
     if len(trained_on) > MAX_WORDS or not trained_on.isprintable():
         raise refusal(name, f"was trained on {trained_on[:80]!r}",
                       f"at most {MAX_WORDS} printable characters", _SAVE)
-    return Facts(
+    return CheckpointMetadata(
         _spec(_value(metadata, "spec", dict, name), name),
         trained_on,
         _value(metadata, "recipe", dict, name),
@@ -67,15 +66,15 @@ def read_facts(contents: Contents, name: str) -> Facts:
     )
 
 
-def facts_of(
+def metadata_for(
     spec: ModelSpec, name: str, *, trained_on: str, recipe: Mapping[str, Any]
-) -> Facts:
-    """Facts about a file that does not have them itself, under the same rules; errors as
-    `read_facts`."""
-    return read_facts(Contents(metadata_of(spec, trained_on=trained_on, recipe=recipe), {}), name)
+) -> CheckpointMetadata:
+    """Metadata for a file that has none, validated as by `read_metadata`."""
+    strings = metadata_strings(spec, trained_on=trained_on, recipe=recipe)
+    return read_metadata(Header(strings, {}), name)
 
 
-def metadata_of(
+def metadata_strings(
     spec: ModelSpec,
     *,
     trained_on: str,
@@ -83,7 +82,7 @@ def metadata_of(
     seed: int | None = None,
     accuracy: Mapping[str, Any] | None = None,
 ) -> dict[str, str]:
-    """What stands beside the tensors in a checkpoint of this package."""
+    """Metadata as stored in a checkpoint: JSON strings by name."""
     return {
         "format": FORMAT,
         "version": str(VERSION),
@@ -95,10 +94,10 @@ def metadata_of(
     }
 
 
-def empty_network(spec: ModelSpec, name: str, limits: CheckpointLimits) -> VideoNetwork:
-    """The network of a description, on the meta device: without memory for its parameters.
+def build_on_meta(spec: ModelSpec, name: str, limits: CheckpointLimits) -> VideoNetwork:
+    """The network of a spec on the meta device, without memory for its parameters.
 
-    Raises CheckpointError if there is no such network or it is larger than the limits.
+    Raises CheckpointError if there is no such network or it exceeds the limits.
     """
     try:
         with torch.device("meta"):
@@ -106,19 +105,19 @@ def empty_network(spec: ModelSpec, name: str, limits: CheckpointLimits) -> Video
     except LensError as error:
         raise refusal(name, f"describes no network ({error.value})", error.expected,
                       error.next_step) from error
-    except Exception as error:  # layers refuse absurd sizes in their own ways
+    except Exception as error:  # layers raise different errors for absurd sizes
         reason = (str(error).splitlines() or [""])[0][:200]
         raise refusal(name, f"describes no network ({type(error).__name__}: {reason})",
                       "the arguments of a network of the zoo", _SAVE) from error
-    wanted = sum(value.nbytes for value in network.state_dict().values())
-    if wanted > limits.tensor_bytes:
-        raise refusal(name, f"describes a network of {file_size(wanted)}",
+    total = sum(value.nbytes for value in network.state_dict().values())
+    if total > limits.tensor_bytes:
+        raise refusal(name, f"describes a network of {file_size(total)}",
                       f"at most {file_size(limits.tensor_bytes)}")
     return network
 
 
 def _value(metadata: Mapping[str, str], key: str, kind: Any, name: str) -> Any:
-    """JSON of a kind. Its texts are short and printable: they are shown."""
+    """A JSON value of a type, with short and printable strings, since they are displayed."""
     text = metadata.get(key, "")
     try:
         value = parse_json(text, kind)
@@ -144,7 +143,7 @@ def _spec(values: dict[str, Any], name: str) -> ModelSpec:
 
 
 def _require_kinds(values: dict[str, Any]) -> None:
-    """Raises ValueError or KeyError for what `ModelSpec.from_dict` takes on trust."""
+    """Raises ValueError or KeyError for values that `ModelSpec.from_dict` does not check."""
     for key in ("name", "build", "description", "reference"):
         text = values.get(key, "") if key in ("description", "reference") else values[key]
         if not isinstance(text, str) or len(text) > MAX_WORDS:
@@ -165,7 +164,7 @@ def _require_kinds(values: dict[str, Any]) -> None:
 
 
 def _require_modest(value: Any, where: str) -> None:
-    """Raises ValueError for arguments that no network needs and that would cost time to build."""
+    """Raises ValueError for builder arguments that are larger than any network needs."""
     if isinstance(value, dict | list):
         if len(value) > MAX_PARTS:
             raise ValueError(f"{len(value)} parts in {where}; expected at most {MAX_PARTS}")
@@ -179,8 +178,7 @@ def _require_modest(value: Any, where: str) -> None:
 
 
 def _require_protocol(protocol: Protocol) -> None:
-    """Raises ValueError for a protocol that would cost a server its memory, or numbers that are
-    none."""
+    """Raises ValueError for a protocol that would exhaust memory, or values that are no numbers."""
     sampling = protocol.sampling
     counts = {
         "num_snippets": (sampling.num_snippets, MAX_FRAMES),
@@ -206,15 +204,14 @@ def _require_protocol(protocol: Protocol) -> None:
 
 
 def _accuracy(values: dict[str, Any], name: str) -> dict[str, Any]:
-    """Shares by name, also one level down ("per_group"), and in words what they were measured on.
-    """
+    """Fractions by name, also one level down ("per_group"), and the name of the dataset."""
     for key, value in values.items():
         parts = value.values() if isinstance(value, dict) else [value]
         for part in parts:
-            is_share = type(part) in (int, float) and 0 <= part <= 1
-            if not is_share and not (key == "dataset" and isinstance(part, str)):
+            is_fraction = type(part) in (int, float) and 0 <= part <= 1
+            if not is_fraction and not (key == "dataset" and isinstance(part, str)):
                 raise refusal(name, f"has accuracy {key[:40]!r}: {str(part)[:80]!r}",
-                              "shares from 0 to 1 by name", _SAVE)
+                              "fractions from 0 to 1 by name", _SAVE)
     return values
 
 
@@ -222,7 +219,7 @@ def _familiarity(metadata: Mapping[str, str], name: str) -> dict[str, float] | N
     if "familiarity" not in metadata:
         return None
     numbers = _value(metadata, "familiarity", dict, name)
-    wanted = ("threshold", "true_rate")
-    if set(numbers) != set(wanted) or not all(type(n) in (int, float) for n in numbers.values()):
-        raise refusal(name, "familiarity is not understood", " and ".join(wanted), _SAVE)
-    return {key: float(numbers[key]) for key in wanted}
+    keys = ("threshold", "true_rate")
+    if set(numbers) != set(keys) or not all(type(n) in (int, float) for n in numbers.values()):
+        raise refusal(name, "familiarity is not understood", " and ".join(keys), _SAVE)
+    return {key: float(numbers[key]) for key in keys}

@@ -1,4 +1,4 @@
-"""BatchNorm in training: synchronised, partial, frozen."""
+"""Training modes of BatchNorm: normal, synchronised, partial and frozen."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from dsanet_core.errors import LensError
-from dsanet_core.training.recipe import Norm
+from dsanet_core.training.recipe import BatchNormMode
 from dsanet_core.workers import Workers
 from dsanet_core.zoo.spec import PARTS
 
 
-def prepare_norms(
-    network: nn.Module, norm: Norm, device: torch.device, workers: Workers
+def configure_batchnorm(
+    network: nn.Module, norm: BatchNormMode, device: torch.device, workers: Workers
 ) -> None:
-    """Make a network's BatchNorm learn as a recipe says, in place; after every `train()` of the
-    network `keep_frozen` must follow.
+    """Configure a network's BatchNorm for training, in place; call `freeze_statistics` after every
+    `train()` of the network.
 
-    normal: each process by the videos of its own batch. synchronised: by those of all processes,
-    which takes GPUs. partial: the backbone's first one alone, statistics, scale and shift, and
-    those of inserted modules, which have no statistics yet (partialBN of TSN). frozen: none.
-    Raises LensError for synchronised ones of several processes without GPUs.
+    normal: statistics of the process's own batch. synchronised: of the batches of all processes,
+    requires GPUs. partial: only the first layer of the backbone learns, and those of inserted
+    modules, which have no statistics yet (partialBN of TSN). frozen: none learns.
+    Raises LensError for several synchronised processes without GPUs.
     """
     if norm == "synchronised":
         if workers.count > 1 and device.type != "cuda":
@@ -37,13 +37,13 @@ def prepare_norms(
             parameter.requires_grad_(False)
 
 
-def keep_frozen(network: nn.Module, norm: Norm) -> None:
-    """Let the BatchNorm of a network in training mode use its statistics where it is frozen."""
+def freeze_statistics(network: nn.Module, norm: BatchNormMode) -> None:
+    """Switch frozen BatchNorm layers of a network in training mode to their running statistics."""
     for module in _frozen(network, norm):
         module.eval()
 
 
-def is_norm(module: nn.Module) -> bool:
+def is_batchnorm(module: nn.Module) -> bool:
     """True for BatchNorm of any kind."""
     return isinstance(module, _BatchNorm)
 
@@ -52,7 +52,7 @@ def _norms(network: nn.Module) -> list[tuple[str, _BatchNorm]]:
     return [(name, part) for name, part in network.named_modules() if isinstance(part, _BatchNorm)]
 
 
-def _frozen(network: nn.Module, norm: Norm) -> Iterator[_BatchNorm]:
+def _frozen(network: nn.Module, norm: BatchNormMode) -> Iterator[_BatchNorm]:
     if norm not in ("partial", "frozen"):
         return
     norms = _norms(network)

@@ -1,8 +1,8 @@
-"""What a pickle describes, read from its instructions, none of which is carried out.
+"""A pickle parsed from its opcodes; nothing in it is executed.
 
-Plain values are themselves; whatever a pickle asks to call or to build is only noted: a `Call`. So
-a training checkpoint may hold its logs and its optimizer beside the weights, and nothing of them
-runs. Python's `pickletools` says what the instructions are.
+Plain values become themselves; everything that a pickle asks to call or build is only recorded, as
+a `PickledCall`. A training checkpoint may therefore hold logs and optimizer state beside the
+weights, none of which is run. The opcodes are decoded by Python's `pickletools`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch
 
 MAX_INSTRUCTIONS = 200_000
 TENSOR, PARAMETER = "torch._utils _rebuild_tensor_v2", "torch._utils _rebuild_parameter"
-_DICTS = {"collections OrderedDict", "collections defaultdict"}
-STORAGES = {
+_DICT_GLOBALS = {"collections OrderedDict", "collections defaultdict"}
+STORAGE_DTYPES = {
     "torch FloatStorage": torch.float32, "torch HalfStorage": torch.float16,
     "torch BFloat16Storage": torch.bfloat16, "torch DoubleStorage": torch.float64,
     "torch LongStorage": torch.int64, "torch IntStorage": torch.int32,
@@ -24,19 +24,18 @@ STORAGES = {
     "torch ByteStorage": torch.uint8, "torch BoolStorage": torch.bool,
     "torch ComplexFloatStorage": torch.complex64, "torch ComplexDoubleStorage": torch.complex128,
 }  # fmt: skip
-"""Kinds of storages that torch.save() names, and what their numbers are."""
-_OF_WEIGHTS = {"collections OrderedDict", TENSOR, PARAMETER, *STORAGES}
-"""What torch.save() names in the pickle of a dict of tensors."""
-_OF_TRAININGS = {
+"""Data type of each storage class that torch.save() names."""
+_WEIGHT_GLOBALS = {"collections OrderedDict", TENSOR, PARAMETER, *STORAGE_DTYPES}
+"""Globals in the pickle of a dict of tensors, as torch.save() writes it."""
+_TRAINING_GLOBALS = {
     "collections defaultdict", "_codecs encode", "argparse Namespace", "torch Size", "torch device",
     "numpy ndarray", "numpy dtype", "numpy.core.multiarray scalar",
     "numpy.core.multiarray _reconstruct", "numpy._core.multiarray scalar",
     "numpy._core.multiarray _reconstruct", "mmengine.logging.history_buffer HistoryBuffer",
     "yacs.config CfgNode",
 }  # fmt: skip
-"""What the codes that publish checkpoints leave beside the weights: names that are noted, and stand
-for nothing here."""
-_KNOWN = {
+"""Globals that published training checkpoints use beside the weights; recorded, never called."""
+_OTHER_TENSORS = {
     "_rebuild_qtensor": "a quantised tensor",
     "_rebuild_tensor_v3": "a tensor of a rare dtype, such as float8",
     "_rebuild_sparse_tensor": "a sparse tensor",
@@ -47,96 +46,98 @@ _KNOWN = {
     "_rebuild_from_type_v2": "a tensor of a class of its own",
     "_rebuild_device_tensor_from_numpy": "a tensor of another device",
 }
-_UNUSUAL = {
+_REFUSED_OPCODES = {
     "OBJ", "NEWOBJ_EX", "EXT1", "EXT2", "EXT4", "PERSID", "READONLY_BUFFER", "NEXT_BUFFER",
     "EMPTY_SET", "FROZENSET", "ADDITEMS", "BYTEARRAY8",
 }  # fmt: skip
-"""Instructions that build things and that no pickle of weights has."""
+"""Opcodes that build objects; no pickle of weights has them."""
 _PLAIN_KEYS = (str, int, float, bool, bytes, type(None))
 
 
-class FaultError(Exception):
-    """Why a pickle is none of weights, in words that follow a file's name."""
+class PickleError(Exception):
+    """Reason why a pickle is refused, a predicate that follows the file name."""
 
 
-class Name(NamedTuple):
-    """A function or class that a pickle asks for: "module name"."""
+class GlobalName(NamedTuple):
+    """A function or class that a pickle refers to: "module name"."""
 
     dotted: str
 
 
 @dataclass(frozen=True, eq=False)
-class Call:
-    """Something that a pickle asks to call or to build, and with what."""
+class PickledCall:
+    """A call or construction that a pickle asks for, with its arguments."""
 
     dotted: str
     arguments: Any
 
 
-class Storage(NamedTuple):
-    """Numbers that lie outside the pickle: their kind (of `STORAGES`), name and number."""
+class StorageRef(NamedTuple):
+    """A storage outside the pickle: class (of `STORAGE_DTYPES`), key, number of elements."""
 
     kind: str
     key: str
     numel: int
 
 
-class Pickled(NamedTuple):
-    """What a pickle describes. beside: the names it asks for that weights alone have no need of, in
-    their order."""
+class ParsedPickle(NamedTuple):
+    """Content of a pickle. extra_globals: those of `_TRAINING_GLOBALS` that it uses, in order."""
 
     value: Any
-    beside: tuple[str, ...]
+    extra_globals: tuple[str, ...]
 
 
-def read_pickle(file: IO[bytes], *, before_1_6: bool = False) -> Pickled:
-    """The pickle that begins here; the file is left behind its end. before_1_6: whether storages
-    are noted as torch did then. Raises FaultError for a damaged one, one that asks for anything
-    that no checkpoint has, and one of too many instructions."""
-    machine = _Machine([None] if before_1_6 else [])
+def parse_pickle(file: IO[bytes], *, before_1_6: bool = False) -> ParsedPickle:
+    """Parse the pickle at the file's position, which moves to the end of the pickle.
+
+    before_1_6: storage references as torch wrote them before version 1.6. Raises PickleError for a
+    damaged pickle, one that uses globals or opcodes that no checkpoint needs, and one of more than
+    `MAX_INSTRUCTIONS`.
+    """
+    machine = _PickleMachine([None] if before_1_6 else [])
     texts: list[str] = []  # the last two name what STACK_GLOBAL asks for
     try:
         for count, (instruction, argument, _) in enumerate(pickletools.genops(file)):
             if count > MAX_INSTRUCTIONS:
-                raise FaultError(f"holds a pickle of more than {MAX_INSTRUCTIONS} instructions")
+                raise PickleError(f"holds a pickle of more than {MAX_INSTRUCTIONS} instructions")
             if instruction.name in ("GLOBAL", "INST"):
                 machine.require_known(str(argument))
             if instruction.name == "STACK_GLOBAL":
                 machine.require_known(" ".join(texts[-2:]))
-            if instruction.name in _UNUSUAL:
-                raise FaultError(f"asks to build an object ({instruction.name})")
+            if instruction.name in _REFUSED_OPCODES:
+                raise PickleError(f"asks to build an object ({instruction.name})")
             if isinstance(argument, str):
                 texts = [*texts[-1:], argument]
             if instruction.name == "STOP":
-                return Pickled(machine.pop(), tuple(machine.beside))
-            machine.take(instruction.name, argument)
+                return ParsedPickle(machine.pop(), tuple(machine.extra_globals))
+            machine.execute(instruction.name, argument)
     except (ValueError, IndexError, KeyError, EOFError, RecursionError, TypeError) as error:
-        raise FaultError(f"holds a damaged pickle ({str(error)[:120]})") from error
-    raise FaultError("holds a damaged pickle (no end)")
+        raise PickleError(f"holds a damaged pickle ({str(error)[:120]})") from error
+    raise PickleError("holds a damaged pickle (no end)")
 
 
-class _Machine:
-    """The stack and the memo of a pickle that is read. rest: what ends the note of a storage."""
+class _PickleMachine:
+    """Stack and memo of the pickle machine. storage_suffix: end of a storage reference."""
 
-    def __init__(self, rest: list[None]) -> None:
-        self.rest = rest
+    def __init__(self, storage_suffix: list[None]) -> None:
+        self.storage_suffix = storage_suffix
         self.stack: list[Any] = []
         self.marks: list[int] = []
         self.memo: dict[int, Any] = {}
-        self.beside: list[str] = []
+        self.extra_globals: list[str] = []
 
     def require_known(self, dotted: str) -> None:
-        if dotted in _OF_TRAININGS:
-            self.beside.append(dotted)
-        elif dotted not in _OF_WEIGHTS:
-            raise FaultError(asks_for(dotted))
+        if dotted in _TRAINING_GLOBALS:
+            self.extra_globals.append(dotted)
+        elif dotted not in _WEIGHT_GLOBALS:
+            raise PickleError(describe_global(dotted))
 
-    def take(self, name: str, argument: Any) -> None:
-        """One instruction. Raises ValueError, IndexError, KeyError or TypeError for nonsense."""
-        if name in _PUSHED:
+    def execute(self, name: str, argument: Any) -> None:
+        """One opcode. Raises ValueError, IndexError, KeyError or TypeError for an invalid one."""
+        if name in _PUSH_ARGUMENT:
             self.stack.append(argument)
-        elif name in _MADE:
-            self.stack.append(_MADE[name]())
+        elif name in _PUSH_NEW:
+            self.stack.append(_PUSH_NEW[name]())
         elif name in ("PUT", "BINPUT", "LONG_BINPUT"):
             self.memo[argument] = self.stack[-1]
         elif name == "MEMOIZE":
@@ -147,18 +148,18 @@ class _Machine:
             self.marks.append(len(self.stack))
         elif name in ("GLOBAL", "INST"):
             if name == "INST":
-                self.above_mark()
-            self.stack.append(Name(argument))
+                self.pop_mark()
+            self.stack.append(GlobalName(argument))
         elif name == "STACK_GLOBAL":
             last, module = self.pop(), self.pop()
-            self.stack.append(Name(f"{module} {last}"))
+            self.stack.append(GlobalName(f"{module} {last}"))
         elif name not in ("PROTO", "FRAME"):
             _ACTIONS[name](self)
 
     def pop(self) -> Any:
         return self.stack.pop()
 
-    def above_mark(self) -> list[Any]:
+    def pop_mark(self) -> list[Any]:
         mark = self.marks.pop()
         values = self.stack[mark:]
         del self.stack[mark:]
@@ -174,7 +175,7 @@ class _Machine:
     def set_items(self, values: list[Any]) -> None:
         target = self.stack[-1]
         for key, value in zip(values[::2], values[1::2], strict=True):
-            # Others would have to be hashed, which can take for ever; no checkpoint has them.
+            # Other keys would have to be hashed, which can take forever; no checkpoint has them.
             if isinstance(target, dict) and isinstance(key, _PLAIN_KEYS):
                 target[key] = value
 
@@ -184,62 +185,63 @@ class _Machine:
 
     def call(self) -> None:
         arguments, function = self.pop(), self.pop()
-        if not isinstance(function, Name) or function.dotted in STORAGES:
+        if not isinstance(function, GlobalName) or function.dotted in STORAGE_DTYPES:
             raise ValueError("a call of what is no function")
         if not isinstance(arguments, tuple):
             raise ValueError("a call without arguments")
         dotted = function.dotted
-        self.stack.append({} if dotted in _DICTS else Call(dotted, arguments))
+        self.stack.append({} if dotted in _DICT_GLOBALS else PickledCall(dotted, arguments))
         if dotted == "collections OrderedDict" and arguments:
             pairs = arguments[0] if isinstance(arguments[0], list) else []
             self.set_items([part for pair in pairs for part in pair])
 
-    def refer(self) -> None:
-        """A storage: ("storage", kind, key, device, count, and before 1.6 what it is a view of)."""
+    def load_persistent(self) -> None:
+        """A storage: ("storage", class, key, device, count; before 1.6 also its view, None)."""
         mark, kind, key, device, count, *rest = self.pop()
-        if mark != "storage" or not isinstance(kind, Name) or kind.dotted not in STORAGES:
+        is_class = isinstance(kind, GlobalName) and kind.dotted in STORAGE_DTYPES
+        if mark != "storage" or not is_class:
             raise ValueError("something outside the pickle that is no storage")
         is_plain = isinstance(key, str) and type(count) is int and count >= 0
         is_plain = is_plain and isinstance(device, str)
-        if not is_plain or rest != self.rest:
+        if not is_plain or rest != self.storage_suffix:
             raise ValueError("a storage without name and size of its own")
-        self.stack.append(Storage(kind.dotted, key, count))
+        self.stack.append(StorageRef(kind.dotted, key, count))
 
 
-_PUSHED = {
+_PUSH_ARGUMENT = {
     "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
     "BINUNICODE8", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
 }  # fmt: skip
-_MADE: dict[str, Any] = {
+_PUSH_NEW: dict[str, Any] = {
     "NONE": lambda: None, "NEWTRUE": lambda: True, "NEWFALSE": lambda: False,
     "EMPTY_LIST": list, "EMPTY_TUPLE": tuple, "EMPTY_DICT": dict,
 }  # fmt: skip
 _ACTIONS: dict[str, Any] = {
-    "POP": _Machine.pop,
-    "POP_MARK": _Machine.above_mark,
+    "POP": _PickleMachine.pop,
+    "POP_MARK": _PickleMachine.pop_mark,
     "DUP": lambda m: m.stack.append(m.stack[-1]),
-    "TUPLE": lambda m: m.stack.append(tuple(m.above_mark())),
+    "TUPLE": lambda m: m.stack.append(tuple(m.pop_mark())),
     "TUPLE1": lambda m: m.tuple_of(1),
     "TUPLE2": lambda m: m.tuple_of(2),
     "TUPLE3": lambda m: m.tuple_of(3),
-    "LIST": lambda m: m.stack.append(m.above_mark()),
-    "DICT": lambda m: (values := m.above_mark(), m.stack.append({}), m.set_items(values)),
+    "LIST": lambda m: m.stack.append(m.pop_mark()),
+    "DICT": lambda m: (values := m.pop_mark(), m.stack.append({}), m.set_items(values)),
     "APPEND": lambda m: m.extend([m.pop()]),
-    "APPENDS": lambda m: m.extend(m.above_mark()),
+    "APPENDS": lambda m: m.extend(m.pop_mark()),
     "SETITEM": lambda m: (value := m.pop(), key := m.pop(), m.set_items([key, value])),
-    "SETITEMS": lambda m: m.set_items(m.above_mark()),
-    "REDUCE": _Machine.call,
-    "NEWOBJ": _Machine.call,
-    "BUILD": _Machine.pop,  # what an object is like is of no interest: nobody builds it
-    "BINPERSID": _Machine.refer,
+    "SETITEMS": lambda m: m.set_items(m.pop_mark()),
+    "REDUCE": _PickleMachine.call,
+    "NEWOBJ": _PickleMachine.call,
+    "BUILD": _PickleMachine.pop,  # the state of an object that is never built
+    "BINPERSID": _PickleMachine.load_persistent,
 }
 
 
-def asks_for(dotted: str) -> str:
-    """What to say of a name that no checkpoint has."""
+def describe_global(dotted: str) -> str:
+    """Predicate about a global that is refused: "asks to run os.system"."""
     module, _, name = dotted.partition(" ")
     module = module.replace("__builtin__", "builtins")  # as it was called in Python 2
-    if module.startswith("torch") and name in _KNOWN:
-        return f"holds {_KNOWN[name]}"
+    if module.startswith("torch") and name in _OTHER_TENSORS:
+        return f"holds {_OTHER_TENSORS[name]}"
     return f"asks to run {module[:60]}.{name[:60]}"

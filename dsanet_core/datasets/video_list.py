@@ -10,29 +10,29 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from dsanet_core.datasets.files import FileDataset, FileRow, listed, unknown_split
-from dsanet_core.datasets.text import LineError, read_lines
+from dsanet_core.datasets.files import FileDataset, FileRow, quoted_names, unknown_split
+from dsanet_core.datasets.text_files import LineError, read_lines
 from dsanet_core.errors import DatasetError
 
 NEEDED = ("path", "label")
 COLUMNS = (*NEEDED, "start", "end", "split")
 Columns = Mapping[str, Any]
-"""The values of a row by column, unknown columns left out."""
+"""Values of a row by column, without unknown columns."""
 
 
 def open_list(description: str, split: str | None) -> FileDataset:
-    """The rows of a list, or those whose `split` is the given one.
+    """The rows of a list; split: only those with this value in the column `split`.
 
     CSV (.csv) begins with a line of column names, JSON Lines (.jsonl) has one object per line.
-    Other columns or keys than these are ignored:
+    Columns or keys, others are ignored:
 
-    path   of the video, relative to the list's folder
-    label  its category
-    start  seconds from which on the row begins; 0 if left out
-    end    seconds before which it ends; the end of the video if left out
+    path   of the video, relative to the folder of the list
+    label  its class
+    start  of the row in seconds; default 0
+    end    of the row in seconds, exclusive; default: end of the video
     split  any name
 
-    A video that is missing is an error only when its row is read. Raises DatasetError with the line
+    A missing video is an error only when its row is read. Raises DatasetError with the line number
     for anything else that is wrong.
     """
     path = Path(description)
@@ -48,7 +48,7 @@ def open_list(description: str, split: str | None) -> FileDataset:
             for number, columns in read(read_lines(path))
         ]
     except LineError as error:
-        raise error.of(description, f"Correct the line; a list has {form}.") from error
+        raise error.in_file(description, f"Correct the line; a list has {form}.") from error
     if not rows:
         raise DatasetError(
             f"dataset {description!r} has no rows", "at least one", f"A list has {form}."
@@ -75,7 +75,7 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
             continue
         if not header:
             header = [value.strip().lower() for value in values]
-            _check_header(header, number)
+            _require_columns(header, number)
         elif len(values) > len(header):
             raise LineError(
                 number, f"{len(values)} values",
@@ -89,11 +89,11 @@ def _csv_rows(lines: Sequence[str]) -> Iterator[tuple[int, Columns]]:
             }
 
 
-def _check_header(header: Sequence[str], number: int) -> None:
+def _require_columns(header: Sequence[str], number: int) -> None:
     expected = "a first line of column names with path,label and optionally start,end,split"
     for name in NEEDED:
         if name not in header:
-            raise LineError(number, f"no column {name!r} among {listed(header)}", expected)
+            raise LineError(number, f"no column {name!r} among {quoted_names(header)}", expected)
     for name in COLUMNS:
         if header.count(name) > 1:
             raise LineError(number, f"{header.count(name)} columns {name!r}", expected)
@@ -124,7 +124,7 @@ FORMATS: dict[str, tuple[Callable[[Sequence[str]], Iterator[tuple[int, Columns]]
         '"end", "split"',
     ),
 }
-"""By ending: what reads the lines as (number, columns), and the form in words."""
+"""By file ending: reader of the lines as (number, columns), and the format in words."""
 
 
 def _row(folder: Path, columns: Columns, number: int) -> FileRow:
@@ -143,7 +143,7 @@ def _row(folder: Path, columns: Columns, number: int) -> FileRow:
 
 
 def _text(columns: Columns, name: str, number: int) -> str:
-    """A value that must be text, "" if left out."""
+    """A text value, "" if left out."""
     value = columns.get(name, "")
     if not isinstance(value, str):
         raise LineError(number, f"{name} {value!r}", "text")
@@ -154,12 +154,12 @@ def _text(columns: Columns, name: str, number: int) -> str:
     return value.strip()
 
 
-def _seconds(columns: Columns, name: str, number: int, left_out: float) -> float:
-    value = columns.get(name, left_out)
+def _seconds(columns: Columns, name: str, number: int, default: float) -> float:
+    value = columns.get(name, default)
     try:
         seconds = math.nan if isinstance(value, bool) else float(value)
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
-    if not 0 <= seconds < math.inf and value is not left_out:
+    if not 0 <= seconds < math.inf and value is not default:
         raise LineError(number, f"{name} {value!r}", "a number of seconds, 0 or more")
     return seconds

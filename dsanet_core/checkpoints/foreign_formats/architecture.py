@@ -1,4 +1,4 @@
-"""What network a state dict is of, read from the shapes of its tensors."""
+"""The architecture of a network, inferred from the shapes of its tensors."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 from dsanet_core.models.resnet import BLOCKS
 
 Shapes = Mapping[str, tuple[int, ...]]
-"""By our names."""
-BY_CONVOLUTION = {2: "LST", 4: "LT", 3: "LS", 5: "S122"}
-"""Dependencies of SDA by the number of dimensions of the authors' kernels: a linear layer, a
-convolution over space, one over time, one over both."""
+"""Tensor shapes by our names."""
+DEPENDENCY_BY_KERNEL = {2: "LST", 4: "LT", 3: "LS", 5: "S122"}
+"""Dependency of SDA by the number of dimensions of the authors' kernel: a linear layer, a
+convolution over space, over time, or over both."""
 
 
-class UnknownError(Exception):
-    """The shapes are those of no network that is built here; says which and what would be."""
+class ArchitectureError(Exception):
+    """The shapes fit no network of this package. found, expected: for an error message."""
 
     def __init__(self, found: str, expected: str) -> None:
         super().__init__(found)
@@ -26,50 +26,53 @@ class UnknownError(Exception):
 
 
 @dataclass
-class Network:
-    """What the shapes say. build, args: as of a `ModelSpec`, without what shapes do not show.
+class Architecture:
+    """Architecture of a network. build, args: as of a `ModelSpec`, without what shapes do not show.
 
-    facts: what was read, in words, for a table."""
+    notes: description by topic ("network", "DSA", "SDA")."""
 
     build: str
     args: dict[str, Any]
     num_classes: int
-    facts: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
 
     @property
     def num_snippets(self) -> int | None:
-        """U, where a part of the network aggregates so many."""
+        """U of DSA, None without it."""
         return self.args["dsa"]["num_snippets"] if "dsa" in self.args else None
 
 
-def read_network(shapes: Shapes) -> Network:
-    """Raises UnknownError."""
-    counts = _blocks(shapes)
+def infer_architecture(shapes: Shapes) -> Architecture:
+    """The ResNet of these shapes, with DSA or SDA. Raises ArchitectureError."""
+    counts = _block_counts(shapes)
     depth = _depth(shapes, counts)
-    temporal, words = _temporal(shapes)
+    temporal, words = _temporal_kernels(shapes)
     width = _shape(shapes, "conv1.weight", 4, 5)[0]
     build = {"none": "tsn_resnet", "i3d": "i3d_resnet", "c3d": "c3d_resnet"}[temporal]
     args: dict[str, Any] = {"depth": depth} | ({} if width == 64 else {"width": width})
-    found = Network(build, args, _shape(shapes, "fc.weight", 2)[0])
+    found = Architecture(build, args, _shape(shapes, "fc.weight", 2)[0])
     blocks = ", ".join(map(str, counts))
     wide = "" if width == 64 else f", {width} channels in the stem"
-    found.facts["network"] = f"ResNet-{depth} (blocks {blocks}), {words}{wide}"
+    found.notes["network"] = f"ResNet-{depth} (blocks {blocks}), {words}{wide}"
     _read_dsa(shapes, counts, found)
     _read_sda(shapes, found)
     return found
 
 
 def _shape(shapes: Shapes, key: str, *dimensions: int) -> tuple[int, ...]:
-    """Of a tensor that must be there and have one of these numbers of dimensions."""
+    """Shape of a required tensor; dimensions: its permitted numbers of dimensions."""
     if key not in shapes:
-        raise UnknownError(f"no tensor for {key!r}", "a whole network, its classifier included")
+        raise ArchitectureError(
+            f"no tensor for {key!r}", "a complete network, including its classifier"
+        )
     if len(shapes[key]) not in dimensions:
-        raise UnknownError(f"{key!r} of shape {shapes[key]}",
-                           f"{' or '.join(map(str, dimensions))} dimensions")
+        raise ArchitectureError(
+            f"{key!r} of shape {shapes[key]}", f"{' or '.join(map(str, dimensions))} dimensions"
+        )
     return shapes[key]
 
 
-def _blocks(shapes: Shapes) -> tuple[int, ...]:
+def _block_counts(shapes: Shapes) -> tuple[int, ...]:
     """Number of residual blocks in each stage."""
     found: dict[str, set[int]] = defaultdict(set)
     for key in shapes:
@@ -85,18 +88,18 @@ def _depth(shapes: Shapes, counts: tuple[int, ...]) -> int:
             return depth
     kind = "bottlenecks" if deep else "basic blocks"
     built = ", ".join(f"{depth} {known}" for depth, (_, known) in BLOCKS.items())
-    raise UnknownError(f"stages of {counts} {kind}", f"a ResNet of depth {built}")
+    raise ArchitectureError(f"stages of {counts} {kind}", f"a ResNet of depth {built}")
 
 
-def _times(shapes: Shapes, key: str) -> int:
+def _temporal_size(shapes: Shapes, key: str) -> int:
     shape = shapes.get(key, ())
     return shape[2] if len(shape) == 5 else 1
 
 
-def _temporal(shapes: Shapes) -> tuple[str, str]:
-    """Where temporal kernels stand (`models.resnet.Temporal`), and that in words."""
-    early = max(_times(shapes, f"layer1.0.conv{n}.weight") for n in (1, 2))
-    late = max(_times(shapes, f"layer3.0.conv{n}.weight") for n in (1, 2))
+def _temporal_kernels(shapes: Shapes) -> tuple[str, str]:
+    """Placement of temporal kernels (`models.resnet.Temporal`), and its description."""
+    early = max(_temporal_size(shapes, f"layer1.0.conv{n}.weight") for n in (1, 2))
+    late = max(_temporal_size(shapes, f"layer3.0.conv{n}.weight") for n in (1, 2))
     if late == 1 == early:
         return "none", "2D convolutions"
     if early == 1:
@@ -104,7 +107,7 @@ def _temporal(shapes: Shapes) -> tuple[str, str]:
     return "c3d", f"temporal kernels of {early} in every stage (C3D)"
 
 
-def _read_dsa(shapes: Shapes, counts: tuple[int, ...], found: Network) -> None:
+def _read_dsa(shapes: Shapes, counts: tuple[int, ...], found: Architecture) -> None:
     blocks: dict[int, list[int]] = defaultdict(list)
     for key in shapes:
         if match := re.fullmatch(r"layer(\d)\.(\d+)\.dsa\.generate\.0\.weight", key):
@@ -119,24 +122,28 @@ def _read_dsa(shapes: Shapes, counts: tuple[int, ...], found: Network) -> None:
     )
     at = ", ".join(f"layer{stage}: {sorted(places)}" for stage, places in sorted(blocks.items()))
     if not every:
-        raise UnknownError(f"DSA in blocks {at}", "DSA in every block of a stage, or every second")
+        raise ArchitectureError(
+            f"DSA in blocks {at}", "DSA in every block of a stage, or every second"
+        )
     stage, first = min((stage, min(places)) for stage, places in blocks.items())
     hidden, num_snippets = _shape(shapes, f"layer{stage}.{first}.dsa.generate.0.weight", 2)
     taps, _ = _shape(shapes, f"layer{stage}.{first}.dsa.generate.3.weight", 2)
     if hidden % num_snippets:
-        raise UnknownError(f"DSA of {hidden} hidden units for {num_snippets} snippets",
-                           "a multiple of the snippets")
+        raise ArchitectureError(
+            f"DSA of {hidden} hidden units for {num_snippets} snippets",
+            "a multiple of the snippets",
+        )
     found.args["dsa"] = {
         "stages": [stage + 1 for stage in sorted(blocks)], "position": "II", "every": every,
         "num_snippets": num_snippets, "kernel_size": taps, "alpha": hidden // num_snippets,
     }
-    found.facts["DSA"] = (
+    found.notes["DSA"] = (
         f"in blocks {at}; U = {num_snippets} snippets, L = {taps} taps, "
         f"alpha = {hidden // num_snippets}"
     )
 
 
-def _read_sda(shapes: Shapes, found: Network) -> None:
+def _read_sda(shapes: Shapes, found: Architecture) -> None:
     downs = {key: shape for key, shape in shapes.items() if key.endswith(".sda.down.weight")}
     if not downs:
         return
@@ -145,16 +152,18 @@ def _read_sda(shapes: Shapes, found: Network) -> None:
         int(match[1]): len(shape) for key, shape in shapes.items()
         if (match := re.fullmatch(re.escape(first) + r"mdm\.(\d)\.conv\.weight", key))
     }
-    dependencies = [BY_CONVOLUTION.get(kernels[index], "?") for index in sorted(kernels)]
+    dependencies = [DEPENDENCY_BY_KERNEL.get(kernels[index], "?") for index in sorted(kernels)]
     if "?" in dependencies or sorted(kernels) != list(range(len(kernels))):
-        raise UnknownError(f"SDA of kernels of {sorted(kernels.items())} dimensions",
-                           f"those of {', '.join(BY_CONVOLUTION.values())}")
+        raise ArchitectureError(
+            f"SDA of kernels of {sorted(kernels.items())} dimensions",
+            f"those of {', '.join(DEPENDENCY_BY_KERNEL.values())}",
+        )
     reduced, planes = max((_shape(shapes, key, 4, 5)[:2] for key in downs), key=lambda s: s[1])
     aggregation = "sec" if first + "query" in shapes else "avg"
     found.args["sda"] = {
         "dependencies": dependencies, "reduction": planes // reduced, "aggregation": aggregation,
     }
-    found.facts["SDA"] = (
+    found.notes["SDA"] = (
         f"in {len(downs)} blocks; {', '.join(dependencies)}, "
         f"{'selected by QSA' if aggregation == 'sec' else 'averaged'}, r_c = {planes // reduced}"
     )
