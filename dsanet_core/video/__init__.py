@@ -1,7 +1,11 @@
-"""Video in: from a file to the tensor that a network is given."""
+"""Video in: from a file to the tensor that a network is given.
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+Names are loaded on first use: the decoding child must not pay for torch.
+"""
+
+from typing import TYPE_CHECKING
+
+from dsanet_core.lazy import LazyExports
 
 if TYPE_CHECKING:
     from dsanet_core.video.clips import read_clips as read_clips
@@ -15,24 +19,6 @@ if TYPE_CHECKING:
     from dsanet_core.video.sampling import snippet_indices as snippet_indices
     from dsanet_core.video.transforms import to_tensor as to_tensor
 
-# Loaded on first use: the decoding child must not pay for torch.
-_HOMES = {
-    "DEFAULT_LIMITS": "limits",
-    "Limits": "limits",
-    "Proxy": "proxy",
-    "browser_proxy": "proxy",
-    "encode_h264": "proxy",
-    "plays_in_browser": "proxy",
-    "read_clips": "clips",
-    "read_with_decord": "decord_reader",
-    "snippet_indices": "sampling",
-    "to_tensor": "transforms",
-}
-
-__all__ = sorted(_HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+_exports = LazyExports(__name__, __file__)
+__getattr__ = _exports.load
+__all__ = sorted(_exports.module_of)
