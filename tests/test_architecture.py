@@ -234,3 +234,17 @@ def test_no_retired_name_is_given_again() -> None:
     ]
     files = [name for name in RETIRED_FILES if (ROOT / name).exists()]
     assert (names, modules, files) == ([], [], [])
+
+
+def test_docstrings_are_statements() -> None:
+    """A noun phrase or a verb, not a question without its mark."""
+    nodes = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    offenders = [
+        (name_of(path), getattr(node, "name", ""), text.partition("\n")[0])
+        for path in SOURCES
+        if path.relative_to(ROOT).parts[0] in ("app", "dsanet_core", "tools")
+        for node in ast.walk(tree_of(path))
+        if isinstance(node, nodes) and (text := ast.get_docstring(node) or "")
+        if text.startswith(("What ", "How ", "Whether "))
+    ]
+    assert offenders == []
