@@ -12,8 +12,7 @@ from dsanet_core.figures import (
 )
 from dsanet_core.report import captions, text
 
-ACROSS = 4
-"""Responses side by side."""
+ACROSS = 4  # responses side by side
 
 with page_frame.page(
     "Dependencies", "Dependency weights per SDA block, and the gates they lead to, for this video."
