@@ -13,7 +13,7 @@ from app.ui import choices, page_frame, state
 from app.ui.state import Key, keyed
 from dsanet_core.checkpoints import Choices
 from dsanet_core.checkpoints.foreign_formats.labels import known_lists
-from dsanet_core.checkpoints.registry import Entry
+from dsanet_core.checkpoints.registry import WeightsEntry
 from dsanet_core.errors import LensError
 from dsanet_core.figures.style import shorten
 from dsanet_core.report.text import escape
@@ -198,7 +198,7 @@ def library() -> None:
         _confirm_delete(name)
 
 
-def _entries(entries: dict[str, Entry]) -> None:
+def _entries(entries: dict[str, WeightsEntry]) -> None:
     specs = services.specs(entries)
     added = {name: user_weights.begun(name) for name in entries}
     page_frame.table(text.weights_rows(entries, specs, added), formats=text.WEIGHTS_FORMATS)
