@@ -20,11 +20,15 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from dsanet_core.csv_text import CsvTable as CsvTable
-from dsanet_core.csv_text import csv_text
 from dsanet_core.errors import RecordError
 from dsanet_core.json_values import parse_json, record_from
 from dsanet_core.records import Analysis, Array, Attribution, Clips
+from dsanet_core.text_format import (
+    CsvTable as CsvTable,
+)
+from dsanet_core.text_format import (
+    csv_text,
+)
 
 FORMAT = "dsanet-lens analysis"
 VERSION = 1

@@ -1,6 +1,14 @@
-"""Numbers as text, one spelling for pages, reports, figures and the command line."""
+"""Numbers as text, one spelling for pages, reports, figures and the command line.
+
+Tables as CSV in which no text is a formula.
+"""
 
 from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from typing import TextIO
 
 MINUS = "\u2212"
 _BINARY = (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10))
@@ -51,3 +59,42 @@ def plural(number: int, noun: str, nouns: str = "") -> str:
 def seconds_range(first: float, last: float) -> str:
     """The time that a snippet covers: "1.0 to 2.5 s"; a single frame: "at 1.0 s"."""
     return f"{first:.1f} to {last:.1f} s" if last > first else f"at {first:.1f} s"
+
+
+def csv_text(columns: Iterable[object], rows: Iterable[Iterable[object]]) -> str:
+    """A table as CSV text: the names of its columns, then its rows, lines ending in a line feed.
+
+    A spreadsheet would compute a class named `=1+1`, so an apostrophe goes before text that begins
+    like a formula. Numbers stay as they are, None is an empty cell.
+    """
+    out = io.StringIO()
+    table = CsvTable(out)
+    table.writerow(columns)
+    table.writerows(rows)
+    return out.getvalue()
+
+
+class CsvTable:
+    """Writes rows one by one, under the rules of `csv_text`."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._rows = csv.writer(out, lineterminator="\n")
+
+    def writerow(self, cells: Iterable[object]) -> None:
+        # Python 3.11 writes a carriage return without quotes, as if the row ended there.
+        texts = (cell.replace("\r", " ") if isinstance(cell, str) else cell for cell in cells)
+        self._rows.writerow([f"'{cell}" if _is_formula(cell) else cell for cell in texts])
+
+    def writerows(self, rows: Iterable[Iterable[object]]) -> None:
+        for cells in rows:
+            self.writerow(cells)
+
+
+def _is_formula(cell: object) -> bool:
+    if not isinstance(cell, str) or not cell.startswith(("=", "+", "-", "@", "\t")):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False

@@ -18,7 +18,6 @@ FLOORS = {
     "version": 0,
     "hooks": 0,
     "json_values": 0,
-    "csv_text": 0,
     "lazy": 0,
     "video": 1,
     "models": 1,

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsanet_core.csv_text import csv_text
 from dsanet_core.json_values import parse_json, record_from
 from dsanet_core.records import Kernel, Protocol
+from dsanet_core.text_format import (
+    csv_text,
+)
 from tests.factory import make_analysis, make_kernel
 
 PROTOCOL = make_analysis().protocol

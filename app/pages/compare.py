@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.figures import compare_snippets, disagreement
 from dsanet_core.figures.style import snippet_word
@@ -41,5 +44,5 @@ with page_frame.page(
     st.markdown(compute_cost([a, b]))
 
     page_frame.model_details([a, b], [first, second])
-    exports.export([a, b])
-    exports.report([a, b], source)
+    page_frame.export([a, b])
+    page_frame.report([a, b], source)

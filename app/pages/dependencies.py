@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.figures import (
     dependency_response,
@@ -49,4 +52,4 @@ with page_frame.page(
     st.caption(captions.RESPONSES)
 
     page_frame.model_details([analysis], [name])
-    exports.export([analysis], table="dependencies")
+    page_frame.export([analysis], table="dependencies")

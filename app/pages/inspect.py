@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.figures import snippet_timeline, top_bars
 from dsanet_core.figures.style import snippet_word
@@ -29,5 +32,5 @@ with page_frame.page(
     st.caption(captions.timeline_of(analysis))
 
     page_frame.model_details([analysis], [name])
-    exports.export([analysis])
-    exports.report([analysis], source)
+    page_frame.export([analysis])
+    page_frame.report([analysis], source)

@@ -2,7 +2,10 @@
 
 import streamlit as st
 
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.figures import kernel_distances, kernel_heatmap, kernel_ternary
 from dsanet_core.report import captions
@@ -33,4 +36,4 @@ with page_frame.page(
     st.caption(captions.KERNEL_DISTANCES)
 
     page_frame.model_details([analysis], [name])
-    exports.export([analysis], table="kernels")
+    page_frame.export([analysis], table="kernels")

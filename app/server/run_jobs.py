@@ -17,7 +17,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.server import data_roots, runs
+from app.server import (
+    runs,
+    settings,
+)
 from app.server.run_queue import Queue
 from dsanet_core.cli import build_parser
 from dsanet_core.cli.output import load_ensemble
@@ -172,7 +175,7 @@ def _check(wanted: Sequence[str]) -> dict[str, dict[str, Any]]:
 
     args = _parse(wanted)
     args.device = "cpu"  # the process at work takes the GPU, not the server
-    dataset = data_roots.open_inside(
+    dataset = settings.open_inside(
         args.dataset, split=args.split, limit=args.limit, reader=args.reader
     )
     found = {}

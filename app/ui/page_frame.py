@@ -1,11 +1,15 @@
-"""The frame of a page: title, errors as sentences, waiting for results, player, predictions."""
+"""The frame of a page: title, errors as sentences, waiting for results, player, predictions.
+
+Download buttons of pages: data of each record as JSON and CSV, and the page as a report.
+"""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import plotly.graph_objects as go
@@ -18,10 +22,19 @@ from app.server.run_videos import Source
 from app.server.tasks import Request
 from app.ui import state, text
 from dsanet_core.errors import LensError
-from dsanet_core.figures import palette
-from dsanet_core.records import Analysis, Video
+from dsanet_core.figures import (
+    style,
+)
+from dsanet_core.records import Analysis, Attribution, Effects, Video
+from dsanet_core.report import report_name, report_to_html
 from dsanet_core.report import text as record_text
 from dsanet_core.report.text import escape
+from dsanet_core.serialize import (
+    analysis_to_csv,
+    analysis_to_json,
+    dependencies_to_csv,
+    kernels_to_csv,
+)
 from dsanet_core.text_format import percent
 
 logger = logging.getLogger(__name__)
@@ -167,9 +180,9 @@ def prediction(analysis: Analysis, source: Source) -> None:
     known = source.category in analysis.model.classes
     with st.container(horizontal=True):
         if source.category == category:
-            st.badge(f"{palette.RIGHT_SYMBOL} Correct", color="green")
+            st.badge(f"{style.RIGHT_SYMBOL} Correct", color="green")
         elif known:
-            st.badge(f"{palette.WRONG_SYMBOL} Incorrect", color="red")
+            st.badge(f"{style.WRONG_SYMBOL} Incorrect", color="red")
         if analysis.familiarity is not None and not analysis.familiarity.is_familiar:
             st.badge("Unlike the training data", icon=":material/warning:", color="orange")
     if known and source.category != category:
@@ -219,4 +232,71 @@ def table(rows: Sequence[Mapping[str, Any]], *, formats: Mapping[str, str]) -> N
         hide_index=True,
         column_config=columns,
         placeholder="–",
+    )
+
+
+TABLES: dict[str, Callable[[Analysis], str]] = {
+    "scores": analysis_to_csv,
+    "kernels": kernels_to_csv,
+    "dependencies": dependencies_to_csv,
+}
+MIME_TYPES = {"JSON": "application/json", "CSV": "text/csv"}
+
+
+def export(analyses: Sequence[Analysis], *, table: str = "scores") -> None:
+    """The data of the page as files. table: key of `TABLES`."""
+    with st.container(horizontal=True):
+        for place, analysis in enumerate(analyses):
+            stem = file_stem(analysis)
+            download(
+                f"{escape(analysis.model.name)}: all data", "JSON",
+                partial(analysis_to_json, analysis), stem, f"json_{place}",
+            )
+            download(
+                f"{escape(analysis.model.name)}: {table}", "CSV", partial(TABLES[table], analysis),
+                f"{stem}_{table}", f"csv_{place}",
+            )
+
+
+def file_stem(analysis: Analysis) -> str:
+    return f"{analysis.model.name}_{analysis.video.sha256[:8] or analysis.video.name}"
+
+
+def download(label: str, kind: str, make: Callable[[], str], stem: str, key: str) -> None:
+    """A button for one file, which is made on the click. label: Markdown.
+
+    kind: key of `MIME_TYPES`."""
+    st.download_button(
+        f"{label} ({kind})", make, f"{stem}.{kind.lower()}", MIME_TYPES[kind], key=key,
+        icon=":material/download:", on_click="ignore",
+    )
+
+
+def report(
+    analyses: Sequence[Analysis],
+    source: Source,
+    *,
+    attributions: Sequence[Attribution] = (),
+    effects: Effects | None = None,
+) -> None:
+    """The page as one HTML file that works offline, made on the click."""
+    names = [services.model_of(analysis.model.weights_sha256) for analysis in analyses]
+    measured = {
+        analysis.model.weights_sha256: services.model_card(name).accuracy
+        for analysis, name in zip(analyses, names, strict=True)
+        if name is not None
+    }
+    st.download_button(
+        "Report (HTML)",
+        partial(
+            report_to_html, analyses, attributions=attributions, effects=effects,
+            truth=source.category, accuracies=measured,
+        ),
+        report_name(analyses),
+        "text/html",
+        key="report",
+        icon=":material/description:",
+        on_click="ignore",
+        help="One file with figures, tables and data that works offline. To share this view "
+        "instead, copy the address of the page.",
     )

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
 from dsanet_core.report import captions
@@ -73,7 +75,7 @@ def video_table(runs: Sequence[Run], rows: Array) -> dict[str, list[Any]]:
 
 def symbol(correct: bool) -> str:
     """✓ for a correct prediction, ✗ for an incorrect one."""
-    return palette.RIGHT_SYMBOL if correct else palette.WRONG_SYMBOL
+    return style.RIGHT_SYMBOL if correct else style.WRONG_SYMBOL
 
 
 def missing_weights(names: Sequence[str]) -> str:

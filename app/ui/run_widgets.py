@@ -13,7 +13,12 @@ import streamlit as st
 from app import page_file
 from app.server import run_videos, runs, services
 from app.server.run_videos import RunVideo
-from app.ui import choices, exports, run_text, state
+from app.ui import (
+    choices,
+    page_frame,
+    run_text,
+    state,
+)
 from app.ui.page_frame import PageEnd
 from app.ui.state import Key, keyed
 from dsanet_core.figures import selects
@@ -257,5 +262,5 @@ def export(name: str, *, csv: Callable[[], str], json: Callable[[], str]) -> Non
     """Downloads of what the page shows, and the format in which its figures are saved."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         for kind, make in (("CSV", csv), ("JSON", json)):
-            exports.download("Data", kind, make, name, f"run_{kind}")
+            page_frame.download("Data", kind, make, name, f"run_{kind}")
         choices.segments("Figure format", FIGURE_FORMATS, state.PICTURE)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.images import (
     add_frames,
     add_map,
@@ -148,7 +150,7 @@ def importance(
     _signed_bars(figure, middle, shares, texts, 0.8 * _least_gap(middle, end), legend=True)
     add_frames(figure, analysis)
     top = (figure.layout.yaxis.domain or (0, 1))[1]
-    figure.update_yaxes(title=f"{word.capitalize()}s<br>(logit)", zerolinecolor=palette.NEUTRAL,
+    figure.update_yaxes(title=f"{word.capitalize()}s<br>(logit)", zerolinecolor=style.NEUTRAL,
                         nticks=6)  # fmt: skip
     figure.update_xaxes(title="Time (s)", range=[0, end])
     low, high = min(0.0, shares.min(), span[0]), max(0.0, shares.max(), span[1])
@@ -174,7 +176,7 @@ def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
     range from the lowest to the highest random order."""
     figure = blank(340)
     shares = 100 * faithfulness.shares
-    insertion, deletion = palette.CATEGORICAL[2:4]
+    insertion, deletion = style.CATEGORICAL[2:4]
     for name, curve, others, colour, dash in (
         ("insertion", faithfulness.insertion, faithfulness.random_insertion, insertion, "solid"),
         ("deletion", faithfulness.deletion, faithfulness.random_deletion, deletion, "dash"),
@@ -184,7 +186,7 @@ def insertion_deletion(faithfulness: Faithfulness) -> go.Figure:
             x=[*shares, *shares[::-1]],
             y=[*high, *low[::-1]],
             fill="toself",
-            fillcolor=palette.faded(colour, 0.22),
+            fillcolor=style.faded(colour, 0.22),
             line={"width": 0},
             name=f"{name}, {len(others)} random orders",
             hoverinfo="skip",
@@ -278,8 +280,8 @@ def _signed_bars(
 ) -> None:
     """Bars upwards for support of the class and downwards against it, in their colours."""
     for name, own, colour in (
-        ("supports the class", y >= 0, palette.FOR),
-        ("counts against the class", y < 0, palette.AGAINST),
+        ("supports the class", y >= 0, style.FOR),
+        ("counts against the class", y < 0, style.AGAINST),
     ):
         chosen = np.flatnonzero(own)
         figure.add_bar(
@@ -315,7 +317,7 @@ def _logit(value: float) -> str:
 
 
 def _heat_scale(most: float) -> dict[str, object]:
-    scale = colour_scale(palette.HEAT, -most, most, f"{HEAT_UNIT}, blue for, orange against", 0.0)
+    scale = colour_scale(style.HEAT, -most, most, f"{HEAT_UNIT}, blue for, orange against", 0.0)
     bar = scale["colorbar"]
     assert isinstance(bar, dict)
     bar["len"] = 0.94

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import blank, block_label, plain, shorten
 from dsanet_core.records import Array, Effects, RunEffects
 from dsanet_core.text_format import percent, points
@@ -45,8 +47,8 @@ def block_effects(
     ]
     places = np.arange(len(order))
     for name, own, colour in (
-        ("supports the class", lost >= 0, palette.FOR),
-        ("counts against the class", lost < 0, palette.AGAINST),
+        ("supports the class", lost >= 0, style.FOR),
+        ("counts against the class", lost < 0, style.AGAINST),
     ):
         chosen = np.flatnonzero(own)
         figure.add_bar(
@@ -67,7 +69,7 @@ def block_effects(
     room = 0.5 * (high - low)
     labelled = {bool(lost[place] >= 0) for place in places if texts[place]}
     figure.update_xaxes(
-        title="Points of probability lost without the block", zerolinecolor=palette.NEUTRAL,
+        title="Points of probability lost without the block", zerolinecolor=style.NEUTRAL,
         range=[low - (room if False in labelled else 0), high + (room if True in labelled else 0)],
     )
     figure.update_yaxes(
@@ -110,7 +112,7 @@ def effects_of_categories(
     most = max(LEAST_POINTS, float(np.abs(lost).max(initial=0)))
     figure.update_layout(
         coloraxis={
-            "colorscale": palette.DIVERGING, "cmin": -most, "cmax": most,
+            "colorscale": style.DIVERGING, "cmin": -most, "cmax": most,
             "colorbar": {
                 "orientation": "h", "len": 0.5, "thickness": 10, "nticks": 5, "x": 0,
                 "xanchor": "left", "yref": "container", "y": 1, "yanchor": "top", "ypad": 2,
@@ -148,7 +150,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
         x=list(range(len(names))),
         y=lost,
         width=0.6,
-        marker={"color": [palette.FOR if each >= 0 else palette.AGAINST for each in lost]},
+        marker={"color": [style.FOR if each >= 0 else style.AGAINST for each in lost]},
         customdata=[
             (plain(change), float(accuracies[0]), float(after))
             for change, after in zip(effects.changes, accuracies[1], strict=True)
@@ -161,7 +163,7 @@ def effects_of_blocks(effects: RunEffects) -> go.Figure:
     figure.update_xaxes(tickvals=list(range(len(names))), ticktext=names, showgrid=False)
     figure.update_yaxes(
         title="Points of probability lost", range=[low, 1.1 * reach],
-        zerolinecolor=palette.NEUTRAL,
+        zerolinecolor=style.NEUTRAL,
     )
     return figure
 

@@ -12,12 +12,14 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import blank, plain, run_names
 from dsanet_core.records import Array, Run
 from dsanet_core.text_format import percent, plural, points
 
-_COLOURS = palette.CATEGORICAL[:4]  # the fifth is a grey, as the base is
+_COLOURS = style.CATEGORICAL[:4]  # the fifth is a grey, as the base is
 _PATTERNS = ("", "/", "x", ".", "-", "+", "|")
 """Fill patterns of bars: once all colours are used, they repeat with the next pattern."""
 _LETTERS, _LINES, _LINE_PIXELS = 30, 3, 15
@@ -162,7 +164,7 @@ def _group(row: CategoryRow) -> float:
 def run_mark(place: int) -> tuple[str, str]:
     """Colour and pattern of the bars of a run, by its index; the baseline is grey."""
     if place == 0:
-        return palette.NEUTRAL, ""
+        return style.NEUTRAL, ""
     turn, colour = divmod(place - 1, len(_COLOURS))
     return _COLOURS[colour], _PATTERNS[turn % len(_PATTERNS)]
 
@@ -267,7 +269,7 @@ def _add_weights(
     """A line per dependency, broken between two groups."""
     most = 0.0
     for column, (name, (colour, symbol)) in enumerate(
-        palette.dependency_marks(table.dependencies).items()
+        style.dependency_marks(table.dependencies).items()
     ):
         path = list(_broken(groups, places, column))
         values = [100 * value for _, value, _ in path if value is not None]
@@ -302,7 +304,7 @@ def _add_weights(
             "domain": [_SPLIT[1], 1],
             "range": [-span, span],
             "nticks": 5,
-            "zerolinecolor": palette.NEUTRAL,
+            "zerolinecolor": style.NEUTRAL,
             "zerolinewidth": 1,
             "title": {"text": "Weight (points)"},
         },
@@ -326,7 +328,7 @@ def _add_heading(figure: go.Figure, table: CategoryTable, best: int | None, top:
     if top > -0.5:
         figure.add_shape(
             type="line", xref="paper", x0=0, x1=1, y0=top, y1=top,
-            line={"color": palette.NEUTRAL, "width": 1, "dash": "dot"},
+            line={"color": style.NEUTRAL, "width": 1, "dash": "dot"},
         )  # fmt: skip
     figure.add_annotation(
         text=text, xref="paper", x=0, y=top, xanchor="left", yanchor="top", yshift=-4,
@@ -337,7 +339,7 @@ def _add_heading(figure: go.Figure, table: CategoryTable, best: int | None, top:
 def _add_frame(figure: go.Figure, place: float) -> None:
     figure.add_shape(
         xref="paper", x0=0, x1=1, y0=place - 0.48, y1=place + 0.48, layer="below",
-        line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"}, fillcolor=palette.GRID,
+        line={"color": style.NEUTRAL, "width": 2, "dash": "dot"}, fillcolor=style.GRID,
     )  # fmt: skip
 
 

@@ -7,7 +7,9 @@ from math import ceil, sqrt
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.images import (
     add_map,
     add_picture,
@@ -37,7 +39,7 @@ def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> g
         raise ValueError(f"{analysis.model.name} has no SDA blocks")
     names = list(dict.fromkeys(name for each in selections for name in each.dependencies))
     figure = blank(500)
-    for name, (colour, symbol) in palette.dependency_marks(names).items():
+    for name, (colour, symbol) in style.dependency_marks(names).items():
         rows = [
             (place, float(each.weights[view, column]), float(each.centred_weights[view, column]))
             for place, each in enumerate(selections)
@@ -82,7 +84,7 @@ def dependency_weights(analysis: Analysis, view: int = 0, chosen: str = "") -> g
             **figure.layout.yaxis.to_plotly_json(),
             "domain": [0, 0.44],
             "range": [-max(5, 115 * most), max(5, 115 * most)],
-            "zerolinecolor": palette.NEUTRAL,
+            "zerolinecolor": style.NEUTRAL,
             "zerolinewidth": 1,
             "title": "Points from<br>equal shares",
         },
@@ -133,8 +135,8 @@ def gate_maps(analysis: Analysis, selection: Selection, view: int = 0) -> go.Fig
         low, high = ((low + high + sign * LEAST_SPAN) / 2 for sign in (-1, 1))
     most = max(float(np.abs(gate - average).max()), LEAST_CHANGE)
     figure.update_layout(
-        coloraxis=colour_scale(palette.SEQUENTIAL, low, high, "Gate", 0.0),
-        coloraxis2=colour_scale(palette.DIVERGING, -most, most, "Difference", 0.54),
+        coloraxis=colour_scale(style.SEQUENTIAL, low, high, "Gate", 0.0),
+        coloraxis2=colour_scale(style.DIVERGING, -most, most, "Difference", 0.54),
         xaxis={"range": [0, columns]},
         yaxis={"range": [top, 0]},
         height=round(-top * _pixels(columns) + 84),
@@ -147,8 +149,8 @@ def gate_over_time(analysis: Analysis, selection: Selection, view: int = 0) -> g
     times = analysis.frames_of_view(analysis.pts_seconds, view)
     figure = blank(240)
     for name, gate, colour, symbol, dash in (
-        ("selection", selection.gate, palette.MODEL_A, "circle", "solid"),
-        ("equal weights", selection.average_gate, palette.MODEL_B, "square", "dot"),
+        ("selection", selection.gate, style.MODEL_A, "circle", "solid"),
+        ("equal weights", selection.average_gate, style.MODEL_B, "square", "dot"),
     ):
         figure.add_scatter(
             x=times,
@@ -188,12 +190,12 @@ def dependency_response(
     if response.size == 1:
         value = float(response[0, 0, 0])
         # Cividis is dark below its middle and light above.
-        ink = palette.LIGHT_PAGE if value < most / 2 else palette.DARK_PAGE
+        ink = style.LIGHT_PAGE if value < most / 2 else style.DARK_PAGE
         figure.add_annotation(
             text=f"{value:.3f}", x=0.5, y=-0.5, showarrow=False, font={"size": 26, "color": ink}
         )
     figure.update_layout(
-        coloraxis=colour_scale(palette.SEQUENTIAL, 0, most, "Response", 0.0) | {"showscale": True},
+        coloraxis=colour_scale(style.SEQUENTIAL, 0, most, "Response", 0.0) | {"showscale": True},
         xaxis={"range": [0, columns]},
         yaxis={"range": [-columns, 0]},
     )
@@ -210,7 +212,7 @@ def _curve(
     view: int,
 ) -> go.Figure:
     """A response (t,) over the times of a view; a coarser grid is drawn at the middle times."""
-    colour, symbol = palette.dependency_marks(selection.dependencies)[dependency]
+    colour, symbol = style.dependency_marks(selection.dependencies)[dependency]
     times = analysis.frames_of_view(analysis.pts_seconds, view)
     middles = [part.mean() for part in np.array_split(times, len(values))]
     figure = blank(RESPONSE_PIXELS)
@@ -263,7 +265,7 @@ def _name_blocks(figure: go.Figure, blocks: list[str], chosen: str) -> None:
             showarrow=False,
         )
         if own[0] > 0:
-            figure.add_vline(own[0] - 0.5, line={"color": palette.NEUTRAL, "width": 1})
+            figure.add_vline(own[0] - 0.5, line={"color": style.NEUTRAL, "width": 1})
     if chosen in blocks:
         place = blocks.index(chosen)
         figure.add_shape(
@@ -272,8 +274,8 @@ def _name_blocks(figure: go.Figure, blocks: list[str], chosen: str) -> None:
             y0=0,
             y1=1,
             yref="paper",
-            line={"color": palette.NEUTRAL, "width": 2, "dash": "dot"},
-            fillcolor=palette.GRID,
+            line={"color": style.NEUTRAL, "width": 2, "dash": "dot"},
+            fillcolor=style.GRID,
             layer="below",
         )
 

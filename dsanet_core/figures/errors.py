@@ -9,7 +9,9 @@ from typing import NamedTuple
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import blank, plain, shorten
 from dsanet_core.records import Array, Calibration
 from dsanet_core.text_format import percent
@@ -94,9 +96,9 @@ def confusion_matrix(
     columns = [*(classes[index] for index in rows), *(["other classes"] if partial else [])]
     figure = blank(_height(size))
     parts = (
-        ("Correct", right, palette.RIGHT, (0.3, 1), 100.0 if shares else None),
-        ("Incorrect", ~right & ~other, palette.WRONG, (0.16, 1), None),
-        ("Other", other, palette.NEUTRAL, (0.1, 0.45), None),
+        ("Correct", right, style.RIGHT, (0.3, 1), 100.0 if shares else None),
+        ("Incorrect", ~right & ~other, style.WRONG, (0.16, 1), None),
+        ("Other", other, style.NEUTRAL, (0.1, 0.45), None),
     )
     strong = np.zeros_like(right)
     for place, (name, inside, colour, opacities, most) in enumerate(parts, start=1):
@@ -109,7 +111,7 @@ def confusion_matrix(
             z=part, coloraxis=f"coloraxis{place}", xgap=gap, ygap=gap, hoverinfo="skip"
         )
         figure.layout[f"coloraxis{place}"] = {
-            "colorscale": tuple(enumerate(palette.faded(colour, each) for each in opacities)),
+            "colorscale": tuple(enumerate(style.faded(colour, each) for each in opacities)),
             "cmin": 0,
             "cmax": most,
             "showscale": name != "Other",
@@ -119,7 +121,7 @@ def confusion_matrix(
             strong = np.nan_to_num(part) > 0.75 * most
     _add_markers(figure, counts, share, videos, rows, predicted, classes, columns)
     if size <= _MOST_CLASSES_WITH_NUMBERS:
-        _add_numbers(figure, values, strong, palette.LIGHT_PAGE if dark else palette.DARK_PAGE)
+        _add_numbers(figure, values, strong, style.LIGHT_PAGE if dark else style.DARK_PAGE)
     _label_axes(figure, [classes[index] for index in rows], columns)
     _frame(figure, list(rows), predicted[:size], counts.shape[1], chosen)
     return figure
@@ -157,7 +159,7 @@ def _add_markers(
 
 def _add_numbers(figure: go.Figure, values: Array, strong: Array, ink: str) -> None:
     """The value of every cell, in white on a strong red, elsewhere in `ink`."""
-    for inside, colour in ((~strong, ink), (strong, palette.LIGHT_PAGE)):
+    for inside, colour in ((~strong, ink), (strong, style.LIGHT_PAGE)):
         y, x = np.nonzero(inside & ~np.isnan(values))
         figure.add_scatter(
             x=x, y=y, mode="text", text=[f"{value:.0f}" for value in values[y, x]],
@@ -192,7 +194,7 @@ def _frame(
     thick = 3 if len(rows) <= MOST_CLASSES_ALL_CLICKABLE else 2
     figure.add_shape(
         x0=x[0] - 0.5, x1=x[1] + 0.5, y0=y[0] - 0.5, y1=y[1] + 0.5,
-        line={"color": palette.CATEGORICAL[0], "width": thick},
+        line={"color": style.CATEGORICAL[0], "width": thick},
     )
 
 
@@ -226,7 +228,7 @@ def share_bars(
         marker={
             "color": list(colours) if len(colours) > 1 else colours[0],
             "line": {
-                "color": palette.NEUTRAL,
+                "color": style.NEUTRAL,
                 "width": [4 if place == chosen else 0 for place in range(len(bars))],
             },
         },
@@ -267,10 +269,10 @@ def reliability_diagram(runs: Sequence[Reliability]) -> go.Figure:
     figure = blank(480)
     figure.add_scatter(
         x=[0, 1], y=[0, 1], mode="lines", name="perfect calibration",
-        line={"color": palette.NEUTRAL, "width": 1, "dash": "dot"}, hoverinfo="skip",
+        line={"color": style.NEUTRAL, "width": 1, "dash": "dot"}, hoverinfo="skip",
     )
     for place, (name, found, low, high) in enumerate(runs):
-        colour, symbol = palette.CATEGORICAL[place], palette.SYMBOLS[place]
+        colour, symbol = style.CATEGORICAL[place], style.SYMBOLS[place]
         filled = found.videos > 0
         spans = [
             f"confidence {100 * start:.0f}% to {100 * end:.0f}%"

@@ -6,7 +6,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import blank, plain
 from dsanet_core.records import Analysis, Kernel
 
@@ -27,7 +29,7 @@ def kernel_heatmap(kernel: Kernel, view: int = 0) -> go.Figure:
         y=tap_names(taps),
         zmin=0,
         zmax=1,
-        colorscale=palette.SEQUENTIAL,
+        colorscale=style.SEQUENTIAL,
         colorbar={"title": "Weight", "thickness": 12},
         xgap=1,
         ygap=2,
@@ -51,7 +53,7 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
     views = len(kernel.values)
     for view, values in enumerate(kernel.values):
         previous, same, following = values.T
-        order = view % len(palette.CATEGORICAL)
+        order = view % len(style.CATEGORICAL)
         figure.add_scatterternary(
             a=same,
             b=previous,
@@ -59,8 +61,8 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
             mode="markers",
             name=f"view {view + 1} of {views}",
             marker={
-                "color": palette.CATEGORICAL[order],
-                "symbol": palette.SYMBOLS[order],
+                "color": style.CATEGORICAL[order],
+                "symbol": style.SYMBOLS[order],
                 "size": 8,
                 "opacity": 0.75,
             },
@@ -75,21 +77,21 @@ def kernel_ternary(kernel: Kernel) -> go.Figure:
         mode="markers+text",
         text=["identity", "averaging"],
         textposition=["middle right", "top right"],
-        marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": palette.NEUTRAL}},
+        marker={"symbol": "x-thin", "size": 11, "line": {"width": 2, "color": style.NEUTRAL}},
         cliponaxis=False,
         showlegend=False,
         hovertemplate="%{text}<extra></extra>",
     )
     corner = {
-        "gridcolor": palette.GRID,
-        "linecolor": palette.NEUTRAL,
+        "gridcolor": style.GRID,
+        "linecolor": style.NEUTRAL,
         "tickvals": [0.2, 0.4, 0.6, 0.8],
     }
     figure.update_layout(
         margin={"l": 60, "r": 60, "t": 40, "b": 40},
         ternary={
             "sum": 1,
-            "bgcolor": palette.TRANSPARENT,
+            "bgcolor": style.TRANSPARENT,
             "aaxis": {"title": {"text": "Same"}, **corner},
             "baxis": {"title": {"text": "Previous"}, **corner},
             "caxis": {"title": {"text": "Next"}, **corner},
@@ -109,7 +111,7 @@ def kernel_distances(analysis: Analysis) -> go.Figure:
     blocks = [plain(kernel.block) for kernel in analysis.kernels]
     figure = blank(110 + 56 * len(blocks))
     # Not the colours of two models: no models are compared here.
-    identity, average = palette.CATEGORICAL[2:4]
+    identity, average = style.CATEGORICAL[2:4]
     for name, colour, distances in (
         ("to identity", identity, [k.distance_to_identity for k in analysis.kernels]),
         ("to averaging", average, [k.distance_to_average for k in analysis.kernels]),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.layer_table import LayerTable, group_spans, stages_of
 from dsanet_core.figures.style import blank, block_label, plain, shorten, stage_and_place
 from dsanet_core.records import Array
@@ -27,7 +29,7 @@ def layer_summary(table: LayerTable) -> go.Figure:
     """The one row of `all_videos`: a line per quantity through the network, with its spread."""
     figure = blank(330)
     columns = len(table.columns)
-    marks = palette.dependency_marks(table.quantities)
+    marks = style.dependency_marks(table.quantities)
     for index, (name, (colour, symbol)) in enumerate(marks.items()):
         # Side by side, so that the error bars do not overlap.
         shift = 0.09 * (index - (len(marks) - 1) / 2)
@@ -61,7 +63,7 @@ def layer_summary(table: LayerTable) -> go.Figure:
             yshift=-24, yanchor="top", showarrow=False,
         )
         if indices[0] > 0:
-            figure.add_vline(indices[0] - 0.5, line={"color": palette.NEUTRAL, "width": 1})
+            figure.add_vline(indices[0] - 0.5, line={"color": style.NEUTRAL, "width": 1})
     return figure
 
 
@@ -77,7 +79,7 @@ def layer_curves(table: LayerTable, *, spread: bool = True, chosen: str = "") ->
     figure = blank(row_height * rows + 60)
     x = np.arange(count, dtype=np.float32)
     traces: list[go.Scatter] = []
-    marks = palette.dependency_marks(table.quantities)
+    marks = style.dependency_marks(table.quantities)
     values, deviation = table.scaled, table.spread if spread else None
     for row in range(rows):
         axis = _axis(row)
@@ -142,7 +144,7 @@ def _band(x: Array, y: Array, spread: Array, colour: str, name: str, axis: str) 
         mode="lines",
         line={"width": 0},
         fill="toself",
-        fillcolor=palette.faded(colour, 0.18),
+        fillcolor=style.faded(colour, 0.18),
         legendgroup=name,
         showlegend=False,
         hoverinfo="skip",
@@ -173,7 +175,7 @@ def _add_neutral_lines(figure: go.Figure, table: LayerTable, axes: list[str]) ->
     figure.update_layout(shapes=[*figure.layout.shapes, *(
         {
             "type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": neutral,
-            "y1": neutral, "line": {"color": palette.NEUTRAL, "width": 1, "dash": "dash"},
+            "y1": neutral, "line": {"color": style.NEUTRAL, "width": 1, "dash": "dash"},
             "layer": "below",
         }
         for axis in axes
@@ -264,7 +266,7 @@ def layer_map(table: LayerTable, *, chosen: str = "") -> go.Figure:
     for group, (first, _) in group_spans(table.groups).items():
         if first > 0:
             figure.add_hline(
-                first - 0.5, line={"color": palette.NEUTRAL, "width": 1.5, "dash": "dot"},
+                first - 0.5, line={"color": style.NEUTRAL, "width": 1.5, "dash": "dot"},
                 name=group,
             )
     figure.update_layout(coloraxis=_colour_axis(table), margin={"t": _MAP_TOP})
@@ -289,7 +291,7 @@ def _add_squares(
         mode="markers",
         marker={
             "symbol": ["square" if name == chosen else "square-open" for name in table.categories],
-            "color": palette.MODEL_A,
+            "color": style.MODEL_A,
             "size": size,
             "line": {"width": 1.5},
         },
@@ -316,7 +318,7 @@ def _add_panel_titles(figure: go.Figure, table: LayerTable, quantity: str, start
     middle = start + (len(table.columns) - 1) / 2
     # Light lines stand out from Cividis on both pages; from differences, which fade into the page,
     # only grey ones do.
-    colour = palette.NEUTRAL if table.is_difference else palette.LIGHT_PAGE
+    colour = style.NEUTRAL if table.is_difference else style.LIGHT_PAGE
     _write_above(figure, f"<b>{plain(quantity)}</b>", middle, 18, 12)
     for stage, indices in stages_of(table.columns).items():
         _write_above(figure, plain(stage), start + (indices[0] + indices[-1]) / 2, 2, 10)
@@ -333,7 +335,7 @@ def _write_above(figure: go.Figure, text: str, x: float, shift: int, size: int) 
 
 
 def _add_vertical_line(
-    figure: go.Figure, x: float, *, colour: str = palette.NEUTRAL, width: int = 1,
+    figure: go.Figure, x: float, *, colour: str = style.NEUTRAL, width: int = 1,
     dash: str = "solid",
 ) -> None:
     """A line over the whole height of the plot."""
@@ -346,7 +348,7 @@ def _add_vertical_line(
 def _colour_axis(table: LayerTable) -> dict[str, object]:
     low, high = (table.scale * end for end in colour_span(table))
     return {
-        "colorscale": palette.DIVERGING if table.is_difference else palette.SEQUENTIAL,
+        "colorscale": style.DIVERGING if table.is_difference else style.SEQUENTIAL,
         "cmin": low,
         "cmax": high,
         "colorbar": {

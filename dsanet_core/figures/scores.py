@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.images import add_frames
 from dsanet_core.figures.style import blank, plain, same_frames, snippet_word, wrap
 from dsanet_core.records import Analysis, Array
@@ -22,7 +24,7 @@ _LEAST_PIXELS, _MOST_PIXELS = 42, 1000
 _CELLS: dict[str, Any] = {
     "zmin": _INCORRECT,
     "zmax": _CORRECT,
-    "colorscale": [[0, palette.WRONG], [0.5, palette.NEUTRAL], [1, palette.RIGHT]],
+    "colorscale": [[0, style.WRONG], [0.5, style.NEUTRAL], [1, style.RIGHT]],
     "showscale": False,
     "xgap": 6,
     "ygap": 3,
@@ -41,8 +43,8 @@ def snippet_timeline(analysis: Analysis, class_indices: Sequence[int]) -> go.Fig
     word = analysis.protocol.snippet_word
     figure = blank(320)
     for order, index in enumerate(class_indices):
-        colour = palette.CATEGORICAL[order % len(palette.CATEGORICAL)]
-        symbol = palette.SYMBOLS[order % len(palette.SYMBOLS)]
+        colour = style.CATEGORICAL[order % len(style.CATEGORICAL)]
+        symbol = style.SYMBOLS[order % len(style.SYMBOLS)]
         name = analysis.model.classes[index]
         figure.add_scatter(
             x=(first + last) / 2,
@@ -86,7 +88,7 @@ def top_bars(analysis: Analysis, k: int = 5) -> go.Figure:
         orientation="h",
         text=[percent(score) for _, score in best],
         textposition="auto",
-        marker={"color": palette.MODEL_A},
+        marker={"color": style.MODEL_A},
         customdata=[plain(name) for name, _ in best],
         hovertemplate="%{customdata}: %{x:.2%}<extra></extra>",
     )
@@ -112,7 +114,7 @@ class _Cell:
 
     @property
     def text(self) -> str:
-        symbol = {_CORRECT: f"{palette.RIGHT_SYMBOL} ", _INCORRECT: f"{palette.WRONG_SYMBOL} "}
+        symbol = {_CORRECT: f"{style.RIGHT_SYMBOL} ", _INCORRECT: f"{style.WRONG_SYMBOL} "}
         score = f"{symbol.get(self.outcome, '')}{percent(self.probability)}"
         return f"<b>{score}</b><br>{wrap(self.category, 60)}"
 
@@ -210,7 +212,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
     snippets = len(a.snippet_scores) if same_frames(a, b) else 0
     word = snippet_word([a, b]).capitalize()
     figure = blank(320)
-    colours = (palette.MODEL_A, palette.MODEL_B)
+    colours = (style.MODEL_A, style.MODEL_B)
     for (name, models), colour in zip(predictions.items(), colours, strict=False):
         difference = 100 * (_scores_of(a, name, snippets) - _scores_of(b, name, snippets))
         figure.add_bar(
@@ -224,7 +226,7 @@ def disagreement(a: Analysis, b: Analysis) -> go.Figure:
         )
     figure.update_xaxes(type="category")
     title = f"Points of probability<br>{' − '.join(_model_names(a, b))}"
-    figure.update_yaxes(title=title, range=[-105, 105], zerolinecolor=palette.NEUTRAL)
+    figure.update_yaxes(title=title, range=[-105, 105], zerolinecolor=style.NEUTRAL)
     return figure
 
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import plotly.graph_objects as go
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import blank, plain
 
 _MARKER, _LETTER, _LINE = 10, 6.9, 16  # pixels: a marker, a letter and a line of text of 12 px
@@ -76,8 +78,8 @@ def accuracy_against_cost(
 
     figure = blank(height)
     for place, (group, members) in enumerate(groups.items()):
-        colour = palette.CATEGORICAL[place % len(palette.CATEGORICAL)]
-        symbol = palette.SYMBOLS[place % len(palette.SYMBOLS)]
+        colour = style.CATEGORICAL[place % len(style.CATEGORICAL)]
+        symbol = style.SYMBOLS[place % len(style.SYMBOLS)]
         ordered = sorted(members, key=lambda point: (point.name, point.gmacs))
         _add_lines(figure, ordered, colour)
         figure.add_scatter(

@@ -11,7 +11,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from dsanet_core import figures
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import block_label, snippet_word
 from dsanet_core.records import METHOD_NAMES, Analysis, Attribution, Effects, Selection
 from dsanet_core.report import attribution_text, captions, text
@@ -123,7 +125,7 @@ class Contents:
         category, probability = analysis.top(1)[0]
         known = self.truth in analysis.model.classes
         mark = "" if not known else "correct" if category == self.truth else "incorrect"
-        symbols = {"correct": palette.RIGHT_SYMBOL, "incorrect": palette.WRONG_SYMBOL, "": ""}
+        symbols = {"correct": style.RIGHT_SYMBOL, "incorrect": style.WRONG_SYMBOL, "": ""}
         measured = analysis.familiarity
         return Prediction(
             name,

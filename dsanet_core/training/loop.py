@@ -3,13 +3,15 @@
 Under torchrun every process reads its share of a step's videos, and gradients are averaged. All
 randomness depends on (seed, epoch, step or row) alone, so that a resumed training gives the same
 numbers as an uninterrupted one.
+
+An exponential moving average of a network's weights.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Container, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -34,7 +36,6 @@ from dsanet_core.training.data import (
     Log,
     TrainingVideos,
 )
-from dsanet_core.training.ema import WeightAverage
 from dsanet_core.training.recipe import Recipe
 from dsanet_core.workers import Workers
 
@@ -350,3 +351,36 @@ def _first_difference(key: str, saved: Mapping[str, Any], value: Any) -> str:
         key = next(name for name in value if old.get(name) != value[name])
         old, value = old.get(key), value[key]
     return f"{key} {str(old)[:60]!r}, not {str(value)[:60]!r}"
+
+
+class WeightAverage:
+    """Exponential moving average of parameters and buffers: average = decay * average
+    + (1 - decay) * value. Integer buffers are copied."""
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.values = {key: value.clone() for key, value in network.state_dict().items()}
+
+    def update(self, network: nn.Module) -> None:
+        for key, value in network.state_dict().items():
+            if value.is_floating_point():
+                self.values[key].lerp_(value, 1 - self.decay)
+            else:
+                self.values[key].copy_(value)
+
+    def swap(self, network: nn.Module) -> None:
+        """Exchange the average with the values of the network."""
+        with torch.no_grad():
+            for key, value in network.state_dict().items():
+                previous = value.clone()
+                value.copy_(self.values[key])
+                self.values[key].copy_(previous)
+
+    @contextmanager
+    def applied(self, network: nn.Module) -> Iterator[None]:
+        """Context in which the network has the averaged weights."""
+        self.swap(network)
+        try:
+            yield
+        finally:
+            self.swap(network)

@@ -16,11 +16,15 @@ import torch
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.json_values import record_from
 from dsanet_core.models.base import VideoNetwork
-from dsanet_core.models.baselines import group_convolutions, insert_4d, insert_se
+from dsanet_core.models.baselines import (
+    group_convolutions,
+    insert_4d,
+    insert_se,
+    insert_shift,
+)
 from dsanet_core.models.dsa import insert_dsa
 from dsanet_core.models.resnet import Axis, Temporal, VideoResNet
 from dsanet_core.models.sda import insert_sda
-from dsanet_core.models.tsm import insert_shift
 from dsanet_core.records import Protocol
 
 

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.server import data_roots, run_jobs, run_queue, settings
+from app.server import (
+    run_jobs,
+    run_queue,
+    settings,
+)
 from app.ui import state
 from dsanet_core.errors import DatasetError
 from tests.app.conftest import OpenPage
@@ -33,7 +37,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def opened(typed: str) -> list[str]:
-    dataset = data_roots.open_inside(data_roots.locate(typed), split=None, limit=None)
+    dataset = settings.open_inside(settings.locate(typed), split=None, limit=None)
     return [dataset.video_name(index) for index in range(len(dataset))]
 
 
@@ -46,7 +50,7 @@ def refusal(typed: str) -> str:
 def test_a_path_inside_opens_by_its_full_and_by_its_relative_name(root: Path) -> None:
     assert opened("videos") == opened(str(root / "videos")) == ["yoga/a.mp4"]
     assert opened("videos/../videos") == ["yoga/a.mp4"]
-    assert Path(data_roots.locate("videos")).is_absolute()
+    assert Path(settings.locate("videos")).is_absolute()
 
 
 def test_the_embedded_benchmark_is_no_path(root: Path) -> None:
@@ -58,8 +62,8 @@ def test_a_relative_path_is_looked_for_in_every_root(
 ) -> None:
     roots = os.pathsep.join((str(tmp_path / "not there"), str(root), str(tmp_path / "closed")))
     monkeypatch.setenv(settings.DATA_VARIABLE, roots)
-    assert data_roots.locate("videos") == str(root / "videos")
-    assert data_roots.locate("yoga") == str(tmp_path / "closed" / "yoga")
+    assert settings.locate("videos") == str(root / "videos")
+    assert settings.locate("yoga") == str(tmp_path / "closed" / "yoga")
 
 
 def test_the_refusal_is_the_same_whether_or_not_something_is_there(
@@ -151,7 +155,7 @@ def test_a_published_data_set_opens_by_full_and_relative_paths(published: Path) 
         f"kinetics400:k400/../k400,annotations={published}",
     ):
         assert opened(typed) == ["aaaaaaaaaaa.mp4"]
-    assert data_roots.locate("epic55:k400,annotations=k400/val.csv,task=noun") == (
+    assert settings.locate("epic55:k400,annotations=k400/val.csv,task=noun") == (
         f"epic55:{published},annotations={published}/val.csv,task=noun"
     )
 
@@ -168,7 +172,7 @@ def test_no_part_of_a_published_description_leads_outside(published: Path, typed
     (published.parent / "link").symlink_to(closed)
     refusal(typed.format(closed=closed))
     with pytest.raises(DatasetError, match="lies in no folder"):
-        data_roots.open_inside(typed.format(closed=closed), split=None, limit=None)
+        settings.open_inside(typed.format(closed=closed), split=None, limit=None)
 
 
 @pytest.mark.usefixtures("program")

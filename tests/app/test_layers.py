@@ -14,7 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.pages.layers import block_ablation, text
+from app.pages.layers import (
+    text,
+    widgets,
+)
 from app.server import runs
 from app.ui.run_text import clicked_data
 from dsanet_core.figures.layer_table import LayerTable, all_videos, difference, layer_table
@@ -238,19 +241,19 @@ def test_which_block_matters_is_drawn_for_the_categories_shown(
     found = make_run_effects(CATEGORIES, blocks=4)
     save_effects(found, runs_folder / pair[0].id)
     at = open_page("layers", run=pair[0].id, layers_search="even")
-    assert block_ablation.lead(found, pair[0].classes) in page_text(at)
+    assert widgets.lead(found, pair[0].classes) in page_text(at)
     totals, drawn = figures(at)[3], figures(at)[4]
     rows = [row for row in range(0, CATEGORIES, 2) if found.videos[row]]
     np.testing.assert_allclose(numbers(drawn["data"][0]["z"]), 100 * found.drop[rows], rtol=1e-5)
     assert len(numbers(totals["data"][0]["y"])) == 4
-    lines = list(csv.DictReader(io.StringIO(block_ablation.to_csv(found, pair[0].classes))))
+    lines = list(csv.DictReader(io.StringIO(widgets.to_csv(found, pair[0].classes))))
     assert len(lines) == (CATEGORIES - 1) * 4 and lines[0]["category"] == pair[0].classes[0]
     assert "made up" in open_page("layers", run=pair[1].id).info[-1].value
 
 
 def test_a_run_whose_blocks_were_not_tried_names_the_command(runs_folder: Path) -> None:
     run = replace(made_up(0, "real"), made_up=False)
-    assert f"python -m dsanet_core effects {run.id}" in block_ablation.missing(run)
+    assert f"python -m dsanet_core effects {run.id}" in widgets.missing(run)
 
 
 def test_blocks_that_average_can_matter_all_the_same(

@@ -10,7 +10,9 @@ import pytest
 
 from app import ROOT, page_file
 from app.pages.method import diagrams, text
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.report import captions
 from tests.app.conftest import OpenPage, page_text
 
@@ -54,7 +56,7 @@ def test_every_linked_part_says_which_page_it_opens(name: str, pages: set[str]) 
 
 
 def test_dependencies_have_the_colours_of_the_figures() -> None:
-    for colour, _ in palette.dependency_marks(("LST", "LT", "LS", "S122")).values():
+    for colour, _ in style.dependency_marks(("LST", "LT", "LS", "S122")).values():
         assert f'fill="{colour}"' in DRAWINGS["sda"]
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from dsanet_core import figures
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from tests.factory import make_analysis, make_selection
 from tests.figures.checks import check_suits_both_pages
 from tests.figures.test_frames import picture
@@ -168,23 +170,23 @@ def test_a_response_with_fewer_frames_stands_at_the_middle_of_those_it_pools() -
 
 
 def test_a_dependency_keeps_its_colour_and_symbol_whatever_stands_beside_it() -> None:
-    all_marks = palette.dependency_marks((*NAMES, "S144", "S222"))
-    assert palette.dependency_marks(("S122", "LT")) == {
+    all_marks = style.dependency_marks((*NAMES, "S144", "S222"))
+    assert style.dependency_marks(("S122", "LT")) == {
         name: all_marks[name] for name in ("S122", "LT")
     }
     assert len(set(all_marks.values())) == len({mark for _, mark in all_marks.values()}) == 6
-    odd = palette.dependency_marks(("1x3x3/3x1x1", "LST", "2x1x1/1x3x3"))
+    odd = style.dependency_marks(("1x3x3/3x1x1", "LST", "2x1x1/1x3x3"))
     assert len(set(odd.values())) == 3
     many = [f"1x{size}x{size}/3x1x1" for size in range(2, 12)]
-    assert len(palette.dependency_marks(many)) == 10
+    assert len(style.dependency_marks(many)) == 10
 
 
 def test_colours_of_dependencies_stand_out_and_apart() -> None:
-    colours = [colour for colour, _ in palette.dependency_marks((*NAMES, "S144", "S222")).values()]
+    colours = [colour for colour, _ in style.dependency_marks((*NAMES, "S144", "S222")).values()]
     extra = set(colours) - MEANINGFUL
     assert len(extra) == 1
     for colour in extra:
-        assert min(contrast(colour, page) for page in (palette.LIGHT_PAGE, palette.DARK_PAGE)) >= 3
+        assert min(contrast(colour, page) for page in (style.LIGHT_PAGE, style.DARK_PAGE)) >= 3
         for vision in VISION:
             others = [other for other in colours if other != colour]
             assert min(distance(colour, other, vision) for other in others) > 20

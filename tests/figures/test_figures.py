@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from dsanet_core import figures
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.style import plain, wrap
 from dsanet_core.records import Kernel
 from tests.factory import make_analysis, make_kernel
@@ -96,11 +98,11 @@ def test_compare_marks_right_and_wrong_only_when_the_truth_is_known(true_label: 
         texts = [row[column] for row in cells.text]
         for text, verdict, score in zip(texts, verdicts, scores.max(1), strict=True):
             assert f"{100 * score:.1f}%" in text
-            assert (palette.RIGHT_SYMBOL in text, palette.WRONG_SYMBOL in text) == (
+            assert (style.RIGHT_SYMBOL in text, style.WRONG_SYMBOL in text) == (
                 verdict == 2,
                 verdict == 0,
             )
-    assert dict(cells.colorscale) == {0: palette.WRONG, 0.5: palette.NEUTRAL, 1: palette.RIGHT}
+    assert dict(cells.colorscale) == {0: style.WRONG, 0.5: style.NEUTRAL, 1: style.RIGHT}
 
 
 def test_networks_that_saw_different_frames_are_lined_up_by_time() -> None:

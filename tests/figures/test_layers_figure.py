@@ -10,7 +10,9 @@ import plotly.graph_objects as go
 import pytest
 
 from dsanet_core.errors import RecordError
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.layer_table import (
     LayerTable,
     all_videos,
@@ -155,7 +157,7 @@ def test_the_band_is_one_standard_deviation_on_both_sides(table: LayerTable) -> 
 
 
 def test_a_dependency_has_its_colour_and_one_legend_entry(table: LayerTable) -> None:
-    marks = palette.dependency_marks(table.quantities)
+    marks = style.dependency_marks(table.quantities)
     traces = list(curves(layer_curves(table)).values())
     assert all(trace.line.color == marks[trace.name][0] for trace in traces)
     assert sorted(t.name for t in traces if t.showlegend) == sorted(table.quantities)
@@ -193,7 +195,7 @@ def test_differences_stand_in_points_on_a_scale_centred_at_0() -> None:
     figure = layer_map(change)
     scale = figure.layout.coloraxis
     assert scale.cmin == -scale.cmax == pytest.approx(-100 * np.abs(change.value).max())
-    assert scale.colorscale[1][0] == 0.5 and scale.colorscale[0][1] == palette.CATEGORICAL[1]
+    assert scale.colorscale[1][0] == 0.5 and scale.colorscale[0][1] == style.CATEGORICAL[1]
     np.testing.assert_allclose(figure.data[0].z, 100 * change.value[:, :, 0], rtol=1e-5)
     assert "points" in figure.layout.coloraxis.colorbar.title.text
     assert not any(trace.fill for trace in layer_curves(change).data)

@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 
 # Machado, Oliveira & Fernandes (2009), "A Physiologically-based Model for Simulation of Color
 # Vision Deficiency", severity 1.0, on linear RGB.
@@ -39,7 +41,7 @@ VISION = {
 TO_XYZ = np.array(
     [[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]
 ) / np.array([[0.9505], [1.0], [1.089]])
-MEANINGFUL = {*palette.CATEGORICAL, palette.RIGHT, palette.WRONG, palette.NEUTRAL}
+MEANINGFUL = {*style.CATEGORICAL, style.RIGHT, style.WRONG, style.NEUTRAL}
 
 
 def linear(colour: str) -> np.ndarray:
@@ -67,7 +69,7 @@ def test_colours_stand_out_from_both_pages() -> None:
     faint = {
         (colour, page): ratio
         for colour in MEANINGFUL
-        for page in (palette.LIGHT_PAGE, palette.DARK_PAGE)
+        for page in (style.LIGHT_PAGE, style.DARK_PAGE)
         if (ratio := contrast(colour, page)) < 3
     }
     assert faint == {}
@@ -77,29 +79,29 @@ def test_categories_stay_apart() -> None:
     close = {
         (vision, *pair): apart
         for vision in VISION
-        for pair in combinations(palette.CATEGORICAL, 2)
+        for pair in combinations(style.CATEGORICAL, 2)
         if (apart := distance(*pair, vision)) <= 30
     }
     assert close == {}
 
 
 def test_right_and_wrong_stay_apart() -> None:
-    apart = {vision: distance(palette.RIGHT, palette.WRONG, vision) for vision in VISION}
+    apart = {vision: distance(style.RIGHT, style.WRONG, vision) for vision in VISION}
     assert {vision: value for vision, value in apart.items() if value <= 30} == {}
-    assert palette.RIGHT_SYMBOL != palette.WRONG_SYMBOL
+    assert style.RIGHT_SYMBOL != style.WRONG_SYMBOL
 
 
 def test_categories_differ_in_their_symbol_too() -> None:
-    assert len(set(palette.SYMBOLS)) == len(palette.CATEGORICAL) == len(palette.SYMBOLS)
+    assert len(set(style.SYMBOLS)) == len(style.CATEGORICAL) == len(style.SYMBOLS)
 
 
 def test_the_page_theme_uses_the_palette() -> None:
     config = Path(__file__).resolve().parents[2] / ".streamlit" / "config.toml"
     theme = tomllib.loads(config.read_text())["theme"]
-    for side, page in (("light", palette.LIGHT_PAGE), ("dark", palette.DARK_PAGE)):
+    for side, page in (("light", style.LIGHT_PAGE), ("dark", style.DARK_PAGE)):
         assert theme[side]["backgroundColor"] == page
-        assert theme[side]["chartCategoricalColors"] == list(palette.CATEGORICAL)
-        assert theme[side]["greenColor"] == palette.RIGHT
-        assert theme[side]["redColor"] == palette.WRONG
+        assert theme[side]["chartCategoricalColors"] == list(style.CATEGORICAL)
+        assert theme[side]["greenColor"] == style.RIGHT
+        assert theme[side]["redColor"] == style.WRONG
         for text in ("textColor", "linkColor", "primaryColor"):
             assert contrast(theme[side][text], page) >= 4.5

@@ -10,7 +10,9 @@ import pytest
 
 from dsanet_core.figures import attribution as drawn
 from dsanet_core.figures import block_ablation as hangs
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from tests.factory import CLASSES, make_analysis
 from tests.figures.checks import check_suits_both_pages
 from tests.figures.test_frames import picture
@@ -131,7 +133,7 @@ def test_bars_over_time_are_the_shares_of_snippets_and_of_the_videos_frames() ->
     own = SHOWN.per_frame[frame == ANALYSIS.frame_index].sum()
     assert lower[frame / 25] == pytest.approx(own), "what several snippets saw is added"
     assert sum(lower.values()) == pytest.approx(SHOWN.per_frame.sum())
-    blue = [t for t in figure.data if t.type == "bar" and t.marker.color == palette.FOR]
+    blue = [t for t in figure.data if t.type == "bar" and t.marker.color == style.FOR]
     assert all(min(trace.y, default=0) >= 0 for trace in blue)
     low, high = figure.layout.yaxis.range
     assert low < min(0, SHOWN.per_snippet.min()) and high > SHOWN.per_snippet.max()

@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 from dsanet_core.inference import prepare
-from dsanet_core.models.baselines import insert_4d, insert_se
+from dsanet_core.models.baselines import (
+    insert_4d,
+    insert_se,
+    insert_shift,
+)
 from dsanet_core.models.dsa import insert_dsa
 from dsanet_core.models.resnet import BLOCKS, BasicBlock, VideoResNet
 from dsanet_core.models.sda import insert_sda
-from dsanet_core.models.tsm import insert_shift
 from tests.models.networks import stir
 
 INSERTIONS: dict[str, Any] = {

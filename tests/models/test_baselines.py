@@ -13,10 +13,10 @@ from dsanet_core.models.baselines import (
     FourDConvolution,
     GroupedConvolution,
     SqueezeExcitation,
+    TemporalShift,
     group_convolutions,
 )
 from dsanet_core.models.resnet import VideoResNet
-from dsanet_core.models.tsm import TemporalShift
 from dsanet_core.zoo import create_model
 from tests.models.networks import stir
 

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from app.ui import run_text
-from dsanet_core.csv_text import csv_text
 from dsanet_core.figures import CategoryRow, CategoryTable
 from dsanet_core.figures.style import run_names
 from dsanet_core.records import Array, Run
 from dsanet_core.report import captions
 from dsanet_core.report.text import escape
-from dsanet_core.text_format import points
+from dsanet_core.text_format import (
+    csv_text,
+    points,
+)
 
 ALL = "all"
 COUNTS = ("5", "10", "15", "30", "60", ALL)

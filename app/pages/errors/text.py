@@ -20,7 +20,6 @@ from app.pages.errors.selection import (
     outcomes,
 )
 from app.ui import run_text
-from dsanet_core.csv_text import csv_text
 from dsanet_core.figures.errors import (
     MOST_CLASSES_ALL_CLICKABLE,
     MOST_CLICKABLE_CELLS,
@@ -40,7 +39,13 @@ from dsanet_core.runs.statistics import (
     Interval,
     wilson,
 )
-from dsanet_core.text_format import percent, plural, points, signed
+from dsanet_core.text_format import (
+    csv_text,
+    percent,
+    plural,
+    points,
+    signed,
+)
 
 SHARES, COUNTS = "%", "videos"
 UNITS = (SHARES, COUNTS)

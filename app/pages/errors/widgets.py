@@ -20,7 +20,9 @@ from app.pages.errors.selection import (
 from app.server import runs
 from app.ui import choices, page_frame, run_text, run_widgets, state
 from app.ui.state import Key, keyed
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 from dsanet_core.figures.errors import Cell, confusion_matrix, reliability_diagram, share_bars
 from dsanet_core.records import Array
 from dsanet_core.report.text import escape
@@ -31,7 +33,7 @@ SIDES = ("0", "1")
 """Indices of the two runs of the page, as an address has them."""
 MATRIX, PAIRS, OUTCOMES = "errors_matrix", "errors_pairs", "errors_outcomes"
 OUTCOME_COLOURS = (
-    palette.RIGHT, palette.MODEL_A, palette.MODEL_B, palette.NEUTRAL, palette.WRONG
+    style.RIGHT, style.MODEL_A, style.MODEL_B, style.NEUTRAL, style.WRONG
 )
 
 
@@ -97,7 +99,7 @@ def pairs(view: View, choice: Choice, confusion: Array) -> None:
     cell = (choice.true, choice.predicted)
     run_widgets.figure(
         share_bars(
-            text.pair_bars(found, confusion, view.run, direction), [palette.WRONG],
+            text.pair_bars(found, confusion, view.run, direction), [style.WRONG],
             title="Confused videos", chosen=cells.index(cell) if cell in cells else None,
         ),
         "The most confused pairs of classes",

@@ -3,7 +3,10 @@
 import streamlit as st
 
 from app.pages.explain import text, widgets
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.report.attribution_text import attribution_summary
 
@@ -47,4 +50,4 @@ with page_frame.page(
 
     page_frame.model_details(analyses, names)
     widgets.export(analyses, attributions)
-    exports.report(analyses, source, attributions=attributions)
+    page_frame.report(analyses, source, attributions=attributions)

@@ -11,7 +11,10 @@ import streamlit as st
 from app.pages.explain import text
 from app.server import services, tasks
 from app.server.run_videos import Source
-from app.ui import exports, page_frame, state
+from app.ui import (
+    page_frame,
+    state,
+)
 from app.ui.page_frame import PageEnd
 from app.ui.state import Key, keyed
 from dsanet_core.attribution import (
@@ -246,7 +249,7 @@ def export(analyses: Sequence[Analysis], attributions: Sequence[Attribution]) ->
                 ("all data", "JSON", attribution_to_json),
                 ("contributions", "CSV", attribution_to_csv),
             ):
-                exports.download(
+                page_frame.download(
                     f"{escape(each.model.name)}: {label}", kind, partial(make, analysis, each),
                     stem, f"why_{kind.lower()}_{place}",
                 )

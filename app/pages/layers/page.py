@@ -4,7 +4,10 @@ from functools import partial
 
 import streamlit as st
 
-from app.pages.layers import block_ablation, text, widgets
+from app.pages.layers import (
+    text,
+    widgets,
+)
 from app.ui import run_widgets, state
 from app.ui.page_frame import page
 from app.ui.state import Key
@@ -25,7 +28,7 @@ with page(
     chosen = state.get(Key.TRUE_CATEGORY) or ""
     widgets.curves(run, kind, columns, order, spread=spread, chosen=chosen)
     widgets.class_map(run, kind, columns, chosen=chosen)
-    block_ablation.section(run, columns.categories, chosen=chosen)
+    widgets.section(run, columns.categories, chosen=chosen)
 
     run_widgets.sources(runs)
     run_widgets.export(

@@ -9,14 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from app.ui import run_text
-from dsanet_core.csv_text import csv_text
 from dsanet_core.figures.layer_table import LayerTable, stages_of
 from dsanet_core.figures.layers import colour_span
 from dsanet_core.figures.style import block_label
 from dsanet_core.records import Layers, Run
 from dsanet_core.report.text import escape
 from dsanet_core.runs.statistics import SIMILARITY
-from dsanet_core.text_format import decimal, percent, points, signed
+from dsanet_core.text_format import (
+    csv_text,
+    decimal,
+    percent,
+    points,
+    signed,
+)
 
 WEIGHTS, KERNELS = "SDA weights", "DSA kernels"
 BLOCKS, STAGES = "Every block", "Averaged per stage"

@@ -1,8 +1,12 @@
-"""Choices and sections of the page Layers."""
+"""Choices and sections of the page Layers.
+
+Block importance per class over a run: a section of the page Layers.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -10,11 +14,20 @@ import numpy as np
 import streamlit as st
 
 from app import page_file
-from app.pages.layers import block_ablation, text
+from app.pages.layers import (
+    text,
+)
 from app.server import runs
-from app.ui import choices, run_text, run_widgets, state
+from app.ui import (
+    choices,
+    page_frame,
+    run_text,
+    run_widgets,
+    state,
+)
 from app.ui.page_frame import PageEnd
 from app.ui.state import Key, keyed
+from dsanet_core.figures.block_ablation import effects_of_blocks, effects_of_categories
 from dsanet_core.figures.layer_table import (
     LayerTable,
     all_videos,
@@ -23,11 +36,17 @@ from dsanet_core.figures.layer_table import (
     layer_table,
 )
 from dsanet_core.figures.layers import layer_curves, layer_map, layer_summary
-from dsanet_core.records import Array, Layers, Run
+from dsanet_core.figures.style import block_label
+from dsanet_core.records import Array, Layers, Run, RunEffects
 from dsanet_core.report import captions
 from dsanet_core.report.text import escape
 from dsanet_core.runs.statistics import by_group, by_similarity, group_of
 from dsanet_core.runs.summary import FILE, load_run
+from dsanet_core.text_format import (
+    csv_text,
+    percent,
+    points,
+)
 
 MOST_SUGGESTIONS = 6
 
@@ -258,5 +277,86 @@ def _suggest_runs(reason: str, run: Run | None = None) -> NoReturn:
             escape(runs.title(name)), key=f"take_{name}", on_click=state.put, args=(Key.RUN, name)
         )
     if run is not None and runs.effects_of(run.id) is not None:
-        block_ablation.section(run, run.classes, chosen=state.get(Key.TRUE_CATEGORY) or "")
+        section(run, run.classes, chosen=state.get(Key.TRUE_CATEGORY) or "")
     raise PageEnd
+
+
+READING = (
+    "How to read it: each block alone is made neutral (DSA: identity kernel; SDA: gate off). Bars: "
+    "all videos; map: one row per class. The value is the mean loss of the true class's "
+    "probability, in points. Blue: the block supports the class; orange: it works against it. The "
+    "hover text gives the accuracy without the block."
+)
+
+
+def section(run: Run, categories: Sequence[str], *, chosen: str = "") -> None:
+    """Figures of a run whose blocks have been ablated; for another one, how to ablate them.
+
+    categories: class names in the order to draw. chosen: the class that is marked.
+    """
+    st.subheader("Block importance per class")
+    effects = runs.effects_of(run.id)
+    if effects is None:
+        st.info(missing(run), icon=":material/info:")
+        return
+    st.markdown(lead(effects, run.classes))
+    run_widgets.figure(
+        effects_of_blocks(effects), "Points of probability lost without each block",
+        name=f"effects_{run.id}",
+    )
+    rows = [run.classes.index(name) for name in categories]
+    run_widgets.figure(
+        effects_of_categories(effects, run.classes, rows, chosen=chosen),
+        "Points of probability that each class loses without each block",
+        name=f"effects_{run.id}_map",
+    )
+    st.caption(READING)
+    page_frame.download(
+        "Block importance", "CSV", partial(to_csv, effects, run.classes), f"effects_{run.id}",
+        "effects_csv",
+    )
+
+
+def missing(run: Run) -> str:
+    """Reason why a run has no block importance, and the command that computes it."""
+    if run.made_up:
+        return "This run is made up: it has no model whose blocks could be ablated."
+    return (
+        "Block importance has not been computed for this run. It takes one more pass over the "
+        f"dataset per block: `python -m dsanet_core effects {run.id}`"
+    )
+
+
+def lead(effects: RunEffects, classes: Sequence[str]) -> str:
+    """The most important block, and the classes for which it matters most and least."""
+    known = np.flatnonzero(effects.videos)
+    before, after, drop = map(
+        effects.over_videos, (effects.before, effects.after, effects.drop)
+    )
+    block = int(drop.argmax())
+    lost = effects.drop[known, block]
+    most, least = known[int(lost.argmax())], known[int(lost.argmin())]
+    return (
+        f"**Most important block: {escape(block_label(effects.blocks[block]))}.** Without it, "
+        f"accuracy over {int(effects.videos.sum())} videos changes from {percent(float(before))} "
+        f"to {percent(float(after[block]))}. It matters most for “{escape(classes[most])}” "
+        f"({points(-lost.max())}) and least for “{escape(classes[least])}” "
+        f"({points(-lost.min())})."
+    )
+
+
+def to_csv(effects: RunEffects, classes: Sequence[str]) -> str:
+    """One row per class with videos and block."""
+    header = [
+        "category", "videos", "block", "change", "accuracy", "accuracy_without",
+        "probability_lost",
+    ]
+    return csv_text(header, (
+        [
+            classes[row], int(effects.videos[row]), block, effects.changes[index],
+            f"{effects.before[row]:.6g}", f"{effects.after[row, index]:.6g}",
+            f"{effects.drop[row, index]:.6g}",
+        ]
+        for row in np.flatnonzero(effects.videos).tolist()
+        for index, block in enumerate(effects.blocks)
+    ))

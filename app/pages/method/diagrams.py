@@ -11,7 +11,9 @@ from html import escape
 
 import streamlit as st
 
-from dsanet_core.figures import palette
+from dsanet_core.figures import (
+    style,
+)
 
 CSS = """
 svg { width: 100%; min-width: 620px; height: auto; display: block; }
@@ -144,7 +146,7 @@ def dsa_drawing() -> str:
 
 def sda_drawing() -> str:
     """SDA: from the features of a block to its gate."""
-    marks = palette.dependency_marks(("LST", "LT", "LS", "S122"))
+    marks = style.dependency_marks(("LST", "LT", "LS", "S122"))
     rows = (
         ("LST", "whole video, 1×1×1"),
         ("LT", "pooled over time, 1×3×3"),

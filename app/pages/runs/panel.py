@@ -12,8 +12,18 @@ import streamlit as st
 from app import page_file
 from app.pages.runs import text
 from app.pages.runs.entries import Entry, State, all_entries, unreadable_videos
-from app.server import data_roots, run_jobs, runs, services
-from app.ui import choices, exports, page_frame, run_widgets, state
+from app.server import (
+    run_jobs,
+    runs,
+    services,
+    settings,
+)
+from app.ui import (
+    choices,
+    page_frame,
+    run_widgets,
+    state,
+)
 from app.ui.state import Key, keyed
 from dsanet_core.datasets.annotations import DATASETS
 from dsanet_core.records import Run
@@ -67,7 +77,7 @@ def form(*, expanded: bool) -> None:
         ):
             with st.spinner("Checking model and videos …"):
                 run_id = run_jobs.start(run_jobs.arguments(
-                    data_roots.locate(dataset), model, split=split, limit=limit,
+                    settings.locate(dataset), model, split=split, limit=limit,
                     views=views.strip(), untrimmed=untrimmed,
                 ))
             _show_started(run_id)
@@ -92,7 +102,7 @@ def _files() -> tuple[str, str, int | None]:
         "annotation files, NAME:FOLDER[,annotations=FILE], where NAME is one of "
         f"{', '.join(DATASETS)}. The classes must be those of the model.",
     )
-    st.caption(escape(data_roots.describe()))
+    st.caption(escape(settings.describe()))
     left, right = st.columns(2)
     split = left.text_input(
         "Split", **keyed(state.NEW_RUN_SPLIT), placeholder="none",
@@ -173,7 +183,7 @@ def choose(shown: Sequence[Entry]) -> Entry:
 
 def export(shown: Sequence[Entry]) -> None:
     """The table as a file."""
-    exports.download(
+    page_frame.download(
         "Table", "CSV", partial(text.columns_to_csv, text.columns(shown)), "runs", "table_csv"
     )
 
@@ -230,7 +240,7 @@ def _unreadable(entry: Entry) -> None:
         columns, hide_index=True, alt="Unreadable videos",
         column_config={"Why it was not read": st.column_config.Column("Reason")},
     )
-    exports.download(
+    page_frame.download(
         "Errors", "CSV", partial(text.columns_to_csv, columns), f"errors_{entry.id}", "errors_csv"
     )
 
@@ -243,7 +253,7 @@ def _actions(entry: Entry) -> None:
                     st.session_state[Key.RUNS] = [entry.id]
                     st.switch_page(page_file(page))
             run = runs.find(entry.id)
-            exports.download(
+            page_frame.download(
                 "Numbers", "JSON", lambda: json.dumps(run_to_dict(run), indent=1),
                 f"run_{entry.id}", "numbers_json",
             )

@@ -10,12 +10,14 @@ from typing import Any
 
 from app.pages.runs.entries import Entry, Facts, State
 from app.server import run_queue, runs
-from dsanet_core.csv_text import csv_text
 from dsanet_core.errors import RecordError, RunError, printable
 from dsanet_core.report.text import escape
 from dsanet_core.runs.shards import DAMAGED
 from dsanet_core.runs.store import RunFolder
-from dsanet_core.text_format import plural
+from dsanet_core.text_format import (
+    csv_text,
+    plural,
+)
 
 STALE_SECONDS = 30
 """Age of a progress report above which the page gives it."""

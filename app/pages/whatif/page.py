@@ -3,7 +3,10 @@
 import streamlit as st
 
 from app.pages.whatif import text, widgets
-from app.ui import choosers, exports, page_frame
+from app.ui import (
+    choosers,
+    page_frame,
+)
 from app.ui.state import Key
 from dsanet_core.figures import compare_snippets, disagreement, top_bars
 from dsanet_core.figures.style import snippet_word
@@ -64,4 +67,4 @@ with page_frame.page(
 
     page_frame.model_details([before], [name])
     widgets.export(before, after)
-    exports.report(analyses, source, effects=effects)
+    page_frame.report(analyses, source, effects=effects)

@@ -14,7 +14,11 @@ import streamlit as st
 from app.pages.whatif import text
 from app.server import samples, services, tasks
 from app.server.run_videos import Source
-from app.ui import choosers, exports, page_frame, state
+from app.ui import (
+    choosers,
+    page_frame,
+    state,
+)
 from app.ui.state import Key, keyed
 from dsanet_core import synthetic
 from dsanet_core.figures.block_ablation import block_effects
@@ -258,11 +262,11 @@ def export(before: Analysis, after: Analysis | None) -> None:
         for label, analysis in zip(text.LABELS, (before, after), strict=True):
             if analysis is None:
                 continue
-            stem = exports.file_stem(analysis) + ("_changed" if analysis.changes else "")
+            stem = page_frame.file_stem(analysis) + ("_changed" if analysis.changes else "")
             for data, kind, make in (
                 ("all data", "JSON", analysis_to_json), ("scores", "CSV", analysis_to_csv),
             ):
-                exports.download(
+                page_frame.download(
                     f"{escape(analysis.model.name)} ({label}): {data}", kind,
                     partial(make, analysis), stem, f"whatif_{kind}_{label}",
                 )
