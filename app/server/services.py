@@ -33,7 +33,7 @@ SPECS_KEPT = 256
 """Of networks at hand: more than a server has."""
 STEPS = {
     "decode": ("reading frames", 0.0, 0.4),
-    "start": ("waiting for the process that runs it", 0.4, 0.0),
+    "start": ("starting the model process", 0.4, 0.0),
     "load": ("loading the model", 0.4, 0.0),
     "transform": ("preparing", 0.4, 0.1),
 }

@@ -132,7 +132,7 @@ class Rate(NamedTuple):
 class Trust:
     """Reliability of a method's maps for a network, measured on videos with known truth.
 
-    dataset: which. pointing: the map's highest place lies on an object that carries the category
+    dataset: which. pointing: the map's highest place lies on an object of the class
     (pointing game, Zhang et al., 2018); chance: a random place. timing: the most important frame or
     snippet lies within an event of the category; chance: a random one. gain, random_gain: mean of
     `Faithfulness.gain` and of random orders. sanity: mean rank correlation of the map with that of

@@ -81,7 +81,7 @@ def open_upload(path: str | os.PathLike[str], limits: Limits) -> Iterator[Upload
             raise VideoError(f"{name} is {kind}", EXPECTED, "Name one video file.")
         if status.st_size == 0:
             raise VideoError(
-                f"{name} is empty (0 bytes)", EXPECTED, "Fetch it again: nothing of it arrived."
+                f"{name} is empty (0 bytes)", EXPECTED, "Copy or download it again."
             )
         if status.st_size > limits.max_file_bytes:
             most = f"at most {file_size(limits.max_file_bytes)}"
