@@ -310,7 +310,7 @@ def test_what_takes_long_says_what_it_is_doing(
     monkeypatch.setattr(cli.output, "PROGRESS_SECONDS", 0.01)
     said = ""
     with cli.output.StatusMessages("decode") as progress:
-        progress.doing = "7 of 9 videos"
+        progress.step = "7 of 9 videos"
         for _ in range(1000):
             time.sleep(0.01)
             said += capsys.readouterr().err

@@ -20,9 +20,8 @@ from dsanet_core.cli.models import import_weights, show_models, weights
 from dsanet_core.cli.output import log, positive
 from dsanet_core.cli.predict import compare, predict, report
 from dsanet_core.cli.runs import effects, run
-from dsanet_core.cli.train import add_train, train
+from dsanet_core.cli.train import PRECISIONS, add_train, train
 from dsanet_core.errors import LensError, printable
-from dsanet_core.records import PRECISIONS
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from dsanet_core.cli.output import log, non_negative, positive
 from dsanet_core.errors import ModelError
-from dsanet_core.records import PRECISIONS
 
 if TYPE_CHECKING:
     from dsanet_core.training import Recipe
 
 NORMS = ("normal", "synchronised", "partial", "frozen")
+PRECISIONS = ("float32", "bfloat16", "float16")
 OPTIMIZERS = ("sgd", "adamw")
 READERS = ("pyav", "decord")
 NO_LOGS = "none"

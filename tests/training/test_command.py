@@ -134,7 +134,7 @@ def test_dsa_starts_from_a_network_without(
         *([] if lean else ["--no-lean"]),
     )
     assert code == 0, err
-    assert "14 begin anew such as layer2.1.dsa.generate.0.weight" in err
+    assert "14 initialised at random such as layer2.1.dsa.generate.0.weight" in err
     before, after = (load_model(path, "cpu").state_dict() for path in (start, out))
     assert all(torch.allclose(after[key], value, atol=1e-5) for key, value in before.items())
     with capture() as seen, torch.inference_mode():
@@ -157,7 +157,7 @@ EMPTY = "synth:seed=1,n=4"
         ([RECIPE, "--data", "@FOLDER", "--split", "train", "--val", "@LIST"],
          "1 class of @LIST not among those of the training, first 'down' of 2 videos"),
         ([RECIPE, "--data", "@GONE"], "2 of 4 videos are missing, such as gone1.mp4"),
-        ([RECIPE, "--data", "@BAD"], "8 of 10 videos that were tried cannot be read, such as"),
+        ([RECIPE, "--data", "@BAD"], "8 of 10 tested videos cannot be read, such as"),
         ([RECIPE, "--data", "@FOLDER", "--split", "train", "--batch", 7],
          "7 videos per step of 6 in all"),
         ([RECIPE, "--data", "@FOLDER", "--split", "train", "--accumulate", 3],

@@ -84,7 +84,7 @@ def test_a_damaged_state_is_a_message(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"state.pt cannot be read .*Delete it to start over"):
         trained(state_path=state)
     torch.save({"losses": []}, state)
-    with pytest.raises(CheckpointError, match="something is missing"):
+    with pytest.raises(CheckpointError, match="keys are missing"):
         trained(state_path=state)
 
 
