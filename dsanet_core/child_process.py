@@ -3,7 +3,6 @@
 One socket is a child's standard input and output until it takes it (`parent_channel`). A message
 is 8 bytes of length, as many bytes of a line with a JSON object, and raw buffers, whose sizes the
 object lists. Of a message only its form is trusted, and its size is capped before it is read.
-`receive_object` alone unpickles: it is for children that open no foreign file.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ from __future__ import annotations
 import atexit
 import json
 import os
-import pickle
 import select
 import signal
 import socket
@@ -123,17 +121,6 @@ class Channel:
         """Header of the next message and the descriptors that came with it, now open here."""
         start, files, _, _ = socket.recv_fds(self.socket, 8, max_files)
         return self.receive(start=start)[0], files
-
-    def send_object(self, value: Any) -> None:
-        """Send any value; its arrays travel beside the pickle, so that none is copied into it."""
-        arrays: list[pickle.PickleBuffer] = []
-        head = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
-        self.send({}, [head, *(array.raw() for array in arrays)])
-
-    def receive_object(self) -> tuple[Any, int]:
-        """A value from `send_object` and its size in bytes. Raises EOFError."""
-        _, (head, *arrays) = self.receive()
-        return pickle.loads(head, buffers=arrays), len(head) + sum(map(len, arrays))
 
     def wait(self, deadline: float = inf, cancel: threading.Event | None = None) -> None:
         """Return once there is something to receive or the other end has hung up.

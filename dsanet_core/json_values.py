@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from types import UnionType
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 T = TypeVar("T")
 
 MAX_DEPTH = 8
-MAX_TEXT, MAX_PARTS = 2000, 100_000
+MAX_TEXT, MAX_PARTS, MAX_SHOWN = 2000, 100_000, 20
 
 
 def parse_json(text: str, kind: type | UnionType) -> Any:
@@ -55,9 +56,21 @@ def record_from(
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
         place = place.strip("`.")
-        raise ValueError(f"{place}: {reason}" if place else reason) from error
+        raise ValueError(f"{_named(values, place)}: {reason}" if place else reason) from error
     _require_known(record, values, kind.__name__)
     return record
+
+
+def _named(values: Any, place: str) -> str:
+    """The place of a value, such as "sampling.num_snippets", and the value if a short number."""
+    value = values
+    for step in re.findall(r"[^.\[\]]+", place):
+        if isinstance(value, dict):
+            value = value.get(step)
+        elif isinstance(value, list | tuple) and step.isdecimal():
+            value = value[int(step)]
+    is_shown = isinstance(value, int | float) and len(str(value)) <= MAX_SHOWN
+    return f"{place} {value}" if is_shown else place
 
 
 def _require_known(record: Any, values: Any, where: str) -> None:

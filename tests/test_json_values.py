@@ -33,8 +33,8 @@ def test_a_record_comes_back_from_its_values_and_defaults_may_be_absent() -> Non
     [
         (3, "Expected `object`, got `int`"),
         (with_values(crop="64"), "crop: Expected `int`, got `str`"),
-        (with_values(crop=True), "crop: Expected `int`, got `bool`"),
-        (with_values(crop=64.5), "crop: Expected `int`, got `float`"),
+        (with_values(crop=True), "crop True: Expected `int`, got `bool`"),
+        (with_values(crop=64.5), "crop 64.5: Expected `int`, got `float`"),
         (with_values(mean=[1, 2]), "mean: Expected `array` of length 3"),
         (with_values(surplus=1), "unknown field 'surplus' of Protocol"),
         (with_values(sampling={"surplus": 1}), "sampling: Object missing required field"),

@@ -118,10 +118,10 @@ def edit(**changes: Any) -> str:
         (edit(version=99), "version 99"),
         (edit(extra=1), "unknown field 'extra'"),
         (edit(video={"name": "x"}), "video: Object missing required field `sha256`"),
-        (edit(video=1), "video: Expected `object`, got `int`"),
+        (edit(video=1), "video 1: Expected `object`, got `int`"),
         (edit(video__artist="x"), "unknown field 'artist' of video"),
         (edit(video__width="wide"), "video.width: Expected `int`, got `str`"),
-        (edit(video__width=True), "video.width: Expected `int`, got `bool`"),
+        (edit(video__width=True), "video.width True: Expected `int`, got `bool`"),
         (edit(video__width=-3), "video size"),
         (edit(video__fps=10**400), "video.fps: Number out of range"),
         (edit(model__classes=["only one"]), "expected (8, 1)"),
@@ -182,7 +182,7 @@ def packed(array: np.ndarray, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        (edit_selection(block=3), "selections[0].block: Expected `str`, got `int`"),
+        (edit_selection(block=3), "selections[0].block 3: Expected `str`, got `int`"),
         (edit_selection(dependencies=["LST"]), "4 weights of ('LST',)"),
         (edit_selection(aggregation="max"), "aggregation: Invalid enum value 'max'"),
         (edit_selection(extra=1), "unknown field 'extra' of selections"),

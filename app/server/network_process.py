@@ -4,6 +4,7 @@ taking the server with it. The process itself is `app.server.network_worker`."""
 from __future__ import annotations
 
 import os
+import pickle
 import sys
 import threading
 import time
@@ -20,7 +21,14 @@ from typing import Any, Generic, TypeVar
 from app import ROOT, python_path
 from app.server import logs
 from app.server.tasks import Task
-from dsanet_core.child_process import OMP_ENV, POLL_SECONDS, Child, DeadlineError, KeptChild
+from dsanet_core.child_process import (
+    OMP_ENV,
+    POLL_SECONDS,
+    Channel,
+    Child,
+    DeadlineError,
+    KeptChild,
+)
 from dsanet_core.errors import LensError
 from dsanet_core.records import Clips
 
@@ -71,6 +79,22 @@ class Recent(Generic[Value]):
 
 class WorkerError(LensError):
     """The process that runs networks was lost, with what it was working on."""
+
+
+def send_object(channel: Channel, value: Any) -> None:
+    """Send any value; its arrays travel beside the pickle, so that none is copied into it."""
+    arrays: list[pickle.PickleBuffer] = []
+    head = pickle.dumps(value, protocol=5, buffer_callback=arrays.append)
+    channel.send({}, [head, *(array.raw() for array in arrays)])
+
+
+def receive_object(channel: Channel) -> tuple[Any, int]:
+    """A value from `send_object` and its size in bytes. Raises EOFError.
+
+    Unpickles, so it is for the two ends of this process alone: neither opens a foreign file.
+    """
+    _, (head, *arrays) = channel.receive()
+    return pickle.loads(head, buffers=arrays), len(head) + sum(map(len, arrays))
 
 
 class NetworkProcess(KeptChild["_NetworkChild"]):
@@ -179,7 +203,7 @@ class _NetworkChild(Child):
         try:
             self._number += 1
             message = replace(request, clips=None) if is_known else request
-            self.channel.send_object((self._number, message))
+            send_object(self.channel, (self._number, message))
             kind, value, size = self._outcome(cancel, report)
         except CancelledError:
             self.is_sound = self._stops()
@@ -203,7 +227,7 @@ class _NetworkChild(Child):
             report("start", 0.0)
             try:
                 self.channel.wait(time.monotonic() + POLL_SECONDS, cancel)
-                (_, self.device_taken), _ = self.channel.receive_object()
+                (_, self.device_taken), _ = receive_object(self.channel)
             except DeadlineError:
                 if time.monotonic() > end:
                     self.is_sound = False
@@ -215,7 +239,7 @@ class _NetworkChild(Child):
     def _outcome(self, cancel: threading.Event, report: Report) -> tuple[str, Any, int]:
         while True:
             self.channel.wait(cancel=cancel)
-            (kind, value), size = self.channel.receive_object()
+            (kind, value), size = receive_object(self.channel)
             if kind != "progress":
                 return kind, value, size
             report(*value)
@@ -224,10 +248,10 @@ class _NetworkChild(Child):
         """Cancel the request; false if the process is lost or not done with it in time."""
         end = time.monotonic() + GRACE_SECONDS
         with suppress(EOFError, OSError, DeadlineError):
-            self.channel.send_object(self._number)
+            send_object(self.channel, self._number)
             while True:
                 self.channel.wait(end)
-                (kind, _), _ = self.channel.receive_object()
+                (kind, _), _ = receive_object(self.channel)
                 if kind != "progress":
                     return bool(kind != "lost")
         return False

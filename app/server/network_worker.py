@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from app.server import logs, memory, settings, tasks
-from app.server.network_process import NetworkRequest, Recent
+from app.server.network_process import NetworkRequest, Recent, receive_object, send_object
 from dsanet_core import checkpoints
 from dsanet_core.analysis import StepProgress
 from dsanet_core.child_process import Channel, parent_channel
@@ -97,12 +97,12 @@ class TaskInbox:
         """Raises CancelledError for a request that was cancelled."""
         if self._cancelled == number:
             raise CancelledError
-        self._channel.send_object(("progress", (step, share)))
+        send_object(self._channel, ("progress", (step, share)))
 
     def _listen(self) -> None:
         while True:
             try:
-                message, _ = self._channel.receive_object()
+                message, _ = receive_object(self._channel)
             except (EOFError, OSError):
                 os._exit(0)  # the server is gone, and the result has nobody to go to
             if isinstance(message, int):
@@ -167,12 +167,12 @@ def main(device: str) -> None:
     memory.share_heaps()
     networks, clips = Networks(usable(device)), Recent[Clips]()
     inbox = TaskInbox(channel)
-    channel.send_object(("ready", networks.device))
+    send_object(channel, ("ready", networks.device))
     given_back = time.monotonic()
     while True:
         number, request = inbox.next()
         shown = clips.take(request.video, request.clips)
-        channel.send_object(outcome(request, shown, networks, partial(inbox.report, number)))
+        send_object(channel, outcome(request, shown, networks, partial(inbox.report, number)))
         del request, shown
         if time.monotonic() - given_back > memory.SECONDS:
             memory.give_back()

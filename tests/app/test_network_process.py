@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -19,7 +20,7 @@ import numpy as np
 import pytest
 import streamlit as st
 
-from app.server import health, settings, tasks
+from app.server import health, network_process, settings, tasks
 from app.server.network_process import (
     NetworkProcess,
     NetworkRequest,
@@ -84,6 +85,16 @@ def test_the_answer_is_that_of_the_network_here(
     assert run(process, request_for(odd_tasks.who))["pid"] == process.pid != os.getpid()
 
 
+def test_objects_keep_their_arrays() -> None:
+    here, there = map(Channel, socket.socketpair())
+    values = {"scores": np.linspace(0, 1, 7), "empty": np.zeros((0, 3), np.float32), "name": "é"}
+    with here.socket, there.socket:
+        network_process.send_object(here, values)
+        found, size = network_process.receive_object(there)
+    assert size > 7 * 8 and found["name"] == "é" and found["empty"].shape == (0, 3)
+    np.testing.assert_array_equal(found["scores"], values["scores"])
+
+
 def test_frames_are_sent_once_for_several_questions(
     process: NetworkProcess,
     request_for: Callable[..., NetworkRequest],
@@ -91,14 +102,14 @@ def test_frames_are_sent_once_for_several_questions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     sent: list[NetworkRequest] = []
-    real = Channel.send_object
+    real = network_process.send_object
 
     def spy(channel: Channel, message: Any) -> None:
         if isinstance(message, tuple):
             sent.append(message[1])
         real(channel, message)
 
-    monkeypatch.setattr(Channel, "send_object", spy)
+    monkeypatch.setattr(network_process, "send_object", spy)
     for video in ("x", "x", "y", "x", "z", "y"):
         found = run(process, request_for(odd_tasks.who, video=video))
         assert (found["rgb"] == clips.frames.rgb).all()
