@@ -19,12 +19,8 @@ import numpy as np
 
 from dsanet_core import synthetic
 from dsanet_core.attribution import attribute, faithfulness, randomised, rank_correlation
-from dsanet_core.attribution.faithfulness import (
-    FILE,
-    in_parts,
-    read_trust,
-    write_trust,
-)
+from dsanet_core.attribution.faithfulness import in_parts
+from dsanet_core.attribution.trust import FILE, read_trust, write_trust
 from dsanet_core.checkpoints import load_model, read_manifest
 from dsanet_core.datasets import open_dataset
 from dsanet_core.models.base import VideoNetwork

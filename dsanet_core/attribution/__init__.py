@@ -5,13 +5,8 @@ and deletion curves, the comparison with random weights and videos with known tr
 """
 
 from dsanet_core.attribution.attribute import attribute
-from dsanet_core.attribution.faithfulness import (
-    faithfulness,
-    offered,
-    randomised,
-    rank_correlation,
-    trust_of,
-)
+from dsanet_core.attribution.faithfulness import faithfulness
+from dsanet_core.attribution.trust import offered, randomised, rank_correlation, trust_of
 from dsanet_core.serialize import attribution_to_csv, attribution_to_dict, attribution_to_json
 
 __all__ = [

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.pages.runs import table
-from app.pages.runs.table import State
+from app.pages.runs import entries, text
+from app.pages.runs.entries import State
 from app.server import run_jobs, run_queue, runs
 from app.server.run_queue import Turn
 from dsanet_core.checkpoints import load_model
@@ -40,7 +40,7 @@ def wanted(weights: Path) -> list[str]:
 
 
 def state_of(run_id: str) -> State:
-    return next(entry.state for entry in table.entries() if entry.id == run_id)
+    return next(entry.state for entry in entries.all_entries() if entry.id == run_id)
 
 
 def test_a_started_run_ends_as_the_same_run_in_this_process_does(
@@ -73,7 +73,7 @@ def test_a_stopped_run_keeps_what_is_done(
     folder = RunFolder(runs_folder / run_id)
     assert 0 < len(folder.done()) == folder.progress().done < 20000
     assert state_of(run_id) is State.STOPPED
-    assert "it was stopped" in str(table.last_words(folder.path))
+    assert "it was stopped" in str(text.exit_reason(folder.path))
 
 
 @pytest.mark.usefixtures("program", "runs_folder")
@@ -192,7 +192,7 @@ def test_a_process_that_is_killed_leaves_a_stopped_run_and_says_so(wanted: list[
     os.kill(folder.progress().process, signal.SIGKILL)
     wait_until(lambda: run_jobs.queue.turn(run_id) is None)
     assert state_of(run_id) is State.STOPPED
-    assert str(table.last_words(folder.path)).startswith("killed by signal SIGKILL")
+    assert str(text.exit_reason(folder.path)).startswith("killed by signal SIGKILL")
 
 
 @pytest.mark.parametrize(

@@ -72,7 +72,7 @@ def test_from_a_category_to_a_video_and_back(open_page: OpenPage, known_runs: li
     assert f"#### {sda.classes[sda.predicted[place]]}" in [m.value for m in at.markdown]
     if not sda.correct[place]:
         assert f"Ground truth: {synthetic.CATEGORIES[3]}" in page_text(at)
-    note = "Drawn again at a size to watch; the network saw the same video at 72 x 72"
+    note = "Enlarged for playback; the model used the same video at 72 x 72"
     assert note in page_text(at)
 
     next(button for button in at.button if button.label == "Back to Categories").click()
@@ -221,7 +221,7 @@ def test_a_changed_dataset_is_a_readable_error(open_page: OpenPage, run_of_files
         out.write(f"1.mp4,{synthetic.CATEGORIES[1]},0,2\n")
     at = open_page(video=run_videos.video_id(run_of_files, 1))
     assert "has changed since the run" in at.error[0].value
-    assert "run the network over it again" in at.error[0].value
+    assert "run the model over it again" in at.error[0].value
 
 
 def test_a_missing_dataset_is_a_readable_error(open_page: OpenPage, run_of_files: Run,
@@ -257,7 +257,8 @@ def test_a_folder_of_frames_scores_as_it_did_in_the_run_and_plays_as_a_film(
     at = open_page(video=run_videos.video_id(run, 0), model="sda_tsn_synth")
     assert not at.error
     assert f"Prediction ({100 * run.confidence[0]:.1f}%)" in page_text(at)
-    assert "the network saw the pictures themselves, 97 x 73 px" in page_text(at)
+    note = "Encoded for playback; the model used the original pictures at 97 x 73 px"
+    assert note in page_text(at)
     film = run_videos.find(run_videos.video_id(run, 0))
     assert film is not None
     shown = video.read_clips(film.path, Sampling(1, 40, 1)).frames
@@ -272,7 +273,7 @@ def test_a_copy_for_the_browser_never_lies_beside_the_file(
     monkeypatch.setattr(video, "plays_in_browser", lambda facts: False, raising=False)
     held = {path: path.read_bytes() for path in files.parent.glob("*.mp4")}
     at = open_page(video=run_videos.video_id(run_of_files, 0), model="sda_tsn_synth")
-    assert "A small copy in H.264" in page_text(at)
+    assert "A small H.264 copy" in page_text(at)
     assert {path: path.read_bytes() for path in files.parent.glob("*.mp4")} == held
 
 

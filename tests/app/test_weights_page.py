@@ -137,7 +137,7 @@ def test_a_checkpoint_is_kept_shown_and_at_hand_on_every_page(
     at.button(key="weights_delete_asked_yes").click().run()
     at = go(at, "inspect")
     assert not at.error
-    assert "mine is not at hand" in page_text(at)
+    assert "mine is not available" in page_text(at)
     assert at.session_state["model"] == "dsa_i3d_synth"
     at.selectbox(key="model").set_value("i3d_synth").run()
     assert "not at hand" not in page_text(settle(at))

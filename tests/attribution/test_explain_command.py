@@ -10,10 +10,7 @@ import numpy as np
 import pytest
 
 from dsanet_core import cli, synthetic
-from dsanet_core.attribution import (
-    attribute,
-    faithfulness,
-)
+from dsanet_core.attribution import attribute, trust
 from dsanet_core.cli.explain import METHODS as COMMAND_METHODS
 from dsanet_core.records import METHODS
 from tests.clips import save_clip
@@ -76,7 +73,7 @@ def test_what_was_measured_stands_beside_it_and_a_method_without_worth_is_refuse
         make_trust("grad_cam", weights_sha256=sha256),
         make_trust("occlusion", weights_sha256=sha256, gain=0.0, random_gain=0.1),
     )
-    monkeypatch.setattr(faithfulness, "_measured", lambda: measured)
+    monkeypatch.setattr(trust, "_measured", lambda: measured)
     _, out, _ = call(capsys, clip, "--model", weights, "--method", "grad_cam")
     rate = measured[0].pointing
     assert f"{rate.rate:.1%} of {rate.videos} (by chance {rate.chance:.1%})" in out

@@ -9,17 +9,8 @@ import numpy as np
 import pytest
 
 from dsanet_core import synthetic
-from dsanet_core.attribution import (
-    attribute,
-    faithfulness,
-    offered,
-    trust_of,
-)
-from dsanet_core.attribution.faithfulness import (
-    FILE,
-    read_trust,
-    write_trust,
-)
+from dsanet_core.attribution import attribute, offered, trust, trust_of
+from dsanet_core.attribution.trust import FILE, read_trust, write_trust
 from dsanet_core.checkpoints import read_manifest
 from dsanet_core.records import METHODS, Attribution, Rate
 from dsanet_core.video import to_tensor
@@ -116,9 +107,9 @@ def test_trust_is_kept_and_found_by_the_weights(tmp_path, monkeypatch) -> None:
         make_trust("grad_cam", gain=0.1, random_gain=0.2),
         make_trust("ablation", weights_sha256="2" * 64),
     )
-    write_trust(tmp_path / "faithfulness.json", measured)
-    assert read_trust(tmp_path / "faithfulness.json") == measured
-    monkeypatch.setattr(faithfulness, "_measured", lambda: measured)
+    write_trust(tmp_path / "trust.json", measured)
+    assert read_trust(tmp_path / "trust.json") == measured
+    monkeypatch.setattr(trust, "_measured", lambda: measured)
     assert trust_of("1" * 64) == {"occlusion": measured[0], "grad_cam": measured[1]}
     assert offered("1" * 64) == ("integrated_gradients", "occlusion", "ablation")
     assert trust_of("3" * 64) == {} and offered("3" * 64) == METHODS

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 expect.set_options(timeout=WAIT_MILLISECONDS)
 
-ASKED, LET_IN = "This server asks who you are.", "Upload a video"
+ASKED, LET_IN = "Sign in to use this server.", "Upload a video"
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,6 @@ def test_who_is_not_on_the_list_is_told_so(
     page.goto(address)
     provider.person = {"sub": "2", "email": "eve@lab.example"}
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("may not use this server")).to_be_visible()
+    expect(page.get_by_text("is not allowed to use this server")).to_be_visible()
     expect(page.get_by_text(LET_IN)).to_have_count(0)
     page.context.close()

@@ -101,7 +101,7 @@ def test_the_pages_give_the_report_of_what_they_show(
     download.value.save_as(target)
     watched.check()
     report, requests, said = open_report(watched.context, target)
-    expect(report.get_by_text("dsa_i3d_synth: Prediction")).to_be_visible()
+    expect(report.get_by_text("dsa_i3d_synth: Prediction (")).to_be_visible()
     correct, incorrect = map(report.get_by_text, ("✓ Correct", "✗ Incorrect"))
     expect(correct.or_(incorrect).first).to_be_visible()
     expect(report.get_by_text("Top-1 accuracy on synth")).to_have_count(2)
