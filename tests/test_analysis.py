@@ -15,6 +15,7 @@ from dsanet_core.checkpoints import load_model, save_checkpoint
 from dsanet_core.errors import ModelError, VideoError
 from dsanet_core.familiarity import FamiliarityModel
 from dsanet_core.hooks import capture
+from dsanet_core.inference import prepare
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.serialize import analysis_from_json, analysis_to_json
@@ -232,7 +233,8 @@ def test_weights_are_told_apart_and_named(tmp_path: Path, video: Path) -> None:
         "dsa_i3d_synth", "b.safetensors", sha256, "a test",
     )  # fmt: skip
     assert model.params == sum(p.numel() for p in network.parameters())
-    assert np.array_equal(by_path.video_scores, analyze(video, network).video_scores)
+    prepared = analyze(video, prepare(network))
+    assert np.array_equal(by_path.video_scores, prepared.video_scores)
     assert by_path.familiarity is None
 
 

@@ -28,6 +28,7 @@ from dsanet_core.checkpoints import (
 from dsanet_core.checkpoints.checkpoint_file import open_checkpoint
 from dsanet_core.errors import CheckpointError, ModelError
 from dsanet_core.familiarity import FamiliarityModel
+from dsanet_core.inference import prepare
 from dsanet_core.models.base import VideoNetwork
 from dsanet_core.zoo import BUILDERS, build_model, create_model, model_spec
 
@@ -65,7 +66,7 @@ def test_a_saved_network_comes_back_with_its_facts_and_gives_the_same_logits(
     assert weights.familiarity.threshold == -3.25
     clips = torch.randn(2, 4, 3, 4, 32, 32)
     with torch.no_grad():
-        assert torch.equal(loaded(clips), network(clips))
+        assert torch.equal(loaded(clips), prepare(network)(clips))
     assert all(p.device.type == "cpu" and p.requires_grad for p in loaded.parameters())
 
 

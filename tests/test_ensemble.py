@@ -81,7 +81,7 @@ def test_members_that_do_not_name_the_same_classes_are_refused() -> None:
     other.spec = replace(other.spec, classes=tuple(names))
     with pytest.raises(ModelError, match=f"{names[2]!r} in place of {names[3]!r}"):
         Ensemble([network, other])
-    with pytest.raises(ModelError, match="of nobody"):
+    with pytest.raises(ModelError, match="without members"):
         Ensemble([])
     network.spec = None
     with pytest.raises(ModelError, match="without a spec"):

@@ -35,9 +35,7 @@ from dsanet_core.records import (
     Rate,
     Trust,
 )
-from dsanet_core.synthetic.render import (
-    Event,
-)
+from dsanet_core.synthetic.scene import Event
 from dsanet_core.video import to_tensor
 from tools import markdown
 

@@ -20,9 +20,7 @@ from dsanet_core.datasets import SYNTH, Dataset, open_dataset
 from dsanet_core.datasets.base import Window
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Array, Clips, Run, Sampling
-from dsanet_core.video.refusals import (
-    delivery_size,
-)
+from dsanet_core.video.limits import delivery_size
 
 FOLDER = ROOT / ".cache" / "run_videos"
 FILM_SIDE = 288

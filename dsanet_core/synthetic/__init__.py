@@ -15,12 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsanet_core.synthetic.render import (
-    Actor,
-    Event,
-    Scene,
-    still,
-)
+from dsanet_core.synthetic.scene import Actor, Event, Scene, still
 from dsanet_core.synthetic.scripts import TABLE
 
 VERSION = 1

@@ -17,15 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from dsanet_core.synthetic.render import (
-    Actor,
-    Colour,
-    ColourTrack,
-    Event,
-    Scene,
-    Track,
-    still,
-)
+from dsanet_core.synthetic.scene import Actor, Colour, ColourTrack, Event, Scene, Track, still
 
 Script = Callable[[Random], Scene]
 

@@ -18,17 +18,8 @@ import numpy as np
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.text_format import file_size
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    EXPECTED,
-    LONG_SIDE,
-    RE_EXPORT,
-    SHORT_SIDE,
-    TRIM,
-    Limits,
-    refusal,
-    shown_as,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, LONG_SIDE, SHORT_SIDE, Limits
+from dsanet_core.video.refusals import EXPECTED, RE_EXPORT, TRIM, refusal, shown_as
 from dsanet_core.video.sampling import check_draw
 from dsanet_core.video.sandbox import ChildError, ask_child
 

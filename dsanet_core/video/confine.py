@@ -23,9 +23,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from dsanet_core.video.refusals import (
-    Limits,
-)
+from dsanet_core.video.limits import Limits
 
 LIMITED = "memory, time, file size and descriptors are limited"
 NO_PRIVILEGES = "no privileges can be gained"

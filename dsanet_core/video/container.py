@@ -21,11 +21,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from dsanet_core.video.confine import USABLE_CORES
-from dsanet_core.video.refusals import (
-    Limits,
-    delivery_size,
-    size_notes,
-)
+from dsanet_core.video.limits import Limits, delivery_size, size_notes
 
 CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,gif,apng,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,"

@@ -20,9 +20,7 @@ from numpy.typing import NDArray
 
 from dsanet_core.records import Sampling
 from dsanet_core.video.container import Canvas, RefusalError, Source
-from dsanet_core.video.refusals import (
-    Limits,
-)
+from dsanet_core.video.limits import Limits
 from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
 
 LONG = 3000

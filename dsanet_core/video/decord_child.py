@@ -27,9 +27,7 @@ from dsanet_core.child_process import Channel, parent_channel
 from dsanet_core.records import Sampling
 from dsanet_core.video.container import Canvas, RefusalError, Source
 from dsanet_core.video.decode import Timeline, frame_rate, read_snippets
-from dsanet_core.video.refusals import (
-    Limits,
-)
+from dsanet_core.video.limits import Limits
 
 PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuv444p")
 """Of which decord makes the RGB that PyAV makes; of those with 10 bits it does not."""

@@ -32,11 +32,8 @@ from dsanet_core.video.clips import (
     open_upload,
     read_clips,
 )
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    Limits,
-    shown_as,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
+from dsanet_core.video.refusals import shown_as
 
 COMMAND = (sys.executable, "-P", "-B", "-m", "dsanet_core.video.decord_child")
 DECORD_LIMITS = replace(DEFAULT_LIMITS, wall_seconds=20.0)

@@ -31,9 +31,7 @@ from typing import Any
 from dsanet_core.child_process import Channel, parent_channel
 from dsanet_core.records import Sampling
 from dsanet_core.video.confine import confine, die_with_parent, isolate
-from dsanet_core.video.refusals import (
-    Limits,
-)
+from dsanet_core.video.limits import Limits
 
 Work = Callable[[socket.socket, tuple[str, ...]], None]
 """The work of a child, called with its end of `data` and the privileges that the server gave up."""

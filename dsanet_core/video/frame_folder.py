@@ -22,15 +22,8 @@ from numpy.typing import NDArray
 from dsanet_core.errors import VideoError
 from dsanet_core.records import Clips, Frames, Sampling, Video
 from dsanet_core.text_format import file_size
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    RE_EXPORT,
-    TRIM,
-    Limits,
-    delivery_size,
-    shown_as,
-    size_notes,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits, delivery_size, size_notes
+from dsanet_core.video.refusals import RE_EXPORT, TRIM, shown_as
 from dsanet_core.video.sampling import frames_inside, in_words, length_notes, snippet_indices
 
 if TYPE_CHECKING:

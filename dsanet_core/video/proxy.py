@@ -15,10 +15,7 @@ from numpy.typing import NDArray
 from dsanet_core.atomic import atomic_file, private_opener
 from dsanet_core.records import Video
 from dsanet_core.video.clips import ask, open_upload, sense_made_of
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
 
 PROXY_SECONDS = 120.0
 MAX_PROXY_BYTES = 256 << 20

@@ -27,10 +27,7 @@ from dsanet_core.child_process import (
     KeptChild,
     MessageError,
 )
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
 
 COMMAND = (sys.executable, "-P", "-B", "-m", "dsanet_core.video.fork_server")
 START_SECONDS = 20.0

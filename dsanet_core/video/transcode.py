@@ -15,10 +15,7 @@ from av.video.reformatter import Interpolation
 from av.video.stream import VideoStream
 
 from dsanet_core.video.container import RefusalError, Source, upright_size
-from dsanet_core.video.refusals import (
-    Limits,
-    delivery_size,
-)
+from dsanet_core.video.limits import Limits, delivery_size
 
 PROXY_SHORT_SIDE = 480
 MAX_FPS = 60

@@ -70,7 +70,7 @@ def test_the_shift_stays_on_the_residual_branch() -> None:
     x = torch.randn(1, 64, 4, 8, 8, dtype=torch.float64)
     with torch.no_grad():
         out = block(x)
-        branch = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(x)))))
+        branch = block.bn2(block.conv2(block.relu(block.bn1(block.conv1(block.before1(x))))))
         torch.testing.assert_close(out, block.relu(branch + x))
     torch.testing.assert_close(seen["inner"], TemporalShift()(x))
 

@@ -10,11 +10,7 @@ import numpy as np
 import pytest
 
 from dsanet_core.synthetic import GROUPS, NUM_FRAMES
-from dsanet_core.synthetic.render import (
-    Scene,
-    colour_at,
-    value_at,
-)
+from dsanet_core.synthetic.scene import Scene, colour_at, value_at
 from dsanet_core.synthetic.scripts import MIRROR_OF, MIRRORS, TABLE, Mirror
 
 SCRIPTS = {row.name: row.script for row in TABLE}

@@ -13,9 +13,7 @@ import pytest
 from dsanet_core.records import Sampling
 from dsanet_core.video import confine, read_clips, sandbox
 from dsanet_core.video.confine import FILTERED, LIMITED, NO_NETWORK
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS
 from tests.video.make import Children, write_video
 
 ATTEMPTS = {

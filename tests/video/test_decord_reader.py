@@ -265,7 +265,7 @@ def test_a_reader_that_is_unknown_not_there_or_for_no_files_is_refused(
     video.rename(tmp_path / "a/1.mp4")
     with pytest.raises(DatasetError, match="reader 'opencv'; expected one of 'pyav', 'decord'"):
         open_dataset(str(tmp_path), reader="opencv")
-    with pytest.raises(DatasetError, match=r"reader 'decord' for synth.*these videos are drawn"):
+    with pytest.raises(DatasetError, match=r"reader 'decord' for synth.*these videos are rendered"):
         open_dataset("synth:seed=1,n=2", reader="decord")
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(DatasetError, match=r"'decord' is not installed.*pip install decord"):

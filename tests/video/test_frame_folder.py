@@ -15,10 +15,7 @@ from dsanet_core.errors import DatasetError, VideoError
 from dsanet_core.records import Clips, Sampling
 from dsanet_core.video import snippet_indices
 from dsanet_core.video.frame_folder import is_frame_folder, read_pictures
-from dsanet_core.video.refusals import (
-    DEFAULT_LIMITS,
-    Limits,
-)
+from dsanet_core.video.limits import DEFAULT_LIMITS, Limits
 from tests.dataset_files import rows, touch, write_list
 from tests.published_data.files import write_frames
 from tests.video.make import number_of, numbered
