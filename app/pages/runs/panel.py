@@ -34,7 +34,6 @@ from dsanet_core.text_format import percent
 BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
 WATCH_SECONDS, IDLE_SECONDS = 1.0, 5.0
 """Interval of redrawing while a run is active, and while none is."""
-BadgeColour = Literal["blue", "orange", "gray", "green", "red"]
 BENCHMARK, FILES = "Embedded benchmark", "Folder or list on this server"
 DEFAULT_SEED, DEFAULT_VIDEOS = 7, 500
 MOST_SEED, MOST_VIDEOS = 2**31 - 1, 10**6
