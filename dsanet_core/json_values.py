@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Never, TypeVar
+from typing import Any, Literal, Never, TypeVar, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,9 +56,21 @@ def record_from(
     except msgspec.ValidationError as error:
         reason, _, place = str(error).partition(" - at `$")
         place = place.strip("`.")
+        if options := _options(kind, place):
+            reason += f"; expected one of {options}"
         raise ValueError(f"{_named(values, place)}: {reason}" if place else reason) from error
     _require_known(record, values, kind.__name__)
     return record
+
+
+def _options(kind: Any, place: str) -> tuple[Any, ...]:
+    """The choices of a field by the type hints of a record; empty for one that has none."""
+    for step in re.findall(r"[^.\[\]]+", place):
+        if is_dataclass(kind):
+            kind = get_type_hints(kind).get(step)
+        else:  # an item of a tuple, list or dict
+            kind = next((part for part in reversed(get_args(kind)) if part is not ...), None)
+    return get_args(kind) if get_origin(kind) is Literal else ()
 
 
 def _named(values: Any, place: str) -> str:

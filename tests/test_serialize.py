@@ -126,7 +126,7 @@ def edit(**changes: Any) -> str:
         (edit(video__fps=10**400), "video.fps: Number out of range"),
         (edit(model__classes=["only one"]), "expected (8, 1)"),
         (edit(protocol__mean=[0.5]), "protocol.mean: Expected `array` of length 3, got 1"),
-        (edit(protocol__sampling__policy="guess"), "policy: Invalid enum value 'guess'"),
+        (edit(protocol__sampling__policy="guess"), "Invalid enum value 'guess'; expected one of"),
         (edit(kernels="none"), "kernels: Expected `array`, got `str`"),
         (edit(snippet_scores__values=[["0.5"]]), "something else than numbers"),
         (edit(snippet_scores__values=[[1, 2], [3]]), "inhomogeneous"),
@@ -184,7 +184,7 @@ def packed(array: np.ndarray, **changes: Any) -> dict[str, Any]:
     [
         (edit_selection(block=3), "selections[0].block 3: Expected `str`, got `int`"),
         (edit_selection(dependencies=["LST"]), "4 weights of ('LST',)"),
-        (edit_selection(aggregation="max"), "aggregation: Invalid enum value 'max'"),
+        (edit_selection(aggregation="max"), "'max'; expected one of ('avg', 'sec')"),
         (edit_selection(extra=1), "unknown field 'extra' of selections"),
         (edit_selection(weights={"dtype": "float32", "values": [[1, 1, 1, 1]]}), "sum to 1"),
         (edit_selection(responses={}), "responses: Expected `array`, got `object`"),
